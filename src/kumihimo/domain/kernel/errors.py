@@ -94,12 +94,12 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Problem(Exception):
     """One clear error: what happened, where, what was expected, what to do.
 
-    `code` is one of `CATALOGUE`; `detail` states the value (masked where it names a person); `where` is the field, row or
-    file; `expected` what would have been right; `advice` what to do next. Raises KeyError for a code not in the catalogue.
+    `code` is one of `CATALOGUE` (KeyError otherwise); `detail` states the value, masked where it names a person; `where`
+    is the field, row or file; `expected` what would have been right; `advice` what to do next.
     """
 
     code: str
