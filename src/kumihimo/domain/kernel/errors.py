@@ -98,8 +98,8 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
 class Problem(Exception):
     """One clear error: what happened, where, what was expected, what to do.
 
-    `code` is one of `CATALOGUE` (KeyError otherwise); `detail` states the value, masked where it names a person; `where`
-    is the field, row or file; `expected` what would have been right; `advice` what to do next.
+    `code` is one of `CATALOGUE` (KeyError otherwise); `detail` states the value, masked where it names a
+    person; `where` is the field, row or file; `expected` what would have been right; `advice` what to do next.
     """
 
     code: str
