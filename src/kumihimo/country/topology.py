@@ -1,0 +1,258 @@
+"""The country in miniature (甲県の構成): its institutions, their services, and who calls whom.
+
+architecture.md, "Trust boundaries", as data. The supervisor starts one process for every `Service`, the directory of
+peers is made from `connections()`, and the picture of the country is drawn from the same two lists, so that what the
+README shows is what runs. Municipality codes (全国地方公共団体コード) begin with 99, a prefecture that does not exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+from kumihimo.country.boundaries import BOUNDARIES, Bilingual, Boundary, Role
+from kumihimo.domain.kernel.errors import Problem
+from kumihimo.domain.kernel.institutions import Institution, InstitutionId, PartyId, institution_of, party_id
+
+
+class Passes(StrEnum):
+    """What goes over a connection, the most telling thing first. Only NUMBER may carry an Individual Number (I1)."""
+
+    NUMBER = "number"
+    CODE = "code"
+    ANSWER = "answer"
+    LOG = "log"
+    CASEWORK = "casework"
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process with its own keys and its own store."""
+
+    party: PartyId
+    role: Role
+
+    @property
+    def boundary(self) -> Boundary:
+        """What it knows and what it never learns."""
+        return BOUNDARIES[self.role]
+
+
+@dataclass(frozen=True)
+class Connection:
+    """`caller` opens mutual TLS to `callee`; `passes` says what goes over the line and `why` what for."""
+
+    caller: PartyId
+    callee: PartyId
+    passes: Passes
+    why: Bilingual
+
+
+NUMBERING = party_id("numbering", "authority")
+REGISTRY = party_id("registry", "network")
+HUB_1 = party_id("hub-1", "operator")
+HUB_2 = party_id("hub-2", "operator")
+OVERSIGHT = party_id("oversight", "body")
+PORTAL = party_id("portal", "portal")
+
+# id, Japanese name, English name, classes of the rule book
+_HOLDERS = (
+    ("ko-pref", "甲県", "Ko Prefecture", {"prefecture", "welfare-authority"}),
+    ("x-city", "X市", "X City", {"municipality", "welfare-authority"}),
+    ("y-city", "Y市", "Y City", {"municipality", "welfare-authority"}),
+    ("z-town", "Z町", "Z Town", {"municipality"}),
+    ("tax-office", "税務署", "Tax office", {"tax-office"}),
+    ("pension-service", "日本年金機構", "Pension service", {"pension-service"}),
+    (
+        "health-insurer",
+        "全国健康保険協会 甲支部",
+        "Health insurer",
+        {"national-health-insurance-association"},
+    ),
+    ("late-elderly-union", "後期高齢者医療広域連合", "Late-elderly union", {"late-elderly-union"}),
+    ("employment-office", "公共職業安定所", "Employment office", {"health-labour-minister"}),
+    ("student-aid", "日本学生支援機構", "Student aid", {"student-services-organization"}),
+)
+
+_CENTRAL = (
+    ("numbering", "番号生成機関", "Numbering authority", {"numbering-authority"}),
+    ("registry", "住民基本台帳ネットワーク", "Resident registry network", {"registry-network"}),
+    ("hub-1", "情報連携基盤 運営者1", "Hub operator 1", {"hub-operator"}),
+    ("hub-2", "情報連携基盤 運営者2", "Hub operator 2", {"hub-operator"}),
+    ("oversight", "第三者機関", "Oversight body", {"oversight-body"}),
+    ("portal", "マイ・ポータル", "My Portal", {"portal"}),
+)
+
+# First five digits of the 全国地方公共団体コード; the sixth is its check digit.
+_LOCAL_BODIES = {"ko-pref": "99000", "x-city": "99201", "y-city": "99202", "z-town": "99301"}
+
+_OF_EVERY_MUNICIPALITY = (
+    "local-tax",
+    "resident-record",
+    "medical-insurance",
+    "nursing-insurance",
+    "child-allowance",
+    "child-care-fees",
+    "vaccination",
+)
+# The town has no welfare office, so its people's public assistance is held by the prefecture (生活保護法第十九条).
+_ITEMS: dict[str, tuple[str, ...]] = {
+    "ko-pref": ("public-assistance", "disability-certificate"),
+    "x-city": (*_OF_EVERY_MUNICIPALITY, "public-assistance"),
+    "y-city": (*_OF_EVERY_MUNICIPALITY, "public-assistance"),
+    "z-town": _OF_EVERY_MUNICIPALITY,
+    "tax-office": (),
+    "pension-service": ("pension",),
+    "health-insurer": ("medical-insurance",),
+    "late-elderly-union": ("medical-insurance",),
+    "employment-office": ("employment-insurance",),
+    "student-aid": ("student-aid",),
+}
+
+
+@cache
+def institutions() -> dict[str, Institution]:
+    """The information-holding institutions (情報保有機関) by id, in the order they are shown."""
+    return {row[0]: _institution(*row) for row in _HOLDERS}
+
+
+@cache
+def central() -> dict[str, Institution]:
+    """The institutions of the number system itself, by id."""
+    return {row[0]: _institution(*row) for row in _CENTRAL}
+
+
+def _institution(identifier: str, ja: str, en: str, classes: set[str]) -> Institution:
+    return Institution(institution_of(PartyId(identifier)), ja, en, frozenset(classes))
+
+
+def institution(identifier: str) -> Institution:
+    """Any institution of the country. Raises Problem(institution.unknown)."""
+    found = institutions().get(identifier) or central().get(identifier)
+    if found is None:
+        raise Problem("institution.unknown", f"{identifier!r}", expected=f"one of {', '.join(institutions())}")
+    return found
+
+
+def municipalities() -> tuple[InstitutionId, ...]:
+    """The municipalities people live in: X市, Y市 and Z町."""
+    return tuple(one.id for one in institutions().values() if "municipality" in one.classes)
+
+
+def local_government_code(identifier: str) -> str:
+    """Six digits, the last one the check digit. Raises Problem(institution.unknown) for what is no local body."""
+    if identifier not in _LOCAL_BODIES:
+        raise Problem("institution.unknown", f"{identifier!r}", expected=f"one of {', '.join(_LOCAL_BODIES)}")
+    return with_check_digit(_LOCAL_BODIES[identifier])
+
+
+def with_check_digit(five: str) -> str:
+    """Append the check digit of a 全国地方公共団体コード: 11 − (Σ digit × 6,5,4,3,2 mod 11), its last digit."""
+    total = sum(int(digit) * weight for digit, weight in zip(five, (6, 5, 4, 3, 2), strict=True))
+    return f"{five}{(11 - total % 11) % 10}"
+
+
+def items_provided(identifier: str) -> tuple[str, ...]:
+    """Item ids the institution keeps copies (副本) of. Raises Problem(institution.unknown)."""
+    return _ITEMS[institution(identifier).id] if identifier in _ITEMS else ()
+
+
+def ledger_of(identifier: str) -> PartyId:
+    """The addressee ledger (団体内統合宛名) of an institution."""
+    return party_id(identifier, "ledger")
+
+
+def exchange_of(identifier: str) -> PartyId:
+    """The exchange store (中間サーバー) of an institution."""
+    return party_id(identifier, "exchange")
+
+
+def desk_of(identifier: str) -> PartyId:
+    """The business systems (業務システム) of an institution: staff and command line, which only call."""
+    return party_id(identifier, "desk")
+
+
+def desks() -> tuple[PartyId, ...]:
+    """The client-only parties, one of every information-holding institution."""
+    return tuple(desk_of(identifier) for identifier in institutions())
+
+
+@cache
+def services() -> tuple[Service, ...]:
+    """Every process of the country: the central ones first, then a ledger and an exchange for each institution."""
+    gateways = (
+        service
+        for one in institutions().values()
+        for service in (
+            Service(ledger_of(one.id), Role.LEDGER),
+            Service(exchange_of(one.id), Role.EXCHANGE),
+        )
+    )
+    return (*_CENTRAL_SERVICES, *gateways)
+
+
+def service(party: str) -> Service:
+    """The service a party runs. Raises Problem(institution.unknown)."""
+    for one in services():
+        if one.party == party:
+            return one
+    raise Problem("institution.unknown", f"{party!r} runs no service", expected="a party such as 'x-city/ledger'")
+
+
+@cache
+def connections() -> tuple[Connection, ...]:
+    """Every line of the country over which one party calls another; nothing else may call."""
+    gateways = (line for identifier in institutions() for line in _gateway_connections(identifier))
+    return (*_CENTRAL_CONNECTIONS, *gateways)
+
+
+def callers_of(party: str) -> frozenset[PartyId]:
+    """The parties that may open a connection to a service."""
+    return frozenset(line.caller for line in connections() if line.callee == party)
+
+
+def _gateway_connections(identifier: str) -> tuple[Connection, ...]:
+    desk, ledger, exchange = desk_of(identifier), ledger_of(identifier), exchange_of(identifier)
+    others = (exchange_of(other) for other in institutions() if other != identifier)
+    return (
+        Connection(desk, ledger, Passes.NUMBER, Bilingual("宛名の登録と検索", "enter and find addressees")),
+        Connection(desk, exchange, Passes.CASEWORK, Bilingual("照会と副本の登録", "inquiries, and copies of records")),
+        Connection(
+            ledger, REGISTRY, Passes.NUMBER, Bilingual("本人の照会と符号取得", "look up people, ask for link codes")
+        ),
+        Connection(
+            ledger, exchange, Passes.CASEWORK, Bilingual("宛名番号と整理券", "addressee number with its ticket")
+        ),
+        Connection(
+            exchange, HUB_1, Passes.CODE, Bilingual("情報照会と符号の受取り", "ask for a permit, fetch link codes")
+        ),
+        Connection(exchange, HUB_2, Passes.CODE, Bilingual("鍵の半分の受取り", "fetch the other half of its key")),
+        *(
+            Connection(exchange, other, Passes.ANSWER, Bilingual("情報提供", "fetch the sealed answer"))
+            for other in others
+        ),
+    )
+
+
+_CENTRAL_CONNECTIONS = (
+    Connection(REGISTRY, NUMBERING, Passes.NUMBER, Bilingual("個人番号の生成依頼", "ask for Individual Numbers")),
+    Connection(REGISTRY, HUB_1, Passes.CODE, Bilingual("符号のもと", "encrypted seeds of link codes")),
+    Connection(HUB_1, HUB_2, Passes.CODE, Bilingual("符号変換の後半", "the second half of the translation")),
+    Connection(HUB_1, OVERSIGHT, Passes.LOG, Bilingual("チェックポイントの連署", "have checkpoints cosigned")),
+    Connection(OVERSIGHT, HUB_1, Passes.LOG, Bilingual("ログの検証", "verify the log")),
+    Connection(OVERSIGHT, HUB_2, Passes.LOG, Bilingual("運営者2の監督", "watch over operator 2")),
+    Connection(
+        PORTAL, HUB_1, Passes.CODE, Bilingual("鍵の半分と符号の受取り", "fetch half of its key, and link codes")
+    ),
+    Connection(PORTAL, HUB_2, Passes.CODE, Bilingual("提供等記録の写し", "copies of access records")),
+)
+
+_CENTRAL_SERVICES = (
+    Service(NUMBERING, Role.NUMBERING),
+    Service(REGISTRY, Role.REGISTRY),
+    Service(HUB_1, Role.HUB),
+    Service(HUB_2, Role.HUB),
+    Service(OVERSIGHT, Role.OVERSIGHT),
+    Service(PORTAL, Role.PORTAL),
+)

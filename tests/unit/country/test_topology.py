@@ -1,0 +1,132 @@
+"""The country in miniature is what architecture.md says it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from kumihimo.country import topology
+from kumihimo.country.boundaries import BOUNDARIES, Role
+from kumihimo.country.topology import Passes
+from kumihimo.domain.kernel.errors import Problem
+from kumihimo.domain.kernel.institutions import institution_of
+
+
+def test_the_country_has_ten_institutions_that_hold_information() -> None:
+    assert list(topology.institutions()) == [
+        "ko-pref",
+        "x-city",
+        "y-city",
+        "z-town",
+        "tax-office",
+        "pension-service",
+        "health-insurer",
+        "late-elderly-union",
+        "employment-office",
+        "student-aid",
+    ]
+    assert topology.institutions()["x-city"].name_ja == "X市"
+
+
+def test_people_live_in_two_cities_and_a_town() -> None:
+    assert topology.municipalities() == ("x-city", "y-city", "z-town")
+
+
+def test_the_town_has_no_welfare_office_so_the_prefecture_holds_public_assistance_for_it() -> None:
+    assert "welfare-authority" not in topology.institution("z-town").classes
+    assert "public-assistance" not in topology.items_provided("z-town")
+    assert "public-assistance" in topology.items_provided("ko-pref")
+    assert "public-assistance" in topology.items_provided("x-city")
+
+
+def test_each_item_of_the_issue_is_held_by_somebody() -> None:
+    held = {item for identifier in topology.institutions() for item in topology.items_provided(identifier)}
+    assert held == {
+        "local-tax",
+        "resident-record",
+        "medical-insurance",
+        "nursing-insurance",
+        "pension",
+        "child-allowance",
+        "public-assistance",
+        "disability-certificate",
+        "employment-insurance",
+        "student-aid",
+        "child-care-fees",
+        "vaccination",
+    }
+
+
+def test_every_institution_runs_a_ledger_and_an_exchange_apart() -> None:
+    for identifier in topology.institutions():
+        roles = {one.role for one in topology.services() if institution_of(one.party) == identifier}
+        assert roles == {Role.LEDGER, Role.EXCHANGE}
+
+
+def test_every_central_institution_runs_exactly_one_service() -> None:
+    owners = [institution_of(one.party) for one in topology.services() if one.role not in (Role.LEDGER, Role.EXCHANGE)]
+    assert sorted(owners) == sorted(topology.central())
+
+
+def test_every_role_has_its_boundary_written_down() -> None:
+    assert set(BOUNDARIES) == set(Role)
+    assert {one.role for one in topology.services()} == set(Role)
+
+
+def test_connections_run_only_between_known_parties_and_end_at_a_service() -> None:
+    serving = {one.party for one in topology.services()}
+    known = serving | set(topology.desks())
+    for line in topology.connections():
+        assert line.caller in known
+        assert line.callee in serving
+        assert line.caller != line.callee
+
+
+def test_no_two_connections_are_the_same() -> None:
+    pairs = [(line.caller, line.callee) for line in topology.connections()]
+    assert len(pairs) == len(set(pairs))
+
+
+def test_the_number_never_goes_to_a_hub_an_exchange_or_the_portal() -> None:
+    may_hold = {Role.NUMBERING, Role.REGISTRY, Role.LEDGER}
+    for line in topology.connections():
+        if line.passes is Passes.NUMBER:
+            assert topology.service(line.callee).role in may_hold
+
+
+def test_no_ledger_reaches_a_hub_and_no_exchange_reaches_the_registry() -> None:
+    assert not any(caller.endswith("/ledger") for caller in topology.callers_of(topology.HUB_1))
+    assert not any(caller.endswith("/ledger") for caller in topology.callers_of(topology.HUB_2))
+    assert not any(caller.endswith("/exchange") for caller in topology.callers_of(topology.REGISTRY))
+
+
+def test_every_exchange_can_fetch_an_answer_from_every_other_exchange() -> None:
+    callers = topology.callers_of(topology.exchange_of("y-city"))
+    assert {caller for caller in callers if caller.endswith("/exchange")} == {
+        topology.exchange_of(identifier) for identifier in topology.institutions() if identifier != "y-city"
+    }
+
+
+@pytest.mark.parametrize(
+    ("five", "six"), [("01100", "011002"), ("13101", "131016"), ("27100", "271004"), ("47382", "473821")]
+)
+def test_the_check_digit_of_a_local_government_code_is_that_of_the_ministry(five: str, six: str) -> None:
+    """札幌市, 千代田区, 大阪市 and 与那国町 as the ministry publishes them."""
+    assert topology.with_check_digit(five) == six
+
+
+def test_the_codes_of_our_local_bodies_belong_to_no_real_prefecture() -> None:
+    codes = [topology.local_government_code(one) for one in ("ko-pref", "x-city", "y-city", "z-town")]
+    assert len(set(codes)) == 4
+    assert all(code.startswith("99") and len(code) == 6 for code in codes)
+
+
+def test_what_is_no_part_of_the_country_is_refused_by_name() -> None:
+    with pytest.raises(Problem, match=r"'atlantis'") as caught:
+        topology.institution("atlantis")
+    assert caught.value.code == "institution.unknown"
+    with pytest.raises(Problem):
+        topology.local_government_code("tax-office")
+    with pytest.raises(Problem):
+        topology.service("x-city/desk")
+    with pytest.raises(Problem):
+        topology.items_provided("atlantis")
