@@ -1,0 +1,97 @@
+"""The client side of mutual TLS: pooled connections, signed messages out, verified answers back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import httpx
+
+from kumihimo.domain.kernel.errors import Problem
+from kumihimo.domain.kernel.institutions import PartyId
+from kumihimo.plumbing.wire.edge import Edge
+from kumihimo.plumbing.wire.envelope import Message, Reply, Signed, parse_envelope
+from kumihimo.plumbing.wire.problem import from_document
+from kumihimo.plumbing.wire.tls import client_context, host_name
+
+R = TypeVar("R", bound=Reply)
+
+
+class PeerClient:
+    """Calls other parties; safe for many threads. Connections are pooled, since a handshake costs more than all crypto."""
+
+    def __init__(self, edge: Edge, timeout: float = 10.0) -> None:
+        self._edge = edge
+        self._http = httpx.Client(
+            verify=client_context(edge.identity),
+            timeout=httpx.Timeout(timeout, connect=3.0),
+            limits=httpx.Limits(max_connections=200, max_keepalive_connections=64, keepalive_expiry=60.0),
+            trust_env=False,
+        )
+
+    def send(self, path: str, message: Message, reply: type[R]) -> Signed[R]:
+        """Sign a message, post it to its audience, verify the signed reply.
+
+        Raises Problem: what the peer reported, peer.unreachable, or a fault of the reply's signature or reference.
+        """
+        party = PartyId(message.audience)
+        envelope = self._edge.answer(message)
+        response = self._request("POST", party, path, content=envelope.model_dump_json())
+        signed = self._edge.read(parse_envelope(response.content), reply, party)
+        if signed.value.in_reply_to != message.message_id:
+            raise Problem("message.replayed", f"{party} answered another message", expected=message.message_id)
+        return signed
+
+    def get(
+        self, party: PartyId, path: str, params: Mapping[str, str | int] | None = None, timeout: float | None = None
+    ) -> bytes:
+        """Fetch a resource of a party. Raises Problem as send."""
+        return self._request("GET", party, path, params=params, timeout=timeout).content
+
+    def post(self, party: PartyId, path: str, body: bytes) -> httpx.Response:
+        """Post plain bytes, for protocols of others (the witness protocol); any status is returned."""
+        return self._exchange("POST", party, path, content=body)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _request(
+        self,
+        method: str,
+        party: PartyId,
+        path: str,
+        content: str | bytes | None = None,
+        params: Mapping[str, str | int] | None = None,
+        timeout: float | None = None,
+    ) -> httpx.Response:
+        response = self._exchange(method, party, path, content, params, timeout)
+        if response.status_code >= 400:
+            raise from_document(response.content, response.status_code, party)
+        return response
+
+    def _exchange(
+        self,
+        method: str,
+        party: PartyId,
+        path: str,
+        content: str | bytes | None = None,
+        params: Mapping[str, str | int] | None = None,
+        timeout: float | None = None,
+    ) -> httpx.Response:
+        url = self._edge.directory.party(party).url
+        if url is None:
+            raise Problem("peer.unreachable", f"{party} is a client and runs no service")
+        try:
+            return self._http.request(
+                method,
+                url + path,
+                content=content,
+                params=params,
+                headers={"content-type": "application/json"},
+                timeout=httpx.USE_CLIENT_DEFAULT if timeout is None else timeout,
+                extensions={"sni_hostname": host_name(party)},
+            )
+        except httpx.HTTPError as error:
+            raise Problem(
+                "peer.unreachable", f"{party} ({type(error).__name__})", advice="Try again; nothing was changed here."
+            ) from None

@@ -1,0 +1,186 @@
+"""The HTTP edge of a role: one place where messages are opened, answers signed and problems turned into documents.
+
+A role's `api.py` builds its application with `application()`, opens every message with `Edge.open` and answers with
+`Edge.answer`; it never parses, verifies or formats by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+import structlog
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kumihimo.domain.kernel.clock import Clock
+from kumihimo.domain.kernel.errors import Problem
+from kumihimo.domain.kernel.institutions import PartyId
+from kumihimo.plumbing.wire.directory import Directory
+from kumihimo.plumbing.wire.envelope import (
+    Document,
+    Envelope,
+    Message,
+    Signed,
+    addressed,
+    open_envelope,
+    open_message,
+    seal_envelope,
+)
+from kumihimo.plumbing.wire.identity import Identity
+from kumihimo.plumbing.wire.problem import MEDIA_TYPE, to_document
+from kumihimo.plumbing.wire.tls import PEER
+
+MAX_BODY = 8 * 1024 * 1024
+log = structlog.get_logger()
+
+M = TypeVar("M", bound=Message)
+D = TypeVar("D", bound=Document)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Who we are, whom we know, and what time it is: everything a role needs to speak on the wire."""
+
+    identity: Identity
+    directory: Directory
+    clock: Clock
+
+    @property
+    def party(self) -> PartyId:
+        return self.identity.party
+
+    def open(self, envelope: Envelope, kind: type[M], peer: PartyId, allowed: Callable[[PartyId], bool]) -> Signed[M]:
+        """Open a message that the TLS peer itself signed and that is addressed to us.
+
+        `allowed` decides which peers may send this kind. Raises Problem (peer.not_allowed, and those of open_message).
+        """
+        if not allowed(peer):
+            raise Problem("peer.not_allowed", f"{peer} may not send {kind.KIND} to {self.party}")
+        return open_message(envelope, kind, self.directory, sender=peer, me=self.party, clock=self.clock)
+
+    def read(self, envelope: Envelope, kind: type[D], *signers: PartyId) -> Signed[D]:
+        """Verify a document that somebody else passed on. Raises Problem (as open_envelope)."""
+        return open_envelope(envelope, kind, self.directory, *signers)
+
+    def answer(self, document: Document) -> Envelope:
+        """Sign a document as ourselves."""
+        return seal_envelope(document, self.identity)
+
+    def message(self, kind: type[M], audience: PartyId, **fields: Any) -> M:
+        """A new message from us to `audience`, dated now."""
+        return addressed(kind, audience, self.clock, **fields)
+
+
+def peer_of(request: Request) -> PartyId:
+    """The party at the other end of the connection. Raises Problem(peer.unknown)."""
+    party: PartyId | None = request.scope.get("extensions", {}).get(PEER)
+    if party is None:
+        raise Problem("peer.unknown", "no certificate of a party", expected="mutual TLS with a party's certificate")
+    return party
+
+
+Peer = Annotated[PartyId, Depends(peer_of)]
+
+
+class BodyLimit:
+    """Refuses bodies above `MAX_BODY` bytes before they are read into memory."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > MAX_BODY:
+            await problem_response(_too_large())(scope, receive, send)
+            return
+        seen = 0
+
+        async def counted() -> Any:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > MAX_BODY:
+                raise _too_large()
+            return message
+
+        await self._app(scope, counted, send)
+
+
+def _too_large() -> Problem:
+    return Problem("message.too_large", f"more than {MAX_BODY} bytes", advice="Send smaller batches.")
+
+
+def problem_response(problem: Problem) -> Response:
+    """The HTTP answer for a problem."""
+    return JSONResponse(to_document(problem), status_code=problem.status, media_type=MEDIA_TYPE)
+
+
+def _on_problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101 - registered for Problem only
+    log.info("problem", code=error.code)
+    return problem_response(error)
+
+
+def _on_malformed(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for RequestValidationError only
+    faults = error.errors()
+    where = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults[:5])
+    if any("signatures" in fault["loc"] for fault in faults):
+        return problem_response(Problem("message.unsigned", "an envelope without signatures", where=where))
+    return problem_response(Problem("message.malformed", "request", where=where, expected="a DSSE envelope"))
+
+
+def _on_http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for HTTPException only
+    body = {"type": "about:blank", "title": error.detail, "status": error.status_code}
+    return Response(json.dumps(body), status_code=error.status_code, media_type=MEDIA_TYPE)
+
+
+def _on_anything(_request: Request, error: Exception) -> Response:
+    log.error("internal", kind=type(error).__name__, exc_info=error)
+    return problem_response(Problem("internal", type(error).__name__, advice="See the log of this role."))
+
+
+class Background:
+    """Something that runs beside the requests: a feed reader, a sequencer. Started and stopped with the application."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+def application(title: str, background: Iterable[Background] = ()) -> FastAPI:
+    """A FastAPI application with problem documents, the body limit, `/health`, and background work by life span."""
+    works = tuple(background)
+
+    @contextlib.asynccontextmanager
+    async def life(_app: FastAPI) -> AsyncIterator[None]:
+        for work in works:
+            work.start()
+        yield
+        for work in reversed(works):
+            work.stop()
+
+    app = FastAPI(title=title, lifespan=life, docs_url=None, redoc_url=None)
+    app.add_middleware(BodyLimit)
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_malformed)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_anything)
+
+    @app.get("/health")
+    def health() -> dict[str, str]:
+        """Alive: the process answers."""
+        return {"role": title, "state": "up"}
+
+    return app

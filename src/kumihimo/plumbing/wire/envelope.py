@@ -1,0 +1,224 @@
+"""Signed envelopes (署名付き電文): every message and document between institutions, in the DSSE form.
+
+An envelope holds the exact bytes that were signed and one signature per signer; a permit carries two. What the bytes mean
+is fixed by the payload type, which the signature covers (DSSE protocol, pre-authentication encoding), so that a message of
+one kind never passes for another.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from kumihimo.domain.kernel.clock import Clock
+from kumihimo.domain.kernel.errors import Problem
+from kumihimo.domain.kernel.institutions import PartyId
+from kumihimo.domain.sealing import SigningKey, VerifyKey, canonical_json
+
+FRESHNESS = timedelta(minutes=5)
+
+
+class Part(BaseModel):
+    """A frozen piece of a message; unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Document(Part):
+    """Something that is signed and kept: a permit, a promise, a directory. `KIND` names it and its version."""
+
+    KIND: ClassVar[str] = ""
+
+    @classmethod
+    def payload_type(cls) -> str:
+        return f"application/vnd.kumihimo.{cls.KIND}+json"
+
+    def to_bytes(self) -> bytes:
+        """The canonical JSON that is signed and hashed."""
+        return canonical_json(self.model_dump(mode="json"))
+
+
+class Message(Document):
+    """A document sent to one party, once: fresh for five minutes, and with an id of its own."""
+
+    audience: str
+    sent_at: AwareDatetime
+    message_id: str
+
+
+class Reply(Document):
+    """The signed answer to one message."""
+
+    in_reply_to: str
+
+
+class Signature(Part):
+    """One signature; `keyid` is the party that signed."""
+
+    keyid: str
+    sig: str
+
+
+class Envelope(Part):
+    """A DSSE envelope; the field names are those of that specification."""
+
+    payloadType: str  # noqa: N815
+    payload: str
+    signatures: tuple[Signature, ...]
+
+    def payload_bytes(self) -> bytes:
+        """The signed bytes. Raises Problem(message.malformed)."""
+        return from_b64(self.payload, "payload")
+
+    def digest(self) -> str:
+        """SHA-256 of the signed bytes, as hex: how other documents refer to this one."""
+        return hashlib.sha256(self.payload_bytes()).hexdigest()
+
+    def signers(self) -> tuple[PartyId, ...]:
+        return tuple(PartyId(signature.keyid) for signature in self.signatures)
+
+
+class KeyBook(Protocol):
+    """Whatever knows the verification key of a party: the directory."""
+
+    def verify_key(self, party: PartyId) -> VerifyKey:
+        """Raises Problem(peer.unknown)."""
+        ...
+
+
+class Signer(Protocol):
+    """Whatever can sign in the name of a party: an identity."""
+
+    @property
+    def party(self) -> PartyId: ...
+    @property
+    def signing_key(self) -> SigningKey: ...
+
+
+D = TypeVar("D", bound=Document)
+M = TypeVar("M", bound=Message)
+
+
+@dataclass(frozen=True)
+class Signed(Generic[D]):
+    """A verified document with the envelope it came in."""
+
+    value: D
+    envelope: Envelope
+
+    @property
+    def signer(self) -> PartyId:
+        return self.envelope.signers()[0]
+
+
+def b64(data: bytes) -> str:
+    """Standard base64 text."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def from_b64(text: str, where: str) -> bytes:
+    """Bytes of standard base64 text. Raises Problem(message.malformed)."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Problem("message.malformed", "not base64", where=where, expected="standard base64 with padding") from None
+
+
+def addressed(kind: type[M], audience: PartyId, clock: Clock, **fields: Any) -> M:
+    """A new message to `audience`, dated now, with a random id."""
+    return kind(audience=audience, sent_at=clock.now(), message_id=secrets.token_hex(16), **fields)
+
+
+def seal_envelope(document: Document, *signers: Signer) -> Envelope:
+    """Sign a document by one or more parties."""
+    payload = document.to_bytes()
+    kind = document.payload_type()
+    signatures = tuple(Signature(keyid=s.party, sig=b64(s.signing_key.sign(kind, payload))) for s in signers)
+    return Envelope(payloadType=kind, payload=b64(payload), signatures=signatures)
+
+
+def add_signature(envelope: Envelope, signer: Signer) -> Envelope:
+    """The same envelope with one more signature over the same bytes."""
+    signature = signer.signing_key.sign(envelope.payloadType, envelope.payload_bytes())
+    added = Signature(keyid=signer.party, sig=b64(signature))
+    return envelope.model_copy(update={"signatures": (*envelope.signatures, added)})
+
+
+def open_envelope(envelope: Envelope, kind: type[D], keys: KeyBook, *expected: PartyId) -> Signed[D]:
+    """Verify all signatures and read the document.
+
+    `expected`: the parties that must all have signed (none given: whoever is named, at least one). Raises Problem
+    (message.unsigned, message.wrong_signer, message.signature_invalid, message.malformed, peer.unknown).
+    """
+    if envelope.payloadType != kind.payload_type():
+        raise Problem("message.malformed", envelope.payloadType, where="payloadType", expected=kind.payload_type())
+    if not envelope.signatures:
+        raise Problem("message.unsigned", kind.KIND, expected="a signature by the sender")
+    missing = set(expected) - set(envelope.signers())
+    if missing:
+        signers = ", ".join(envelope.signers())
+        raise Problem("message.wrong_signer", f"signed by {signers}", expected=f"a signature by {', '.join(missing)}")
+    payload = envelope.payload_bytes()
+    for signature in envelope.signatures:
+        key = keys.verify_key(PartyId(signature.keyid))
+        key.verify(envelope.payloadType, payload, from_b64(signature.sig, f"signature of {signature.keyid}"))
+    try:
+        value = kind.model_validate_json(payload)
+    except ValidationError as error:
+        raise malformed(error, kind.KIND) from None
+    return Signed(value, envelope)
+
+
+def open_message(
+    envelope: Envelope, kind: type[M], keys: KeyBook, *, sender: PartyId, me: PartyId, clock: Clock
+) -> Signed[M]:
+    """Verify a message: signed by `sender`, addressed to `me`, sent within five minutes of now.
+
+    Raises Problem (as open_envelope, and message.wrong_signer for another audience, message.stale).
+    """
+    signed = open_envelope(envelope, kind, keys, sender)
+    message = signed.value
+    if message.audience != me:
+        raise Problem("message.wrong_signer", f"addressed to {message.audience}", expected=f"a message to {me}")
+    check_fresh(message.sent_at, clock.now())
+    return signed
+
+
+def check_fresh(sent_at: datetime, now: datetime) -> None:
+    """Raises Problem(message.stale) when an instant lies more than five minutes from now, either way."""
+    if abs(now - sent_at) > FRESHNESS:
+        seconds = int((now - sent_at).total_seconds())
+        raise Problem(
+            "message.stale",
+            f"sent {seconds} s before this clock",
+            expected=f"at most {int(FRESHNESS.total_seconds())} s",
+            advice="Check the clocks of both machines and send again.",
+        )
+
+
+def malformed(error: ValidationError, what: str) -> Problem:
+    """The problem for a payload that does not fit its model: names fields and expectations, never values."""
+    faults = [f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors(include_input=False)[:5]]
+    return Problem("message.malformed", what, where="; ".join(faults), expected=f"a well-formed {what}")
+
+
+def parse_envelope(data: bytes) -> Envelope:
+    """Read an envelope from the wire. Raises Problem(message.malformed, message.unsigned)."""
+    try:
+        raw = json.loads(data)
+    except (ValueError, RecursionError):
+        raise Problem("message.malformed", "not JSON", where="body", expected="a DSSE envelope") from None
+    if isinstance(raw, dict) and not raw.get("signatures"):
+        raise Problem("message.unsigned", "an envelope without signatures", expected="a DSSE envelope with a signature")
+    try:
+        return Envelope.model_validate(raw)
+    except ValidationError as error:
+        raise malformed(error, "DSSE envelope") from None

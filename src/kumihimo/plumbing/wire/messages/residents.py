@@ -1,0 +1,129 @@
+"""Messages about residents (住民基本台帳ネットワーク, 付番): register events, look-ups, assignment of numbers.
+
+Individual Numbers travel in these messages only: between an institution's ledger and the registry, and between the
+registry and the numbering authority (番号法第八条, 第十四条第二項).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from kumihimo.plumbing.wire.envelope import Message, Part, Reply
+
+BATCH = 10_000
+
+
+class FourItemsPart(Part):
+    """The basic four items (基本4情報), as plain text; the kernel's `FourItems.from_dict` reads it."""
+
+    family: str
+    given: str
+    family_kana: str
+    given_kana: str
+    sex: str
+    birth: date
+    prefecture: str
+    municipality: str
+    town: str
+
+
+class RegisterEventKind(StrEnum):
+    """What may happen to a resident in a municipal register (住民基本台帳法 第二十二条 to 第二十五条, 第八条)."""
+
+    BIRTH = "birth"
+    MOVE_IN = "move_in"  # from abroad or first registration: a resident without resident code
+    MOVE = "move"  # between or inside municipalities, reported by the new one
+    DEATH = "death"
+    NAME_CHANGE = "name_change"
+    CORRECTION = "correction"
+
+
+class RegisterEvent(Message):
+    """A municipality reports an event. Without resident code for birth and move_in, with it otherwise."""
+
+    KIND: ClassVar[str] = "register-event.v1"
+    event: RegisterEventKind
+    on: date
+    resident_code: str | None = None
+    four_items: FourItemsPart | None = None
+    reason: str = ""
+
+
+class ResidentSnapshot(Part):
+    """The state of one resident after an event; `version` grows by one with every event."""
+
+    individual_number: str
+    former_numbers: tuple[str, ...] = ()
+    resident_code: str | None = None  # to municipalities only
+    four_items: FourItemsPart
+    municipality: str  # institution id of the municipality of residence
+    alive: bool
+    died_on: date | None = None
+    version: int
+
+
+class RegisterEventAccepted(Reply):
+    KIND: ClassVar[str] = "register-event-accepted.v1"
+    resident: ResidentSnapshot
+
+
+class ResidentEvent(Part):
+    """One item of the registry's feed to a subscribed ledger (feed kind `resident`)."""
+
+    event: RegisterEventKind
+    on: date
+    resident: ResidentSnapshot
+
+
+class LookUp(Message):
+    """Find residents by exactly one of number, resident code (municipalities only), or four items."""
+
+    KIND: ClassVar[str] = "look-up.v1"
+    basis: str
+    individual_number: str | None = None
+    resident_code: str | None = None
+    four_items: FourItemsPart | None = None
+
+
+class LookUpResult(Reply):
+    """Residents found; the asking ledger is subscribed to their events from then on."""
+
+    KIND: ClassVar[str] = "look-up-result.v1"
+    residents: tuple[ResidentSnapshot, ...]
+
+
+class AssignNumbers(Message):
+    """Registry → numbering: assign numbers to residents by resident code, for a municipality (番号法第八条第一項)."""
+
+    KIND: ClassVar[str] = "assign-numbers.v1"
+    municipality: str
+    resident_codes: Annotated[tuple[str, ...], Field(min_length=1, max_length=BATCH)]
+
+
+class Assignment(Part):
+    resident_code: str
+    individual_number: str
+    newly: bool
+
+
+class NumbersAssigned(Reply):
+    KIND: ClassVar[str] = "numbers-assigned.v1"
+    assignments: tuple[Assignment, ...]
+
+
+class AssignCorporateNumber(Message):
+    """A Corporate Number (法人番号, 番号法第三十九条) for a body of the given registered name and seat."""
+
+    KIND: ClassVar[str] = "assign-corporate-number.v1"
+    registered_name: str
+    seat: str
+
+
+class CorporateNumberAssigned(Reply):
+    KIND: ClassVar[str] = "corporate-number-assigned.v1"
+    corporate_number: str
+    newly: bool

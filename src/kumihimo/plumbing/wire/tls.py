@@ -1,0 +1,74 @@
+"""Mutual TLS (相互認証TLS): every connection shows a certificate on both sides, and the certificate names a party.
+
+The name is a DNS name under `kumihimo.internal` (`exchange.x-city.kumihimo.internal` for the party `x-city/exchange`), so
+that the TLS library itself checks whom the client reached; the server reads the peer's name from the same place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from kumihimo.domain.kernel.errors import Problem
+from kumihimo.domain.kernel.institutions import PartyId, party_id
+from kumihimo.plumbing.wire.identity import Identity
+
+DOMAIN = "kumihimo.internal"
+PEER = "kumihimo.peer"
+
+
+def host_name(party: PartyId) -> str:
+    """The DNS name that a party's certificate carries."""
+    institution, _, service = party.partition("/")
+    return f"{service}.{institution}.{DOMAIN}"
+
+
+def party_of_certificate(certificate: dict[str, Any] | None) -> PartyId | None:
+    """The party named by a verified certificate as the ssl module describes it; None when it names none."""
+    for kind, name in (certificate or {}).get("subjectAltName", ()):
+        service, _, rest = name.partition(".")
+        institution, _, domain = rest.partition(".")
+        if kind == "DNS" and domain == DOMAIN:
+            try:
+                return party_id(institution, service)
+            except Problem:
+                return None
+    return None
+
+
+def server_context(identity: Identity) -> ssl.SSLContext:
+    """TLS 1.3 only, own certificate, a certificate of the country's root demanded of every client."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(identity.certificate_file, identity.key_file)
+    context.load_verify_locations(identity.root_file)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def client_context(identity: Identity) -> ssl.SSLContext:
+    """TLS 1.3 only, own certificate, only the country's root trusted, the server's name checked."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(identity.certificate_file, identity.key_file)
+    context.load_verify_locations(identity.root_file)
+    return context
+
+
+class PeerProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol that hands the peer's party to the application in `scope["extensions"]`."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        secured = transport.get_extra_info("ssl_object")
+        party = party_of_certificate(secured.getpeercert()) if secured else None
+        inner = self.app
+
+        async def with_peer(scope: Any, receive: Any, send: Any) -> None:
+            scope.setdefault("extensions", {})[PEER] = party
+            await inner(scope, receive, send)
+
+        self.app = with_peer
