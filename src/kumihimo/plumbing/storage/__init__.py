@@ -1,0 +1,38 @@
+"""Storage (保管): how a role keeps what it knows, on SQLite or PostgreSQL with one code path."""
+
+from kumihimo.plumbing.storage.engine import open_engine, store_name
+from kumihimo.plumbing.storage.feed import (
+    FeedItem,
+    append_feed,
+    cursor_table,
+    delete_feed,
+    feed_table,
+    get_cursor,
+    read_feed,
+    set_cursor,
+)
+from kumihimo.plumbing.storage.keyfiles import read_secret, write_public, write_secret
+from kumihimo.plumbing.storage.migrations import downgrade, migrate, require_current
+from kumihimo.plumbing.storage.types import UtcDateTime
+from kumihimo.plumbing.storage.writer import GroupCommitWriter
+
+__all__ = [
+    "FeedItem",
+    "GroupCommitWriter",
+    "UtcDateTime",
+    "append_feed",
+    "cursor_table",
+    "delete_feed",
+    "downgrade",
+    "feed_table",
+    "get_cursor",
+    "migrate",
+    "open_engine",
+    "read_feed",
+    "read_secret",
+    "require_current",
+    "set_cursor",
+    "store_name",
+    "write_public",
+    "write_secret",
+]

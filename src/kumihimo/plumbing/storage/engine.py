@@ -1,0 +1,172 @@
+"""Stores (保管庫): opening one store's database so that SQLite and PostgreSQL keep the same promises.
+
+Architecture, "Decisions taken": SQLite by default, PostgreSQL in production, one code path; one file or database per
+trust boundary. Promises on both: a commit that returned is durable, foreign keys hold, waiting for a lock ends after
+ten seconds with an error, and nobody but the owner can open the file.
+
+`engine.begin()` opens a writing transaction, `engine.connect()` a reading one. On SQLite the first takes the write lock
+at once (BEGIN IMMEDIATE): a transaction that read first and asked for the lock later could be refused at any moment.
+So a transaction that SQLAlchemy began by itself for a SELECT stays a reading one, and refuses to write with a clear
+error instead of failing now and then under load.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, InvalidRequestError
+from sqlalchemy.sql.ddl import ExecutableDDLElement
+from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.selectable import SelectBase
+
+from kumihimo.domain.kernel.errors import Problem
+
+LOCK_WAIT_SECONDS: Final = 10
+# FastAPI runs plain `def` endpoints on 40 threads, and the writer needs a connection of its own.
+_POOL_SIZE: Final = 8
+_POOL_OVERFLOW: Final = 40
+
+_NEXT_READS: Final = "kumihimo_next_transaction_reads"
+_READS: Final = "kumihimo_transaction_reads"
+
+
+def open_engine(url: str, *, reach: Path | None = None) -> Engine:
+    """Open a store: `sqlite:////abs/path.db` or `postgresql[+psycopg]://user@host/database`.
+
+    `reach` is the folder a role may keep files in: a relative SQLite path is taken from there, and a file outside it is
+    refused. A new SQLite file is made with mode 0600, its folder with 0700.
+
+    Raises Problem `value.invalid` (not such a URL), `store.out_of_reach`, `store.permissions` (others may read the
+    file).
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise _not_a_store_url("the text cannot be read as a URL") from error
+    match parsed.drivername:
+        case "sqlite" | "sqlite+pysqlite":
+            return _open_sqlite(parsed, reach)
+        case "postgresql" | "postgresql+psycopg":
+            return _open_postgresql(parsed.set(drivername="postgresql+psycopg"))
+        case other:
+            raise _not_a_store_url(other)
+
+
+def store_name(engine: Engine) -> str:
+    """The store as an error message may name it: its URL without the password."""
+    return engine.url.render_as_string(hide_password=True)
+
+
+def _not_a_store_url(detail: str) -> Problem:
+    return Problem(
+        "value.invalid",
+        detail,
+        where="store URL",
+        expected="sqlite:////absolute/path.db or postgresql+psycopg://user@host/database",
+        advice="Correct the store URL in the settings.",
+    )
+
+
+def _open_sqlite(url: URL, reach: Path | None) -> Engine:
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise _not_a_store_url("a SQLite store without a file")
+    path = Path(url.database)
+    if reach is not None:
+        path = (reach / path).resolve()
+        if not path.is_relative_to(reach.resolve()):
+            raise Problem(
+                "store.out_of_reach",
+                str(path),
+                where="store URL",
+                expected=f"a file under {reach.resolve()}",
+                advice="Keep the stores of a role inside its own folder.",
+            )
+    elif not path.is_absolute():
+        raise _not_a_store_url(f"the relative path {url.database}")
+    _own_file(path)
+    engine = create_engine(
+        url.set(database=str(path)),
+        pool_size=_POOL_SIZE,
+        max_overflow=_POOL_OVERFLOW,
+        connect_args={"timeout": LOCK_WAIT_SECONDS},
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "checkout", _forget_intent)
+    event.listen(engine, "before_execute", _notice_intent)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _own_file(path: Path) -> None:
+    """Make the file readable by its owner only, before SQLite would make it with the umask's mode.
+
+    SQLite gives the -wal and -shm files the mode of the database file.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+    finally:
+        os.close(descriptor)
+    if mode & 0o077:
+        raise Problem(
+            "store.permissions",
+            f"mode {mode:04o}",
+            where=str(path),
+            expected="0600",
+            advice=f"Run: chmod 600 {path}",
+        )
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # The driver must not begin by itself, or DDL and SAVEPOINT would escape the transaction (SQLAlchemy 2.1,
+    # "Enabling Non-Legacy SQLite Transactional Modes", the variant for Python below 3.12).
+    connection.isolation_level = None
+    for pragma in (
+        f"busy_timeout = {LOCK_WAIT_SECONDS * 1000}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _forget_intent(_connection: object, record: Any, _proxy: object) -> None:
+    record.info.pop(_NEXT_READS, None)
+
+
+def _notice_intent(conn: Connection, statement: Any, _multi: object, _params: object, _options: object) -> None:
+    """Tell a reading transaction from a writing one: this runs before SQLAlchemy begins one by itself."""
+    if not conn.in_transaction():
+        conn.info[_NEXT_READS] = isinstance(statement, SelectBase)
+    elif conn.info[_READS] and isinstance(statement, UpdateBase | ExecutableDDLElement):
+        raise InvalidRequestError(
+            "A transaction that began with a SELECT on engine.connect() only reads; write inside engine.begin()."
+        )
+
+
+def _begin_sqlite(conn: Connection) -> None:
+    reads = conn.info.pop(_NEXT_READS, False)
+    conn.info[_READS] = reads
+    conn.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _open_postgresql(url: URL) -> Engine:
+    if not url.database:
+        raise _not_a_store_url("a PostgreSQL store without a database name")
+    engine = create_engine(url, pool_size=_POOL_SIZE, max_overflow=_POOL_OVERFLOW, pool_pre_ping=True)
+    event.listen(engine, "connect", _prepare_postgresql)
+    return engine
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    # A database or role may carry other defaults (synchronous_commit = off is a common tuning): say what we rely on.
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit TO on")
+        cursor.execute(f"SET lock_timeout TO '{LOCK_WAIT_SECONDS}s'")
+        cursor.execute("SET TIME ZONE 'UTC'")
+    connection.commit()

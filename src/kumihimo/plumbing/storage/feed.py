@@ -1,0 +1,106 @@
+"""Feeds (配信): what one role has to tell others, written in the same transaction as the change itself.
+
+A transactional outbox with cursors (architecture, "No message broker"): the producer appends, a consumer asks for what
+comes after its cursor and keeps the cursor in its own store. A consumer that has seen number n never misses a lower
+one: numbers become visible in ascending order. On PostgreSQL a sequence alone does not promise that, since a
+transaction that drew a lower number may commit later; appending therefore holds one lock per feed until the end of the
+transaction. SQLite has one writer at a time anyway. Append late in a transaction: others wait from there on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Column, Connection, Index, Integer, MetaData, Table, Text, func, select
+
+from kumihimo.plumbing.storage.types import UtcDateTime
+
+EVERYBODY: Final = "*"
+
+
+@dataclass(frozen=True)
+class FeedItem:
+    """One message: `seq` ascends within a feed with gaps, `at` is when the producer wrote it."""
+
+    seq: int
+    kind: str
+    body: dict[str, Any]
+    at: datetime
+
+
+def feed_table(metadata: MetaData, name: str = "feed") -> Table:
+    """The producer's table; `audience` is a party id, or "*" for everybody."""
+    return Table(
+        name,
+        metadata,
+        Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+        Column("audience", Text, nullable=False),
+        Column("kind", Text, nullable=False),
+        Column("body", Text, nullable=False),
+        Column("at", UtcDateTime, nullable=False),
+        Index(f"ix_{name}_audience_seq", "audience", "seq"),
+        # Without it SQLite gives a deleted last number out again, and cursors would pass over the new item.
+        sqlite_autoincrement=True,
+    )
+
+
+def cursor_table(metadata: MetaData, name: str = "feed_cursor") -> Table:
+    """The consumer's table: how far it has read each feed."""
+    return Table(
+        name,
+        metadata,
+        Column("feed", Text, primary_key=True),
+        Column("seq", BigInteger, nullable=False),
+    )
+
+
+def append_feed(conn: Connection, table: Table, audience: str, kind: str, body: Mapping[str, Any], at: datetime) -> int:
+    """Append one item and return its number; it is visible when the caller's transaction commits.
+
+    Raises TypeError or ValueError when `body` is not JSON.
+    """
+    written = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
+    if conn.dialect.name == "postgresql":
+        conn.execute(select(func.pg_advisory_xact_lock(_lock_key(table.name))))
+    insert = table.insert().values(audience=audience, kind=kind, body=written, at=at).returning(table.c.seq)
+    return int(conn.execute(insert).scalar_one())
+
+
+def read_feed(conn: Connection, table: Table, audience: str, after: int, limit: int) -> list[FeedItem]:
+    """The next items for `audience` or everybody with numbers above `after`, at most `limit`, in ascending order."""
+    rows = conn.execute(
+        select(table.c.seq, table.c.kind, table.c.body, table.c.at)
+        .where(table.c.audience.in_((audience, EVERYBODY)), table.c.seq > after)
+        .order_by(table.c.seq)
+        .limit(limit)
+    )
+    return [FeedItem(seq, kind, json.loads(body), at) for seq, kind, body, at in rows]
+
+
+def delete_feed(conn: Connection, table: Table, audience: str, up_to: int) -> int:
+    """Forget items of exactly this audience up to and including number `up_to`; returns how many there were.
+
+    For feeds whose items may not be kept once the consumer has them, such as tickets.
+    """
+    return conn.execute(table.delete().where(table.c.audience == audience, table.c.seq <= up_to)).rowcount
+
+
+def get_cursor(conn: Connection, table: Table, feed: str) -> int:
+    """The number of the last item of `feed` that was dealt with; 0 before the first."""
+    return conn.execute(select(table.c.seq).where(table.c.feed == feed)).scalar_one_or_none() or 0
+
+
+def set_cursor(conn: Connection, table: Table, feed: str, seq: int) -> None:
+    """Remember `seq` as dealt with, in the same transaction as what was done with the items."""
+    if conn.execute(table.update().where(table.c.feed == feed).values(seq=seq)).rowcount == 0:
+        conn.execute(table.insert().values(feed=feed, seq=seq))
+
+
+def _lock_key(name: str) -> int:
+    """A signed 64-bit number for PostgreSQL's advisory locks, which are shared by the whole database."""
+    return int.from_bytes(hashlib.sha256(f"kumihimo.feed:{name}".encode()).digest()[:8], signed=True)

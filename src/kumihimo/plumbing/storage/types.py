@@ -1,0 +1,43 @@
+"""Column types (列の型): instants that cannot be misread.
+
+An instant is an aware datetime in UTC (`kernel.clock`). PostgreSQL has a type for it; SQLite has none, so there it is
+ISO 8601 text of fixed width, which sorts as time does and can be read with any tool.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Dialect, String
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+_ISO_WIDTH = len("2026-04-01T00:00:00.000000Z")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware datetimes with microseconds, stored and returned in UTC; a naive one is refused with ValueError."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(String(_ISO_WIDTH))
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:
+        if value is None:
+            return None
+        if value.tzinfo is None or value.utcoffset() is None:
+            raise ValueError(f"{value.isoformat()} has no time zone: instants are aware datetimes")
+        instant = value.astimezone(UTC)
+        if dialect.name == "sqlite":
+            return instant.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+        return instant
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        instant = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return instant.astimezone(UTC)

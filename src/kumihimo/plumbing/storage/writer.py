@@ -1,0 +1,161 @@
+"""Group-commit writer (一括確定書込): many callers, one thread, one durable commit for all who waited meanwhile.
+
+Invariant I5 wants every request durably in the log before its answer leaves; a commit of its own for each would cost a
+disk flush each. Here a caller hands over an item and gets its answer after the commit that holds it. No delay is added:
+whatever has queued up while the last commit ran goes into the next one.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from kumihimo.domain.kernel.errors import Problem
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, eq=False)
+class _Submission(Generic[T, R]):
+    item: T
+    answer: Future[R] = field(default_factory=Future)
+
+
+class GroupCommitWriter(Generic[T, R]):
+    """Runs `apply(connection, items)` in one transaction per batch; it returns one result per item, in order.
+
+    `apply` must touch nothing but the connection: when it raises for a batch, the transaction is rolled back and it is
+    called again with each item alone, so that one bad item does not fail the others. Items keep their order.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        apply: Callable[[Connection, Sequence[T]], Sequence[R]],
+        *,
+        max_batch: int = 512,
+        name: str = "writer",
+    ) -> None:
+        if max_batch < 1:
+            raise ValueError(f"max_batch is {max_batch}: a batch holds at least one item")
+        self._engine = engine
+        self._apply = apply
+        self._max_batch = max_batch
+        self._name = name
+        self._queue: queue.SimpleQueue[_Submission[T, R] | None] = queue.SimpleQueue()
+        self._door = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, item: T, timeout: float | None = None) -> R:
+        """Hand over `item` and wait until the commit that holds it is durable; `timeout` in seconds.
+
+        Raises what `apply` or the commit raised. Raises TimeoutError when time is up: an item that was still queued is
+        withdrawn and not written; the message says when a commit was already under way and the outcome is open.
+        Raises Problem `store.closed` after `close`.
+        """
+        if threading.current_thread() is self._thread:
+            raise RuntimeError(f"{self._name}: an item handed over from inside apply would wait for itself")
+        submission = _Submission[T, R](item)
+        with self._door:
+            if self._closed:
+                raise Problem("store.closed", self._name, advice="The service is stopping; ask again later.")
+            self._queue.put(submission)
+        answer = submission.answer
+        try:
+            return answer.result(timeout)
+        except BaseException as error:
+            withdrawn = answer.cancel()
+            if isinstance(error, TimeoutError) and (withdrawn or not answer.done()):
+                outcome = "nothing was written" if withdrawn else "its commit is under way, the outcome is open"
+                raise TimeoutError(f"{self._name}: no answer within {timeout} s; {outcome}") from None
+            raise
+
+    def close(self) -> None:
+        """Take no more items, write those already handed over, and wait for the thread; may be called again."""
+        with self._door:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        open_for_more = True
+        while open_for_more:
+            batch, open_for_more = self._next_batch()
+            taken = [submission for submission in batch if submission.answer.set_running_or_notify_cancel()]
+            if taken:
+                try:
+                    self._write(taken)
+                except BaseException as error:
+                    # Whatever it is, somebody is waiting for it, and the thread must live for the others.
+                    _refuse(taken, error)
+
+    def _next_batch(self) -> tuple[list[_Submission[T, R]], bool]:
+        """At least one item, then whatever is queued; False once the closing mark was met."""
+        batch: list[_Submission[T, R]] = []
+        submission = self._queue.get()
+        while submission is not None:
+            batch.append(submission)
+            if len(batch) == self._max_batch:
+                return batch, True
+            try:
+                submission = self._queue.get_nowait()
+            except queue.Empty:
+                return batch, True
+        return batch, False
+
+    def _write(self, batch: Sequence[_Submission[T, R]]) -> None:
+        with self._engine.connect() as conn:
+            transaction = conn.begin()
+            try:
+                results = self._apply(conn, [submission.item for submission in batch])
+                if len(results) != len(batch):
+                    raise RuntimeError(f"{self._name}: apply gave {len(results)} results for {len(batch)} items")
+            except (OperationalError, InterfaceError):
+                # The database's fault (gone, locked, full), not an item's: trying each alone would only take longer.
+                raise
+            except Exception as error:
+                transaction.rollback()
+                if len(batch) == 1:
+                    _refuse(batch, error)
+                    return
+                results = None
+            else:
+                transaction.commit()
+        if results is None:
+            self._write_one_by_one(batch)
+            return
+        for submission, result in zip(batch, results, strict=True):
+            submission.answer.set_result(result)
+
+    def _write_one_by_one(self, batch: Sequence[_Submission[T, R]]) -> None:
+        for submission in batch:
+            try:
+                self._write([submission])
+            except Exception as error:
+                _refuse([submission], error)
+
+
+def _refuse(batch: Sequence[_Submission[T, R]], error: BaseException) -> None:
+    for submission in batch:
+        if not submission.answer.done():
+            submission.answer.set_exception(error)
