@@ -48,6 +48,8 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "log.checkpoint_invalid": (422, "A checkpoint cannot be trusted"),
     "log.inconsistent": (409, "Two states of the log contradict each other"),
     "log.unknown_entry": (404, "No such log entry"),
+    "log.origin_unknown": (404, "A log that is not watched here"),
+    "log.old_size_differs": (409, "The witness has seen another size of the log"),
     # messages between roles
     "message.malformed": (400, "A message cannot be read"),
     "message.too_large": (413, "A message is too large"),
