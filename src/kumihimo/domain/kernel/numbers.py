@@ -1,0 +1,226 @@
+"""Numbers of persons and corporations (個人番号, 法人番号, 住民票コード, 団体内統合宛名番号).
+
+番号法第二条第五項 (Individual Number) and 第十五項 (Corporate Number), 住民基本台帳法第七条第十三号 (resident code).
+
+A number of one of these types is always well formed. Numbers of persons print masked, everywhere: who needs the real
+digits says `.digits`. The four have 12, 13, 11 and 15 digits, so that none can be taken for another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final, Self
+
+from kumihimo.domain.kernel.check_digits import CheckDigit, modulus_9, modulus_11
+from kumihimo.domain.kernel.digits import masked, read_digits
+from kumihimo.domain.kernel.errors import Problem
+from kumihimo.domain.kernel.randomness import RandomSource
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _PersonalNumber:
+    """What the numbers of persons share: a body and a check digit behind it, printed masked."""
+
+    _digits: str
+
+    KIND: ClassVar[str]
+    """Prefix of the problem codes: `KIND.format`, `KIND.check_digit`."""
+    LENGTH: ClassVar[int]
+
+    def __post_init__(self) -> None:
+        read_digits(self._digits, self.LENGTH, f"{self.KIND}.format")
+        if not self._digits.isascii() or len(self._digits) != self.LENGTH:
+            raise Problem(f"{self.KIND}.format", "digits that were not parsed", expected="plain ASCII digits")
+        if self._digits[:-1].strip("0") == "":
+            raise Problem(f"{self.KIND}.format", "nothing but zeros", expected="a number that was issued")
+
+    @property
+    def digits(self) -> str:
+        """The real value. Asking for it is a decision: it must not reach a log, an error or a URL."""
+        return self._digits
+
+    def __str__(self) -> str:
+        return masked(self._digits)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({masked(self._digits)})"
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    @classmethod
+    def _checked(cls, digits: str, check: CheckDigit, where: str | None) -> Self:
+        if (right := check(digits[:-1])) != digits[-1]:
+            raise Problem(
+                f"{cls.KIND}.check_digit",
+                f"{masked(digits)} ends in {digits[-1]}",
+                where,
+                f"{right} as the last digit",
+                "Compare every digit with the document; one digit is wrong or two are swapped.",
+            )
+        return cls._located(digits, where)
+
+    @classmethod
+    def _located(cls, digits: str, where: str | None) -> Self:
+        try:
+            return cls(digits)
+        except Problem as problem:
+            problem.where = where
+            raise
+
+    @classmethod
+    def _completed(cls, body: str, check: CheckDigit) -> Self:
+        plain = read_digits(body, cls.LENGTH - 1, f"{cls.KIND}.format")
+        return cls(plain + check(plain))
+
+    @classmethod
+    def _drawn(cls, rng: RandomSource, check: CheckDigit) -> Self:
+        serial = 1 + rng.randbelow(10 ** (cls.LENGTH - 1) - 1)
+        return cls._completed(f"{serial:0{cls.LENGTH - 1}d}", check)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class IndividualNumber(_PersonalNumber):
+    """個人番号: 11 digits and a check digit (番号法施行令第八条). Prints as `****-****-0257`.
+
+    Raises Problem(number.format) or Problem(number.check_digit), also when constructed from plain digits.
+    """
+
+    KIND: ClassVar[str] = "number"
+    LENGTH: ClassVar[int] = 12
+
+    def __post_init__(self) -> None:
+        _PersonalNumber.__post_init__(self)
+        if modulus_11(self._digits[:-1]) != self._digits[-1]:
+            raise Problem("number.check_digit", masked(self._digits), advice="Parse what people typed.")
+
+    @classmethod
+    def parse(cls, text: str, where: str | None = None) -> Self:
+        """A number as typed, full or half width, with spaces or hyphens. Raises Problem(number.format|check_digit)."""
+        return cls._checked(read_digits(text, cls.LENGTH, "number.format", where), modulus_11, where)
+
+    @classmethod
+    def from_body(cls, body: str) -> Self:
+        """The number with these first 11 digits. Raises Problem(number.format)."""
+        return cls._completed(body, modulus_11)
+
+    @classmethod
+    def random(cls, rng: RandomSource) -> Self:
+        """A number drawn uniformly from the 10^11 − 1 there are; whether it is free the numbering authority knows."""
+        return cls._drawn(rng, modulus_11)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ResidentCode(_PersonalNumber):
+    """住民票コード: 10 random digits and a check digit, known inside the resident registry only (住基法第三十条の二).
+
+    The national formula of the check digit is set by notice and not public to us, so every way to make a code takes it as
+    `check`; modulus 11 stands in. The type itself holds any 11 digits.
+    """
+
+    KIND: ClassVar[str] = "resident_code"
+    LENGTH: ClassVar[int] = 11
+
+    @classmethod
+    def parse(cls, text: str, where: str | None = None, check: CheckDigit = modulus_11) -> Self:
+        """A code as typed. Raises Problem(resident_code.format|check_digit)."""
+        return cls._checked(read_digits(text, cls.LENGTH, "resident_code.format", where), check, where)
+
+    @classmethod
+    def from_body(cls, body: str, check: CheckDigit = modulus_11) -> Self:
+        """The code with these first 10 digits. Raises Problem(resident_code.format)."""
+        return cls._completed(body, check)
+
+    @classmethod
+    def random(cls, rng: RandomSource, check: CheckDigit = modulus_11) -> Self:
+        """A code drawn uniformly from the 10^10 − 1 there are."""
+        return cls._drawn(rng, check)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AddresseeNumber(_PersonalNumber):
+    """団体内統合宛名番号: one body's own number for a person, in order of entry, with a check digit. Prints masked.
+
+    15 digits, the width business systems reserve for it: a serial of 14 and the check digit. A shorter one would share
+    the length and the formula of the Individual Number or the resident code and could be taken for it.
+    """
+
+    KIND: ClassVar[str] = "addressee_number"
+    LENGTH: ClassVar[int] = 15
+
+    def __post_init__(self) -> None:
+        _PersonalNumber.__post_init__(self)
+        if modulus_11(self._digits[:-1]) != self._digits[-1]:
+            raise Problem("addressee_number.check_digit", masked(self._digits), advice="Parse what people typed.")
+
+    @classmethod
+    def parse(cls, text: str, where: str | None = None) -> Self:
+        """A number as typed. Raises Problem(addressee_number.format|check_digit)."""
+        return cls._checked(read_digits(text, cls.LENGTH, "addressee_number.format", where), modulus_11, where)
+
+    @classmethod
+    def from_serial(cls, serial: int) -> Self:
+        """The number of the `serial`-th person of a ledger, 1 ≤ serial < 10^14. Raises Problem(addressee_number.format)."""
+        if not 1 <= serial < MAX_SERIAL:
+            raise Problem("addressee_number.format", f"serial {serial}", expected=f"1 to {MAX_SERIAL - 1}")
+        return cls._completed(f"{serial:0{cls.LENGTH - 1}d}", modulus_11)
+
+    @property
+    def serial(self) -> int:
+        """The place in the order of entry, from 1."""
+        return int(self._digits[:-1])
+
+
+MAX_SERIAL: Final = 10 ** (AddresseeNumber.LENGTH - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class CorporateNumber:
+    """法人番号: a check digit from 1 to 9 and 12 digits. Published for everybody (番号法第三十九条第四項), so never masked.
+
+    Raises Problem(corporate_number.format) or Problem(corporate_number.check_digit).
+    """
+
+    digits: str
+
+    LENGTH: ClassVar[int] = 13
+
+    def __post_init__(self) -> None:
+        if read_digits(self.digits, self.LENGTH, "corporate_number.format") != self.digits:
+            raise Problem("corporate_number.format", f"{self.digits!r}", expected="plain ASCII digits")
+        if (right := modulus_9(self.digits[1:])) != self.digits[0]:
+            raise Problem(
+                "corporate_number.check_digit",
+                f"{self.digits} begins with {self.digits[0]}",
+                expected=f"{right} as the first digit",
+                advice="Compare every digit with the published number.",
+            )
+
+    def __str__(self) -> str:
+        return self.digits
+
+    @classmethod
+    def parse(cls, text: str, where: str | None = None) -> Self:
+        """A number as typed. Raises Problem(corporate_number.format|check_digit)."""
+        digits = read_digits(text, cls.LENGTH, "corporate_number.format", where)
+        try:
+            return cls(digits)
+        except Problem as problem:
+            problem.where = where
+            raise
+
+    @classmethod
+    def from_body(cls, body: str) -> Self:
+        """The number over these 12 digits (基礎番号). Raises Problem(corporate_number.format)."""
+        plain = read_digits(body, cls.LENGTH - 1, "corporate_number.format")
+        return cls(modulus_9(plain) + plain)
+
+    @classmethod
+    def of_local_government(cls, code: str) -> Self:
+        """The number of a local government: 000020 and its six-digit code (全国地方公共団体コード)."""
+        return cls.from_body(f"000020{code}")
+
+    @classmethod
+    def random(cls, rng: RandomSource) -> Self:
+        """A number over 12 random digits, the first of them not 0 as with companies."""
+        return cls.from_body(str(10**11 + rng.randbelow(9 * 10**11)))
