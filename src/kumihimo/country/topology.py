@@ -12,6 +12,7 @@ from enum import StrEnum
 from functools import cache
 
 from kumihimo.country.boundaries import BOUNDARIES, Bilingual, Boundary, Role
+from kumihimo.domain.kernel.addresses import LocalGovernmentCode, completed_local_government_code
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import Institution, InstitutionId, PartyId, institution_of, party_id
 
@@ -140,22 +141,16 @@ def municipalities() -> tuple[InstitutionId, ...]:
     return tuple(one.id for one in institutions().values() if "municipality" in one.classes)
 
 
-def local_government_code(identifier: str) -> str:
+def local_government_code(identifier: str) -> LocalGovernmentCode:
     """Six digits, the last one the check digit. Raises Problem(institution.unknown) for what is no local body."""
     if identifier not in _LOCAL_BODIES:
         raise Problem("institution.unknown", f"{identifier!r}", expected=f"one of {', '.join(_LOCAL_BODIES)}")
-    return with_check_digit(_LOCAL_BODIES[identifier])
-
-
-def with_check_digit(five: str) -> str:
-    """Append the check digit of a 全国地方公共団体コード: 11 − (Σ digit × 6,5,4,3,2 mod 11), its last digit."""
-    total = sum(int(digit) * weight for digit, weight in zip(five, (6, 5, 4, 3, 2), strict=True))
-    return f"{five}{(11 - total % 11) % 10}"
+    return completed_local_government_code(_LOCAL_BODIES[identifier])
 
 
 def items_provided(identifier: str) -> tuple[str, ...]:
     """Item ids the institution keeps copies (副本) of. Raises Problem(institution.unknown)."""
-    return _ITEMS[institution(identifier).id] if identifier in _ITEMS else ()
+    return _ITEMS.get(institution(identifier).id, ())
 
 
 def ledger_of(identifier: str) -> PartyId:

@@ -106,14 +106,6 @@ def test_every_exchange_can_fetch_an_answer_from_every_other_exchange() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("five", "six"), [("01100", "011002"), ("13101", "131016"), ("27100", "271004"), ("47382", "473821")]
-)
-def test_the_check_digit_of_a_local_government_code_is_that_of_the_ministry(five: str, six: str) -> None:
-    """札幌市, 千代田区, 大阪市 and 与那国町 as the ministry publishes them."""
-    assert topology.with_check_digit(five) == six
-
-
 def test_the_codes_of_our_local_bodies_belong_to_no_real_prefecture() -> None:
     codes = [topology.local_government_code(one) for one in ("ko-pref", "x-city", "y-city", "z-town")]
     assert len(set(codes)) == 4
