@@ -1,0 +1,57 @@
+"""Opening audit: a requester cannot ask about one person and claim another."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from link_code_hub import Hub
+
+from kumihimo.domain.codes import decrypt, encrypt, opens_to, public_key, request_randomness
+from kumihimo.domain.kernel.errors import Problem
+
+X_CITY = "x-city#1"
+SECRET = bytes(range(32))
+transactions = st.text(alphabet="0123456789abcdef-", min_size=1, max_size=40)
+
+
+@given(transaction=transactions, person=st.integers(0, 10**6))
+@settings(max_examples=25, deadline=None)
+def test_recomputing_an_honest_request_gives_the_logged_ciphertext(hub: Hub, transaction: str, person: int) -> None:
+    code, key = hub.code(person, X_CITY), hub.operator1.public_key_of(X_CITY)
+    logged = encrypt(code, public_key(hub.key(X_CITY)), request_randomness(SECRET, transaction))
+    assert opens_to(logged, code, key, request_randomness(SECRET, transaction))
+    assert not opens_to(logged, hub.code(person + 1, X_CITY), key, request_randomness(SECRET, transaction))
+    assert not opens_to(logged, code, key, request_randomness(SECRET, transaction + "0"))
+    assert decrypt(logged, hub.key(X_CITY)) == code
+
+
+def test_no_two_persons_of_a_batch_and_no_two_transactions_share_randomness() -> None:
+    drawn = [
+        request_randomness(secret, transaction, position)
+        for secret in (SECRET, bytes(32))
+        for transaction in ("t-1", "t-2", "t-10")
+        for position in (0, 1, 256)
+    ]
+    assert len(set(drawn)) == 18
+
+
+@pytest.mark.parametrize(("secret", "transaction", "position"), [(b"", "t", 0), (SECRET, "", 0), (SECRET, "t", -1)])
+def test_randomness_needs_a_secret_and_a_transaction(secret: bytes, transaction: str, position: int) -> None:
+    with pytest.raises(Problem, match=r"value\.invalid"):
+        request_randomness(secret, transaction, position)
+
+
+def test_neither_code_nor_key_nor_randomness_may_be_trivial(hub: Hub) -> None:
+    code, key = hub.code(1, X_CITY), public_key(hub.key(X_CITY))
+    scalar = request_randomness(SECRET, "t")
+    for arguments, problem in (
+        ((bytes(32), key, scalar), "codes.identity_point"),
+        ((code, bytes(32), scalar), "codes.identity_point"),
+        ((code, b"\x01" * 32, scalar), "codes.not_a_point"),
+        ((code, key, bytes(32)), "value.invalid"),
+        ((code, key, b"\xff" * 32), "value.invalid"),
+    ):
+        with pytest.raises(Problem) as caught:
+            encrypt(*arguments)
+        assert caught.value.code == problem
