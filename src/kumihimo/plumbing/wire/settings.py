@@ -56,9 +56,21 @@ class RoleSettings(BaseSettings):
                 "file.unreadable", str(error), where=str(path), expected=f"{cls.__module__} in TOML"
             ) from None
         base = path.parent.resolve()
-        return settings.model_copy(update={"keys": base / settings.keys, "directory": base / settings.directory})
+        return settings.model_copy(
+            update={
+                "keys": base / settings.keys,
+                "directory": base / settings.directory,
+                "store": _absolute(settings.store, base),
+            }
+        )
 
     def edge(self, clock: Clock) -> Edge:
         """The edge this role speaks through. Raises Problem where keys or directory are missing or not to be trusted."""
         identity = Identity(PartyId(self.party), self.keys)
         return Edge(identity, Directory.load(self.directory, identity.anchors()), clock)
+
+
+def _absolute(store: str, base: Path) -> str:
+    """A relative SQLite file is beside the settings file."""
+    scheme, separator, path = store.partition("sqlite:///")
+    return f"sqlite:///{base / path}" if separator and not scheme else store

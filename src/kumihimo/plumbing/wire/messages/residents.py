@@ -12,23 +12,46 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from kumihimo.domain.kernel import FourItems
 from kumihimo.plumbing.wire.envelope import Message, Part, Reply
 
 BATCH = 10_000
 
 
-class FourItemsPart(Part):
-    """The basic four items (基本4情報), as plain text; the kernel's `FourItems.from_dict` reads it."""
+class NamePart(Part):
+    """A name in writing and reading; the kernel's `PersonName`."""
 
-    family: str
+    family: str = ""
     given: str
-    family_kana: str
-    given_kana: str
-    sex: str
-    birth: date
+    family_kana: str = ""
+    given_kana: str = ""
+
+
+class AddressPart(Part):
+    """An address; the kernel's `Address`."""
+
     prefecture: str
     municipality: str
-    town: str
+    lines: str
+    building: str = ""
+    code: str | None = None
+
+
+class FourItemsPart(Part):
+    """The basic four items (基本4情報) as they travel: `FourItems.to_dict()` of the kernel, unchecked until read."""
+
+    name: NamePart
+    address: AddressPart
+    birth: date
+    sex: str
+
+    @classmethod
+    def of(cls, items: FourItems) -> FourItemsPart:
+        return cls.model_validate(items.to_dict())
+
+    def read(self) -> FourItems:
+        """Raises Problem naming the field that is not as it must be."""
+        return FourItems.from_dict(self.model_dump(mode="json"))
 
 
 class RegisterEventKind(StrEnum):
