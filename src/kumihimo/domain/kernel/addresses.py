@@ -14,7 +14,7 @@ from kumihimo.domain.kernel.check_digits import local_government_digit
 from kumihimo.domain.kernel.digits import DASHES, UNMISTAKABLE_DASHES, read_digits
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.fields import record, text_field
-from kumihimo.domain.kernel.text import comparable, until_stable
+from kumihimo.domain.kernel.text import comparable, one_line, until_stable
 
 LocalGovernmentCode = NewType("LocalGovernmentCode", str)
 
@@ -56,7 +56,7 @@ class Address:
 
     def __post_init__(self) -> None:
         for part in ("prefecture", "municipality", "lines", "building"):
-            object.__setattr__(self, part, " ".join(getattr(self, part).split()))
+            object.__setattr__(self, part, one_line(getattr(self, part), part))
         for part, example in (("prefecture", "甲県"), ("municipality", "X市"), ("lines", "中央1丁目2番3号")):
             if not comparable(getattr(self, part)):
                 raise Problem("address.empty", f"no {part}", part, f"something like {example}")

@@ -20,8 +20,11 @@ _KANJI_DIGITS: Final = {kanji: value for value, kanji in enumerate("〇一二三
 _KANJI_UNITS: Final = {"十": 10, "百": 100, "千": 1000}
 
 _ERA: Final = r"(?P<era>明治|大正|昭和|平成|令和|[MTSHRmtshr])"
-_NUMBER: Final = r"[0-9]{1,4}|[〇零一二三四五六七八九十百千]{1,8}"
-_KANJI_FORM: Final = rf"(?P<year>元|{_NUMBER})年(?P<month>{_NUMBER})月(?P<day>{_NUMBER})日"
+_ONE_TO_NINE: Final = "[一二三四五六七八九]"
+_WITH_UNITS: Final = rf"(?:{_ONE_TO_NINE}?百)?(?:{_ONE_TO_NINE}?十)?{_ONE_TO_NINE}?"
+_SMALL: Final = rf"[0-9]{{1,2}}|(?=[一二三四五六七八九十]){_WITH_UNITS}|[〇零一二三四五六七八九]{{1,2}}"
+_WESTERN_YEAR: Final = rf"[0-9]{{4}}|[〇零一二三四五六七八九]{{4}}|{_ONE_TO_NINE}?千{_WITH_UNITS}"
+_MONTH_AND_DAY: Final = rf"年(?P<month>{_SMALL})月(?P<day>{_SMALL})日"
 _FORMS: Final = tuple(
     re.compile(form)
     for form in (
@@ -29,8 +32,8 @@ _FORMS: Final = tuple(
         r"(?P<year>[0-9]{4})(?P<month>[0-9]{2})(?P<day>[0-9]{2})",
         rf"{_ERA}(?P<year>元|[0-9]{{1,2}})(?P<sep>[-/.])(?P<month>[0-9]{{1,2}})(?P=sep)(?P<day>[0-9]{{1,2}})",
         rf"{_ERA}(?P<year>[0-9]{{2}})(?P<month>[0-9]{{2}})(?P<day>[0-9]{{2}})",
-        rf"{_ERA}{_KANJI_FORM}",
-        rf"(?:西暦)?(?P<year>[0-9]{{4}}|[〇零一二三四五六七八九十百千]{{4,8}})年(?P<month>{_NUMBER})月(?P<day>{_NUMBER})日",
+        rf"{_ERA}(?P<year>元|{_SMALL}){_MONTH_AND_DAY}",
+        rf"(?:西暦)?(?P<year>{_WESTERN_YEAR}){_MONTH_AND_DAY}",
     )
 )
 _TYPED_DASHES: Final = str.maketrans(dict.fromkeys(DASHES, "-") | dict.fromkeys(INVISIBLE))

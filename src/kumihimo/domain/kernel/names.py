@@ -15,9 +15,11 @@ import jaconv
 
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.fields import record, text_field
-from kumihimo.domain.kernel.text import comparable
+from kumihimo.domain.kernel.text import comparable, one_line
 
-_KATAKANA: Final = re.compile(r"[\u30a1-\u30fa\u30fc-\u30fe・]*(?: [\u30a1-\u30fa\u30fc-\u30fe・]+)*")
+_KATAKANA: Final = re.compile(
+    r"[\u30a1-\u30fa\u30fc-\u30fe\u31f0-\u31ff・]*(?: [\u30a1-\u30fa\u30fc-\u30fe\u31f0-\u31ff・]+)*"
+)
 _FIELDS: Final = ("family", "given", "family_kana", "given_kana")
 
 
@@ -50,8 +52,8 @@ class PersonName:
     given_kana: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "family", " ".join(self.family.split()))
-        object.__setattr__(self, "given", " ".join(self.given.split()))
+        object.__setattr__(self, "family", one_line(self.family, "family"))
+        object.__setattr__(self, "given", one_line(self.given, "given"))
         object.__setattr__(self, "family_kana", katakana(self.family_kana, "family_kana"))
         object.__setattr__(self, "given_kana", katakana(self.given_kana, "given_kana"))
         if not comparable(self.given):

@@ -9,17 +9,18 @@ digits says `.digits`. The four have 12, 13, 11 and 15 digits, so that none can 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Self
 
 from kumihimo.domain.kernel.check_digits import CheckDigit, modulus_9, modulus_11
-from kumihimo.domain.kernel.digits import masked, read_digits
+from kumihimo.domain.kernel.digits import masked, quoted, read_digits
 from kumihimo.domain.kernel.errors import Problem
+from kumihimo.domain.kernel.fields import located
 from kumihimo.domain.kernel.randomness import RandomSource
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _PersonalNumber:
-    """What the numbers of persons share: a body and a check digit behind it, printed masked."""
+    """What the numbers of persons share: ASCII digits, a check digit behind them, and printing masked."""
 
     _digits: str
 
@@ -28,11 +29,13 @@ class _PersonalNumber:
     LENGTH: ClassVar[int]
 
     def __post_init__(self) -> None:
-        read_digits(self._digits, self.LENGTH, f"{self.KIND}.format")
-        if not self._digits.isascii() or len(self._digits) != self.LENGTH:
-            raise Problem(f"{self.KIND}.format", "digits that were not parsed", expected="plain ASCII digits")
-        if self._digits[:-1].strip("0") == "":
-            raise Problem(f"{self.KIND}.format", "nothing but zeros", expected="a number that was issued")
+        code = f"{self.KIND}.format"
+        if read_digits(self._digits, self.LENGTH, code) != self._digits:
+            raise Problem(
+                code, "digits that were not parsed", expected="plain digits", advice="Parse what people type."
+            )
+        if not self._digits[:-1].strip("0"):
+            raise Problem(code, "nothing but zeros", expected="a number that was issued")
 
     @property
     def digits(self) -> str:
@@ -49,38 +52,43 @@ class _PersonalNumber:
         return format(str(self), spec)
 
     @classmethod
-    def _checked(cls, digits: str, check: CheckDigit, where: str | None) -> Self:
-        if (right := check(digits[:-1])) != digits[-1]:
-            raise Problem(
-                f"{cls.KIND}.check_digit",
-                f"{masked(digits)} ends in {digits[-1]}",
-                where,
-                f"{right} as the last digit",
-                "Compare every digit with the document; one digit is wrong or two are swapped.",
-            )
-        return cls._located(digits, where)
-
-    @classmethod
-    def _located(cls, digits: str, where: str | None) -> Self:
-        try:
-            return cls(digits)
-        except Problem as problem:
-            problem.where = where
-            raise
-
-    @classmethod
     def _completed(cls, body: str, check: CheckDigit) -> Self:
         plain = read_digits(body, cls.LENGTH - 1, f"{cls.KIND}.format")
         return cls(plain + check(plain))
 
     @classmethod
     def _drawn(cls, rng: RandomSource, check: CheckDigit) -> Self:
-        serial = 1 + rng.randbelow(10 ** (cls.LENGTH - 1) - 1)
-        return cls._completed(f"{serial:0{cls.LENGTH - 1}d}", check)
+        body = 1 + rng.randbelow(10 ** (cls.LENGTH - 1) - 1)
+        return cls._completed(f"{body:0{cls.LENGTH - 1}d}", check)
+
+    @classmethod
+    def _require_check_digit(cls, digits: str, check: CheckDigit) -> None:
+        if (right := check(digits[:-1])) != digits[-1]:
+            raise Problem(
+                f"{cls.KIND}.check_digit",
+                f"{masked(digits)} ends in {digits[-1]}",
+                expected=f"{right} as the last digit",
+                advice="Compare every digit with the document; one digit is wrong or two are swapped.",
+            )
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class IndividualNumber(_PersonalNumber):
+class _Modulus11Number(_PersonalNumber):
+    """A number of a person whose check digit is known to be that of modulus 11, and therefore always right."""
+
+    def __post_init__(self) -> None:
+        _PersonalNumber.__post_init__(self)
+        self._require_check_digit(self._digits, modulus_11)
+
+    @classmethod
+    def parse(cls, text: str, where: str | None = None) -> Self:
+        """A number as typed, full or half width, with spaces or hyphens. Raises Problem(KIND.format|KIND.check_digit)."""
+        with located(where):
+            return cls(read_digits(text, cls.LENGTH, f"{cls.KIND}.format"))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class IndividualNumber(_Modulus11Number):
     """個人番号: 11 digits and a check digit (番号法施行令第八条). Prints as `****-****-0257`.
 
     Raises Problem(number.format) or Problem(number.check_digit), also when constructed from plain digits.
@@ -88,16 +96,6 @@ class IndividualNumber(_PersonalNumber):
 
     KIND: ClassVar[str] = "number"
     LENGTH: ClassVar[int] = 12
-
-    def __post_init__(self) -> None:
-        _PersonalNumber.__post_init__(self)
-        if modulus_11(self._digits[:-1]) != self._digits[-1]:
-            raise Problem("number.check_digit", masked(self._digits), advice="Parse what people typed.")
-
-    @classmethod
-    def parse(cls, text: str, where: str | None = None) -> Self:
-        """A number as typed, full or half width, with spaces or hyphens. Raises Problem(number.format|check_digit)."""
-        return cls._checked(read_digits(text, cls.LENGTH, "number.format", where), modulus_11, where)
 
     @classmethod
     def from_body(cls, body: str) -> Self:
@@ -111,11 +109,37 @@ class IndividualNumber(_PersonalNumber):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class AddresseeNumber(_Modulus11Number):
+    """団体内統合宛名番号: one body's own number for a person, in order of entry, with a check digit. Prints masked.
+
+    15 digits: a serial of 14 and the check digit. A shorter number would share the length and the formula of the
+    Individual Number or the resident code and could be taken for it.
+    Raises Problem(addressee_number.format) or Problem(addressee_number.check_digit).
+    """
+
+    KIND: ClassVar[str] = "addressee_number"
+    LENGTH: ClassVar[int] = 15
+
+    @classmethod
+    def from_serial(cls, serial: int) -> Self:
+        """The number of the `serial`-th person of a ledger, 1 ≤ serial < 10^14. Raises Problem(addressee_number.format)."""
+        largest = 10 ** (cls.LENGTH - 1) - 1
+        if not 1 <= serial <= largest:
+            raise Problem("addressee_number.format", "a serial out of range", expected=f"1 to {largest}")
+        return cls._completed(f"{serial:0{cls.LENGTH - 1}d}", modulus_11)
+
+    @property
+    def serial(self) -> int:
+        """The place in the order of entry, from 1."""
+        return int(self._digits[:-1])
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class ResidentCode(_PersonalNumber):
-    """住民票コード: 10 random digits and a check digit, known inside the resident registry only (住基法第三十条の二).
+    """住民票コード: 10 random digits and a check digit, known inside the resident registry only (住民基本台帳法第三十条の二).
 
     The national formula of the check digit is set by notice and not public to us, so every way to make a code takes it as
-    `check`; modulus 11 stands in. The type itself holds any 11 digits.
+    `check`; modulus 11 stands in. The type itself holds any 11 digits but zeros.
     """
 
     KIND: ClassVar[str] = "resident_code"
@@ -124,7 +148,10 @@ class ResidentCode(_PersonalNumber):
     @classmethod
     def parse(cls, text: str, where: str | None = None, check: CheckDigit = modulus_11) -> Self:
         """A code as typed. Raises Problem(resident_code.format|check_digit)."""
-        return cls._checked(read_digits(text, cls.LENGTH, "resident_code.format", where), check, where)
+        with located(where):
+            code = cls(read_digits(text, cls.LENGTH, "resident_code.format"))
+            cls._require_check_digit(code.digits, check)
+            return code
 
     @classmethod
     def from_body(cls, body: str, check: CheckDigit = modulus_11) -> Self:
@@ -135,43 +162,6 @@ class ResidentCode(_PersonalNumber):
     def random(cls, rng: RandomSource, check: CheckDigit = modulus_11) -> Self:
         """A code drawn uniformly from the 10^10 − 1 there are."""
         return cls._drawn(rng, check)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class AddresseeNumber(_PersonalNumber):
-    """団体内統合宛名番号: one body's own number for a person, in order of entry, with a check digit. Prints masked.
-
-    15 digits, the width business systems reserve for it: a serial of 14 and the check digit. A shorter one would share
-    the length and the formula of the Individual Number or the resident code and could be taken for it.
-    """
-
-    KIND: ClassVar[str] = "addressee_number"
-    LENGTH: ClassVar[int] = 15
-
-    def __post_init__(self) -> None:
-        _PersonalNumber.__post_init__(self)
-        if modulus_11(self._digits[:-1]) != self._digits[-1]:
-            raise Problem("addressee_number.check_digit", masked(self._digits), advice="Parse what people typed.")
-
-    @classmethod
-    def parse(cls, text: str, where: str | None = None) -> Self:
-        """A number as typed. Raises Problem(addressee_number.format|check_digit)."""
-        return cls._checked(read_digits(text, cls.LENGTH, "addressee_number.format", where), modulus_11, where)
-
-    @classmethod
-    def from_serial(cls, serial: int) -> Self:
-        """The number of the `serial`-th person of a ledger, 1 ≤ serial < 10^14. Raises Problem(addressee_number.format)."""
-        if not 1 <= serial < MAX_SERIAL:
-            raise Problem("addressee_number.format", f"serial {serial}", expected=f"1 to {MAX_SERIAL - 1}")
-        return cls._completed(f"{serial:0{cls.LENGTH - 1}d}", modulus_11)
-
-    @property
-    def serial(self) -> int:
-        """The place in the order of entry, from 1."""
-        return int(self._digits[:-1])
-
-
-MAX_SERIAL: Final = 10 ** (AddresseeNumber.LENGTH - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +177,7 @@ class CorporateNumber:
 
     def __post_init__(self) -> None:
         if read_digits(self.digits, self.LENGTH, "corporate_number.format") != self.digits:
-            raise Problem("corporate_number.format", f"{self.digits!r}", expected="plain ASCII digits")
+            raise Problem("corporate_number.format", quoted(self.digits), expected="plain digits")
         if (right := modulus_9(self.digits[1:])) != self.digits[0]:
             raise Problem(
                 "corporate_number.check_digit",
@@ -202,12 +192,8 @@ class CorporateNumber:
     @classmethod
     def parse(cls, text: str, where: str | None = None) -> Self:
         """A number as typed. Raises Problem(corporate_number.format|check_digit)."""
-        digits = read_digits(text, cls.LENGTH, "corporate_number.format", where)
-        try:
-            return cls(digits)
-        except Problem as problem:
-            problem.where = where
-            raise
+        with located(where):
+            return cls(read_digits(text, cls.LENGTH, "corporate_number.format"))
 
     @classmethod
     def from_body(cls, body: str) -> Self:

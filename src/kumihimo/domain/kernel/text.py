@@ -10,6 +10,9 @@ from collections.abc import Callable
 from typing import Final
 
 from kumihimo.domain.kernel.digits import INVISIBLE
+from kumihimo.domain.kernel.errors import Problem
+
+LONGEST_LINE: Final = 200
 
 # Variation selectors choose the drawing of one and the same character (異体字セレクタ).
 _SELECTORS: Final = dict.fromkeys([*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), *range(0x180B, 0x180E)])
@@ -25,6 +28,23 @@ def _folded(text: str) -> str:
     # Spaces go after decomposition: a spacing mark such as ゛ decomposes into a space and a combining mark.
     bare = "".join(unicodedata.normalize("NFKD", text).translate(_UNSEEN).split())
     return unicodedata.normalize("NFKC", bare.casefold())
+
+
+def one_line(text: str, where: str | None = None) -> str:
+    """Registered text as it is kept: every run of spaces as one space, none at the ends; characters stay as they are.
+
+    Characters of the private use area (外字) pass. Raises Problem(value.invalid) for control characters, lone surrogates
+    and more than 200 characters.
+    """
+    line = " ".join(text.split())
+    if len(line) > LONGEST_LINE:
+        raise Problem("value.invalid", f"{len(line)} characters", where, f"at most {LONGEST_LINE}")
+    for position, character in enumerate(line, start=1):
+        if unicodedata.category(character) in ("Cc", "Cs"):
+            raise Problem(
+                "value.invalid", f"character {position} is U+{ord(character):04X}", where, "characters that print"
+            )
+    return line
 
 
 def until_stable(step: Callable[[str], str], text: str) -> str:
