@@ -17,7 +17,7 @@ import stat
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, TextClause, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
 from sqlalchemy.sql.ddl import ExecutableDDLElement
 from sqlalchemy.sql.dml import UpdateBase
@@ -95,7 +95,7 @@ def _open_sqlite(url: URL, reach: Path | None) -> Engine:
         connect_args={"timeout": LOCK_WAIT_SECONDS},
     )
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "checkout", _forget_intent)
+    event.listen(engine, "checkin", _leave_clean)
     event.listen(engine, "before_execute", _notice_intent)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -135,18 +135,28 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}").close()
 
 
-def _forget_intent(_connection: object, record: Any, _proxy: object) -> None:
+def _leave_clean(connection: Any, record: Any) -> None:
+    """Hand nothing on from one user of a pooled connection to the next."""
     record.info.pop(_NEXT_READS, None)
+    # A COMMIT that SQLite refuses leaves its transaction open, and SQLAlchemy takes it for finished.
+    if connection is not None and connection.in_transaction:
+        connection.rollback()
 
 
 def _notice_intent(conn: Connection, statement: Any, _multi: object, _params: object, _options: object) -> None:
     """Tell a reading transaction from a writing one: this runs before SQLAlchemy begins one by itself."""
     if not conn.in_transaction():
-        conn.info[_NEXT_READS] = isinstance(statement, SelectBase)
+        conn.info[_NEXT_READS] = _only_reads(statement)
     elif conn.info[_READS] and isinstance(statement, UpdateBase | ExecutableDDLElement):
         raise InvalidRequestError(
             "A transaction that began with a SELECT on engine.connect() only reads; write inside engine.begin()."
         )
+
+
+def _only_reads(statement: object) -> bool:
+    if isinstance(statement, TextClause):
+        return statement.text.lstrip()[:6].upper() == "SELECT"
+    return isinstance(statement, SelectBase)
 
 
 def _begin_sqlite(conn: Connection) -> None:

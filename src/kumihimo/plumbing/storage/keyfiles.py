@@ -73,9 +73,12 @@ def read_secret(path: Path) -> bytes:
             expected=f"owned by user id {os.geteuid()}, mode 0600",
             advice=f"Run: chown {os.geteuid()} {path} && chmod 600 {path}",
         ) from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         _require_private(path, os.fstat(descriptor))
-        return file.read()
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
 
 
 def _require_private(path: Path, status: os.stat_result) -> None:

@@ -81,6 +81,11 @@ class GroupCommitWriter(Generic[T, R]):
                 raise TimeoutError(f"{self._name}: no answer within {timeout} s; {outcome}") from None
             raise
 
+    @property
+    def waiting(self) -> int:
+        """How many items are queued for the next batch: a measure of load."""
+        return self._queue.qsize()
+
     def close(self) -> None:
         """Take no more items, write those already handed over, and wait for the thread; may be called again."""
         with self._door:
