@@ -11,6 +11,7 @@ from typing import Final, Self
 from kumihimo.domain.kernel.digits import quoted
 from kumihimo.domain.kernel.eras import Era, year_label
 from kumihimo.domain.kernel.errors import Problem
+from kumihimo.domain.kernel.fields import located
 
 _LABEL: Final = re.compile(
     r"(?:(?P<era>明治|大正|昭和|平成|令和|[MTSHRmtshr])(?P<year>元|[0-9]{1,2})|(?P<western>[0-9]{4}))(?:年度|年)?"
@@ -58,19 +59,20 @@ class FiscalYear:
 
         Raises Problem(date.format), or Problem(date.impossible) when the era has no day in that year.
         """
-        found = _LABEL.fullmatch("".join(unicodedata.normalize("NFKC", text).split()))
-        if found is None:
-            raise Problem("date.format", quoted(text), where, "a fiscal year such as 令和7年度 or 2025")
-        era = Era.named(found["era"]) if found["era"] else None
-        if era is None:
-            return cls(int(found["western"]))
-        in_era = 1 if found["year"] == "元" else int(found["year"])
-        if in_era == 0:
-            raise Problem("date.impossible", quoted(text), where, "a year from 1 (元年)")
-        fiscal = cls(era.first_year + in_era - 1)
-        if era not in (Era.on(fiscal.start), Era.on(fiscal.end)):
-            raise Problem("date.impossible", f"{quoted(text)} lies outside {era.value}", where, fiscal.label)
-        return fiscal
+        with located(where):
+            found = _LABEL.fullmatch("".join(unicodedata.normalize("NFKC", text).split()))
+            if found is None:
+                raise Problem("date.format", quoted(text), expected="a fiscal year such as 令和7年度 or 2025")
+            era = Era.named(found["era"]) if found["era"] else None
+            if era is None:
+                return cls(int(found["western"]))
+            in_era = 1 if found["year"] == "元" else int(found["year"])
+            if in_era == 0:
+                raise Problem("date.impossible", quoted(text), expected="a year from 1 (元年)")
+            fiscal = cls(era.first_year + in_era - 1)
+            if era not in (Era.on(fiscal.start), Era.on(fiscal.end)):
+                raise Problem("date.impossible", f"{quoted(text)} lies outside {era.value}", expected=fiscal.label)
+            return fiscal
 
 
 def fiscal_year(day: date) -> FiscalYear:
