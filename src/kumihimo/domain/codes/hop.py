@@ -38,7 +38,11 @@ def rerandomise(ciphertext: Ciphertext, randomness: Scalar, key: Point) -> Ciphe
     )
 
 
-def hop(ciphertext: bytes, randomness: Scalar, factors: HopFactors, where: str | None = None) -> bytes:
-    """Translate one ciphertext of 64 bytes by one operator. Raises Problem(codes.not_a_point, codes.identity_point)."""
-    fresh = rerandomise(split_ciphertext(ciphertext, where), randomness, factors.key_before)
+def reshuffle(fresh: Ciphertext, factors: HopFactors) -> bytes:
+    """The rerandomised ciphertext moved to the target's code and key, as 64 bytes."""
     return mul(factors.blinding, fresh.blinding) + mul(factors.masked, fresh.masked)
+
+
+def hop(ciphertext: bytes, randomness: Scalar, factors: HopFactors) -> bytes:
+    """Translate one ciphertext of 64 bytes by one operator. Raises Problem(codes.not_a_point, codes.identity_point)."""
+    return reshuffle(rerandomise(split_ciphertext(ciphertext), randomness, factors.key_before), factors)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from kumihimo.domain.codes import dleq
-from kumihimo.domain.codes.ciphertext import CIPHERTEXT_BYTES, Ciphertext, decode_ciphertext
+from kumihimo.domain.codes.ciphertext import CIPHERTEXT_BYTES, Ciphertext, split_ciphertext
 from kumihimo.domain.codes.group import Point, Scalar, base_mul, framed, inner_product, mul, sub
-from kumihimo.domain.codes.hop import HopFactors, rerandomise
+from kumihimo.domain.codes.hop import HopFactors, rerandomise, reshuffle
 from kumihimo.domain.codes.operators import OperatorSecrets, PublishedPoints
 from kumihimo.domain.kernel.errors import Problem
 
@@ -72,16 +72,18 @@ class HopProof:
 def prove_hops(statement: HopStatement, randomness: Sequence[Scalar], factors: HopFactors) -> HopProof:
     """Prove a batch of one hop, given its rerandomisation scalars in order and the operator's factors.
 
-    About four variable-base multiplications an item, half of them to redo the rerandomisation.
-    Raises Problem(codes.proof_invalid) for a batch that is empty or has not as many outputs as inputs, and
+    It redoes the hop, so as never to sign what it did not do, and adds two multiplications and two additions an item.
+    Raises Problem(codes.proof_invalid) for an empty batch and for outputs that this randomness did not give, and
     Problem(codes.not_a_point, codes.identity_point) for inputs that no hop can have read.
     """
     _check_lengths(statement, len(randomness))
     key = statement.key_before
     fresh = [
-        rerandomise(decode_ciphertext(ciphertext), scalar, key)
+        rerandomise(split_ciphertext(ciphertext), scalar, key)
         for ciphertext, scalar in zip(statement.inputs, randomness, strict=True)
     ]
+    if [reshuffle(item, factors) for item in fresh] != list(statement.outputs):
+        raise _refuted(statement, "outputs that were not made from these inputs with this randomness")
     rerandomised = tuple(item.blinding + item.masked for item in fresh)
     digest = _digest(statement, rerandomised)
     weights = dleq.coefficients(digest, len(fresh))
@@ -104,7 +106,8 @@ def verify_hops(statement: HopStatement, proof: HopProof) -> None:
     _check_lengths(statement, len(proof.rerandomised))
     try:
         start, middle, end = (
-            [decode_ciphertext(ciphertext) for ciphertext in batch]
+            # Every point is multiplied below, which refuses bytes that are no point.
+            [split_ciphertext(ciphertext) for ciphertext in batch]
             for batch in (statement.inputs, proof.rerandomised, statement.outputs)
         )
         if any(old.blinding == new.blinding for old, new in zip(start, middle, strict=True)):
