@@ -1,0 +1,58 @@
+"""The numbering authority's door: numbers for the registry, Corporate Numbers for offices."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from kumihimo.domain.kernel import Clock, PartyId, SystemClock, SystemRandomness
+from kumihimo.plumbing.storage import migrate, open_engine, require_current
+from kumihimo.plumbing.wire.edge import Peer, application
+from kumihimo.plumbing.wire.envelope import Envelope
+from kumihimo.plumbing.wire.messages.residents import (
+    AssignCorporateNumber,
+    Assignment,
+    AssignNumbers,
+    CorporateNumberAssigned,
+    NumbersAssigned,
+)
+from kumihimo.roles.numbering.service import Numbering
+from kumihimo.roles.numbering.settings import Settings
+from kumihimo.roles.numbering.store import MIGRATIONS, NumberingStore
+
+REGISTRY = PartyId("registry/network")
+
+
+def prepare(settings: Settings) -> None:
+    """Create and migrate the store."""
+    migrate(open_engine(settings.store), MIGRATIONS)
+
+
+def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
+    """The application. Raises Problem(store.not_migrated) and those of keys and directory."""
+    engine = open_engine(settings.store)
+    require_current(engine, MIGRATIONS)
+    edge = settings.edge(clock or SystemClock())
+    numbering = Numbering(NumberingStore(engine), SystemRandomness(), edge.clock)
+    app = application("numbering")
+
+    @app.post("/assignments")
+    def assign(envelope: Envelope, peer: Peer) -> Envelope:
+        """Numbers for resident codes, on a municipality's request that the registry passes on."""
+        message = edge.open(envelope, AssignNumbers, peer, lambda party: party == REGISTRY).value
+        edge.directory.institution(message.municipality)
+        assigned = numbering.assign(message.municipality, message.resident_codes)
+        assignments = tuple(
+            Assignment(resident_code=a.resident_code.digits, individual_number=a.number.digits, newly=a.newly)
+            for a in assigned
+        )
+        return edge.answer(NumbersAssigned(in_reply_to=message.message_id, assignments=assignments))
+
+    @app.post("/corporate-numbers")
+    def assign_corporate(envelope: Envelope, peer: Peer) -> Envelope:
+        """The Corporate Number of a body; public, so any office may ask."""
+        message = edge.open(envelope, AssignCorporateNumber, peer, lambda party: party.endswith("/desk")).value
+        number, newly = numbering.assign_corporate(message.registered_name, message.seat)
+        reply = CorporateNumberAssigned(in_reply_to=message.message_id, corporate_number=str(number), newly=newly)
+        return edge.answer(reply)
+
+    return app

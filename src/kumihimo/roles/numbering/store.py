@@ -1,0 +1,164 @@
+"""Store of the numbering authority: every number ever drawn, and who holds which since when.
+
+Numbers are kept as integers (12 and 13 digits), which makes the table of used numbers, kept for ever, as small and as fast
+as it can be. A row of `used_number` is never removed (I8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Index,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    func,
+    select,
+)
+from sqlalchemy.exc import IntegrityError
+
+from kumihimo.plumbing.storage import UtcDateTime
+
+MIGRATIONS: Final = "kumihimo.roles.numbering.migrations"
+metadata = MetaData()
+
+used_number = Table(
+    "used_number",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("drawn_at", UtcDateTime, nullable=False),
+)
+
+assignment = Table(
+    "assignment",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("resident_code", String(11), nullable=False),
+    Column("municipality", String(40), nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime),
+)
+# One current number per resident code; a former one keeps its row with an end.
+Index(
+    "assignment_current",
+    assignment.c.resident_code,
+    unique=True,
+    sqlite_where=assignment.c.until.is_(None),
+    postgresql_where=assignment.c.until.is_(None),
+)
+
+corporate_number = Table(
+    "corporate_number",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("registered_name", String(300), nullable=False),
+    Column("seat", String(300), nullable=False),
+    Column("assigned_at", UtcDateTime, nullable=False),
+    UniqueConstraint("registered_name", "seat", name="corporate_number_body"),
+)
+
+_IN = 5_000  # bound parameters in one statement
+
+
+@dataclass(frozen=True)
+class NewAssignment:
+    """A number to be stored for a resident code."""
+
+    number: int
+    resident_code: str
+
+
+class Taken(Exception):
+    """Another writer stored the same number or resident code first; the transaction was rolled back."""
+
+
+class NumberingStore:
+    """The numbering authority's store; all work is done inside `transaction()`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """One transaction, all or nothing. Raises Taken when another writer was faster."""
+        try:
+            with self._engine.begin() as conn:
+                yield Transaction(conn)
+        except IntegrityError:
+            raise Taken from None
+
+
+class Transaction:
+    """The queries of one transaction."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    def current_numbers(self, resident_codes: Sequence[str]) -> dict[str, int]:
+        """Resident code → current number, for those that have one."""
+        found: dict[str, int] = {}
+        for start in range(0, len(resident_codes), _IN):
+            chunk = resident_codes[start : start + _IN]
+            rows = self._conn.execute(
+                select(assignment.c.resident_code, assignment.c.number).where(
+                    assignment.c.resident_code.in_(chunk), assignment.c.until.is_(None)
+                )
+            )
+            found.update((code, number) for code, number in rows)
+        return found
+
+    def already_used(self, numbers: Sequence[int]) -> set[int]:
+        """Which of these numbers were ever drawn."""
+        used: set[int] = set()
+        for start in range(0, len(numbers), _IN):
+            chunk = numbers[start : start + _IN]
+            used.update(self._conn.scalars(select(used_number.c.number).where(used_number.c.number.in_(chunk))))
+        return used
+
+    def store(self, new: Sequence[NewAssignment], municipality: str, at: datetime) -> None:
+        """Mark numbers used for ever and assign them."""
+        if not new:
+            return
+        self._conn.execute(used_number.insert(), [{"number": one.number, "drawn_at": at} for one in new])
+        self._conn.execute(
+            assignment.insert(),
+            [
+                {
+                    "number": one.number,
+                    "resident_code": one.resident_code,
+                    "municipality": municipality,
+                    "since": at,
+                    "until": None,
+                }
+                for one in new
+            ],
+        )
+
+    def corporate_number_of(self, name: str, seat: str) -> int | None:
+        """The number of a body, None when it has none."""
+        return self._conn.scalar(
+            select(corporate_number.c.number).where(
+                corporate_number.c.registered_name == name, corporate_number.c.seat == seat
+            )
+        )
+
+    def store_corporate(self, number: int, name: str, seat: str, at: datetime) -> None:
+        """Assign a Corporate Number; a number already taken makes the transaction fail with Taken."""
+        row = {"number": number, "registered_name": name, "seat": seat, "assigned_at": at}
+        self._conn.execute(corporate_number.insert(), [row])
+
+    def counts(self) -> tuple[int, int]:
+        """Numbers ever drawn, and numbers now assigned."""
+        drawn = self._conn.scalar(select(func.count()).select_from(used_number)) or 0
+        current = select(func.count()).select_from(assignment).where(assignment.c.until.is_(None))
+        return drawn, self._conn.scalar(current) or 0
