@@ -206,8 +206,8 @@ class SignedNote:
 
 
 def is_key_name(name: str) -> bool:
-    """A key name is not empty and has neither Unicode spaces nor '+' nor control characters."""
-    return bool(name) and not any(char.isspace() or char == "+" or char < " " for char in name)
+    """A key name is not empty and has neither Unicode spaces nor '+' nor anything that cannot be shown."""
+    return name.isprintable() and bool(name) and not any(char.isspace() or char == "+" for char in name)
 
 
 def encode64(data: bytes) -> str:

@@ -1,0 +1,126 @@
+"""`kumihimo log` (監査台帳): look at the log and check what it proves."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import JsonValue
+
+from kumihimo.domain.kernel.clock import JAPAN
+from kumihimo.domain.kernel.errors import Problem
+from kumihimo.domain.transparency.access_proof import AccessProof, Record, VerifiedRecord, verify_access_proof
+from kumihimo.domain.transparency.note import VerifierKey
+from kumihimo.domain.transparency.proof import Trust
+
+app = typer.Typer(no_args_is_help=True, help="The log of all requests: look at it and check what it proves.")
+
+
+@app.callback()
+def log() -> None:
+    """The log of all requests: look at it and check what it proves."""
+
+
+@app.command("verify-proof")
+def verify_proof(
+    file: Annotated[Path, typer.Argument(help="An access proof as the portal gives it to its resident.")],
+    log_key: Annotated[
+        str | None, typer.Option(metavar="VKEY", help="The log's public key, known from elsewhere than the file.")
+    ] = None,
+    witness_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="VKEY", help="A witness's public key; repeat for several, all of which must have cosigned."
+        ),
+    ] = None,
+) -> None:
+    """Check, without a network, that an access record stands unaltered in the log."""
+    try:
+        proof = AccessProof.parse(_read(file))
+        claimed = proof.claimed_trust()
+        trust = Trust.in_all(
+            VerifierKey.parse(log_key) if log_key else claimed.log_key,
+            [VerifierKey.parse(key) for key in witness_key] if witness_key else claimed.witness_keys,
+        )
+        verified = verify_access_proof(proof, trust)
+    except Problem as problem:
+        typer.echo(f"Not verified. {_shown(str(problem))}", err=True)
+        raise typer.Exit(1) from problem
+    for line in (*_report(verified), "", *_whose_keys(log_key is not None, bool(witness_key))):
+        typer.echo(line)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise Problem(
+            "file.unreadable",
+            f"{file}: {error.strerror}",
+            expected="an access proof (JSON)",
+            advice="Give the path of the file the portal handed out",
+        ) from error
+
+
+def _report(verified: VerifiedRecord) -> list[str]:
+    checkpoint = verified.checkpoint
+    lines = ["Verified: this record stands in the log, unaltered.", ""]
+    sentence = _sentence(verified.record)
+    lines += [sentence, ""] if sentence else []
+    lines += [
+        f"  {_shown(name)}: {_shown(value)}" for name, value in verified.record.items() if value not in (None, [])
+    ]
+    lines += [
+        "",
+        f"Place:    index {verified.index} (counted from 0) in a log of {checkpoint.size} entries",
+        f"Log:      {checkpoint.origin}, key {verified.log_key.key_id.hex()}",
+        f"Root:     {checkpoint.root.hex()}",
+    ]
+    for witness in verified.witnesses:
+        at = f" on {_japan_time(witness.at)}" if witness.at else ""
+        lines.append(f"Witness:  {witness.key.name}, key {witness.key.key_id.hex()}, cosigned the checkpoint{at}")
+    if not verified.witnesses:
+        lines.append("Witness:  none. Nobody but the log itself vouches for this checkpoint, and it states no time.")
+    return lines
+
+
+def _sentence(record: Record) -> str | None:
+    if not (record.get("requester") and record.get("provider")):
+        return None
+    at = record.get("requested_at") or record.get("logged_at")
+    when = f"At {_shown(at)} " if at else ""
+    items = f" for {_shown(record['items'])}" if record.get("items") else ""
+    affair = f", for the affair {_shown(record['affair'])}" if record.get("affair") else ""
+    granted = {True: "; it was granted", False: "; it was refused"}
+    answer = granted[record["granted"] is True] if isinstance(record.get("granted"), bool) else ""
+    articles = f" ({_shown(record['articles'])})" if record.get("articles") else ""
+    return f"{when}{_shown(record['requester'])} asked {_shown(record['provider'])}{items}{affair}{answer}{articles}."
+
+
+def _whose_keys(log_key_given: bool, witness_key_given: bool) -> list[str]:
+    if log_key_given and witness_key_given:
+        return ["Checked against the keys you gave."]
+    if not (log_key_given or witness_key_given):
+        return [
+            "WARNING: all keys were taken from the file itself. This shows only that the file agrees with itself, not that",
+            "it comes from the country's log. Give --log-key and --witness-key, known from elsewhere, to know that.",
+        ]
+    missing, option = ("witness keys", "--witness-key") if log_key_given else ("log key", "--log-key")
+    return [
+        f"WARNING: the {missing} came from the file itself and proves nothing alone; give {option} to check it too."
+    ]
+
+
+def _japan_time(at: datetime) -> str:
+    return at.astimezone(JAPAN).strftime("%Y-%m-%d %H:%M:%S JST")
+
+
+def _shown(value: JsonValue) -> str:
+    """A value for the terminal: a file from elsewhere must not be able to send it control characters."""
+    if isinstance(value, list):
+        return ", ".join(_shown(item) for item in value)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
