@@ -16,6 +16,9 @@ from kumihimo.domain.transparency.access_proof import AccessProof, Record, Verif
 from kumihimo.domain.transparency.note import VerifierKey
 from kumihimo.domain.transparency.proof import Trust
 
+_VERIFIED = "Verified: this record stands in the log, unaltered."
+_SELF_CONSISTENT = "The file agrees with itself. Whose log it comes from was NOT checked."
+
 app = typer.Typer(no_args_is_help=True, help="The log of all requests: look at it and check what it proves.")
 
 
@@ -49,7 +52,9 @@ def verify_proof(
     except Problem as problem:
         typer.echo(f"Not verified. {_shown(str(problem))}", err=True)
         raise typer.Exit(1) from problem
-    for line in (*_report(verified), "", *_whose_keys(log_key is not None, bool(witness_key))):
+    trusted = bool(log_key or witness_key)
+    typer.echo(_VERIFIED if trusted else _SELF_CONSISTENT)
+    for line in ("", *_report(verified), "", *_whose_keys(log_key is not None, bool(witness_key))):
         typer.echo(line)
 
 
@@ -61,15 +66,14 @@ def _read(file: Path) -> bytes:
             "file.unreadable",
             f"{file}: {error.strerror}",
             expected="an access proof (JSON)",
-            advice="Give the path of the file the portal handed out",
+            advice="Give the path of the file the portal handed out.",
         ) from error
 
 
 def _report(verified: VerifiedRecord) -> list[str]:
     checkpoint = verified.checkpoint
-    lines = ["Verified: this record stands in the log, unaltered.", ""]
     sentence = _sentence(verified.record)
-    lines += [sentence, ""] if sentence else []
+    lines = [sentence, ""] if sentence else []
     lines += [
         f"  {_shown(name)}: {_shown(value)}" for name, value in verified.record.items() if value not in (None, [])
     ]
@@ -106,7 +110,7 @@ def _whose_keys(log_key_given: bool, witness_key_given: bool) -> list[str]:
     if not (log_key_given or witness_key_given):
         return [
             "WARNING: all keys were taken from the file itself. This shows only that the file agrees with itself, not that",
-            "it comes from the country's log. Give --log-key and --witness-key, known from elsewhere, to know that.",
+            "it comes from the real log. Give --log-key and --witness-key, known from elsewhere, to know that.",
         ]
     missing, option = ("witness keys", "--witness-key") if log_key_given else ("log key", "--log-key")
     return [

@@ -50,6 +50,7 @@ def test_keys_taken_from_the_file_are_said_to_prove_little(keys, warning):
     assert result.exit_code == 0
     assert "WARNING" in result.stdout
     assert warning in result.stdout
+    assert ("Verified" in result.stdout) == bool(keys)
 
 
 @pytest.mark.parametrize("keys", [["--log-key", STRANGER], ["--witness-key", STRANGER]])

@@ -45,12 +45,17 @@ def fold(hashes: Sequence[bytes]) -> bytes:
     return joined
 
 
+def next_row(hashes: Sequence[bytes]) -> list[bytes]:
+    """The hashes one level up; a last one without a right neighbour has none yet."""
+    return [node_hash(left, right) for left, right in zip(hashes[::2], hashes[1::2], strict=False)]
+
+
 def pair_up(hashes: Sequence[bytes]) -> bytes:
     """Root of a complete subtree from its 2**k consecutive hashes."""
-    level = list(hashes)
-    while len(level) > 1:
-        level = [node_hash(left, right) for left, right in zip(level[::2], level[1::2], strict=True)]
-    return level[0]
+    row = hashes
+    while len(row) > 1:
+        row = next_row(row)
+    return row[0]
 
 
 @dataclass(frozen=True)
@@ -267,5 +272,5 @@ def _contradiction(detail: str, expected: bytes) -> Problem:
         detail,
         where="consistency proof",
         expected=f"root {expected.hex()}",
-        advice="Keep both signed checkpoints: together they show that the log rewrote its history",
+        advice="Keep both signed checkpoints: together they show that the log rewrote its history.",
     )

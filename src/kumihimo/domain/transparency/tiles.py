@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from kumihimo.domain.kernel.errors import Problem
-from kumihimo.domain.transparency.merkle import HASH_SIZE, HashReader, pair_up
+from kumihimo.domain.transparency.merkle import HASH_SIZE, HashReader, next_row, pair_up
 
 TILE_HEIGHT: Final = 8
 TILE_WIDTH: Final = 1 << TILE_HEIGHT
@@ -164,13 +164,13 @@ def tile_from(reader: HashReader, tile: Tile) -> bytes:
 class TiledTree:
     """A log of `size` entries read through its tiles; a `HashReader` for roots and proofs.
 
-    Keeps the tiles it has read, so use one for a proof or a group of proofs and let it go. It does not by itself check
+    Keeps the tiles it has read and hashed, so use one for a proof or a group of proofs and let it go. It does not by itself check
     tiles against a checkpoint: proofs made from wrong tiles simply do not verify.
     """
 
     source: TileSource
     size: int
-    _read: dict[Tile, list[bytes]] = field(default_factory=dict, repr=False)
+    _read: dict[Tile, list[list[bytes]]] = field(default_factory=dict, repr=False)
 
     def subtree_hash(self, level: int, index: int) -> bytes:
         """Hash of the complete subtree; raises Problem log.unknown_entry when it is not complete at this size."""
@@ -181,14 +181,13 @@ class TiledTree:
             )
         tile_level, height = divmod(level, TILE_HEIGHT)
         tile_index, offset = divmod(index << height, TILE_WIDTH)
-        hashes = self._hashes(Tile(tile_level, tile_index, tile_width(tile_level, tile_index, self.size)))
-        return pair_up(hashes[offset : offset + (1 << height)])
-
-    def _hashes(self, tile: Tile) -> list[bytes]:
-        hashes = self._read.get(tile)
-        if hashes is None:
-            hashes = self._read[tile] = read_tile(self.source, tile)
-        return hashes
+        tile = Tile(tile_level, tile_index, tile_width(tile_level, tile_index, self.size))
+        rows = self._read.get(tile)
+        if rows is None:
+            rows = self._read[tile] = [read_tile(self.source, tile)]
+        while len(rows) <= height:
+            rows.append(next_row(rows[-1]))
+        return rows[height][offset >> height]
 
 
 def pack_entries(entries: Sequence[bytes]) -> bytes:

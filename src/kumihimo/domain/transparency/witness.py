@@ -120,7 +120,7 @@ def decide(
             f"old size {request.old_size}",
             where="old",
             expected=f"{state.size}, the newest size cosigned here",
-            advice="Send the consistency proof from that size",
+            advice="Send the consistency proof from that size.",
             witness_status=409,
             stored_size=state.size,
             checkpoint=opened,
@@ -133,7 +133,7 @@ def decide(
             problem.detail,
             where=problem.where,
             expected=problem.expected,
-            advice="Keep the refused checkpoint beside the stored state: the log has signed both",
+            advice="Keep the refused checkpoint beside the stored state: the log has signed both.",
             witness_status=409 if state.size == new.size and state.root != new.root else 422,
             checkpoint=opened,
         ) from problem
