@@ -41,6 +41,8 @@ class Cluster:
 
 @pytest.fixture(scope="session")
 def postgresql_cluster() -> Iterator[Cluster]:
+    # Before anything needs the server's account, which comes with the package.
+    _program("initdb")
     # Not pytest's own temporary folder: the server's account could not walk into it.
     folder = Path(tempfile.mkdtemp(prefix="kumihimo-postgresql-"))
     data, log = folder / "data", folder / "log"

@@ -105,6 +105,24 @@ def test_items_that_queued_up_share_one_commit_and_batches_stay_within_their_lim
     assert [len(batch) for batch in gate.batches] == [1, 4, 4, 1]
 
 
+def test_a_request_about_many_persons_is_answered_in_their_order_with_few_commits(log: Engine) -> None:
+    gate = Gate()
+    gate.open.set()
+    with GroupCommitWriter(log, gate, max_batch=100) as writer:
+        assert writer.submit_all(range(1000)) == [item * 10 for item in range(1000)]
+        assert writer.submit_all([]) == []
+    assert len(gate.batches) < 100
+    assert _written(log) == list(range(1000))
+
+
+def test_of_many_persons_one_that_fails_is_told_and_the_others_are_written(log: Engine) -> None:
+    with log.begin() as conn:
+        _append(conn, [3])
+    with GroupCommitWriter(log, _append) as writer, pytest.raises(exc.IntegrityError):
+        writer.submit_all([1, 2, 3, 4])
+    assert _written(log) == [1, 2, 3, 4]
+
+
 def test_one_bad_item_fails_alone(log: Engine) -> None:
     with log.begin() as conn:
         _append(conn, [3])

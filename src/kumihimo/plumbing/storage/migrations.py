@@ -3,7 +3,8 @@
 A role's migration package holds `versions/0001_*.py` and so on, in Alembic's format; everything else of Alembic's
 environment is here. All steps run in one transaction on both engines, so a failed migration leaves nothing half done.
 One store per trust boundary: the table that remembers the revision carries the package's name, and a database that
-already belongs to another package is refused.
+already belongs to another package is refused. A first version may make the feed of its role with
+`feed_table(MetaData()).create(op.get_bind())`.
 """
 
 from __future__ import annotations

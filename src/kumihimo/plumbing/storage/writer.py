@@ -24,7 +24,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class _Submission(Generic[T, R]):
     item: T
     answer: Future[R] = field(default_factory=Future)
@@ -64,14 +64,7 @@ class GroupCommitWriter(Generic[T, R]):
         withdrawn and not written; the message says when a commit was already under way and the outcome is open.
         Raises Problem `store.closed` after `close`.
         """
-        if threading.current_thread() is self._thread:
-            raise RuntimeError(f"{self._name}: an item handed over from inside apply would wait for itself")
-        submission = _Submission[T, R](item)
-        with self._door:
-            if self._closed:
-                raise Problem("store.closed", self._name, advice="The service is stopping; ask again later.")
-            self._queue.put(submission)
-        answer = submission.answer
+        (answer,) = self._hand_over((item,))
         try:
             return answer.result(timeout)
         except BaseException as error:
@@ -80,6 +73,19 @@ class GroupCommitWriter(Generic[T, R]):
                 outcome = "nothing was written" if withdrawn else "its commit is under way, the outcome is open"
                 raise TimeoutError(f"{self._name}: no answer within {timeout} s; {outcome}") from None
             raise
+
+    def submit_all(self, items: Sequence[T]) -> list[R]:
+        """Hand over many items in order and wait for all: the results in the same order.
+
+        They go into as few commits as `max_batch` allows, not into one transaction: each item stands for itself. When
+        some fail, the first error is raised after all were dealt with, and the others are written.
+        """
+        answers = self._hand_over(items)
+        errors = [answer.exception() for answer in answers]
+        for error in errors:
+            if error is not None:
+                raise error
+        return [answer.result() for answer in answers]
 
     @property
     def waiting(self) -> int:
@@ -101,6 +107,17 @@ class GroupCommitWriter(Generic[T, R]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _hand_over(self, items: Sequence[T]) -> list[Future[R]]:
+        if threading.current_thread() is self._thread:
+            raise RuntimeError(f"{self._name}: an item handed over from inside apply would wait for itself")
+        submissions: list[_Submission[T, R]] = [_Submission(item) for item in items]
+        with self._door:
+            if self._closed:
+                raise Problem("store.closed", self._name, advice="The service is stopping; ask again later.")
+            for submission in submissions:
+                self._queue.put(submission)
+        return [submission.answer for submission in submissions]
 
     def _run(self) -> None:
         open_for_more = True
