@@ -80,7 +80,7 @@ class Root:
             party=plan.party,
             url=plan.url,
             verify_key=b64(signing.verify_key.to_bytes()),
-            seal_key=b64(sealing.public_key),
+            seal_key=b64(sealing.public_bytes),
         )
 
     def _certificate(self, party: PartyId, key: ec.EllipticCurvePublicKey) -> bytes:

@@ -103,20 +103,23 @@ class Supervisor:
         waiting = {child.line: child for child in self._children}
         deadline = time.monotonic() + READY_SECONDS
         while waiting:
-            for line in wait(list(waiting), max(0.0, deadline - time.monotonic())) or [None]:
-                if line is None:
-                    late = ", ".join(child.party for child in waiting.values())
-                    raise Problem("country.role_died", f"{late} not ready after {READY_SECONDS:.0f} s")
-                assert isinstance(line, Connection)  # noqa: S101 - we waited for these only
-                child = waiting.pop(line)
-                try:
-                    fault = line.recv()
-                except EOFError:
-                    fault = f"ended with status {child.process.exitcode}"
-                if fault is not None:
-                    log = self._country.home(child.party) / "program.log"
-                    raise Problem("country.role_died", f"{child.party}: {fault}", advice=f"See {log}.")
+            lines = wait(list(waiting), max(0.0, deadline - time.monotonic()))
+            if not lines:
+                late = ", ".join(child.party for child in waiting.values())
+                raise Problem("country.role_died", f"{late} not ready after {READY_SECONDS:.0f} s")
+            for child in [waiting.pop(line) for line in list(waiting) if line in lines]:
+                self._hear(child)
                 self._progress(child.party)
+
+    def _hear(self, child: Child) -> None:
+        try:
+            fault = child.line.recv()
+        except EOFError:
+            child.process.join()
+            fault = f"ended with status {child.process.exitcode}"
+        if fault is not None:
+            log = self._country.home(child.party) / "program.log"
+            raise Problem("country.role_died", f"{child.party}: {fault}", advice=f"See {log}.")
 
     def _record(self) -> None:
         run = self._country.run

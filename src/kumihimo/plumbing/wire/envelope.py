@@ -21,7 +21,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from kumihimo.domain.kernel.clock import Clock
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
-from kumihimo.domain.sealing import SigningKey, VerifyKey, canonical_json
+from kumihimo.domain.sealing import SigningKey, VerifyKey, canonical_json, sign, verify
 
 FRESHNESS = timedelta(minutes=5)
 
@@ -141,13 +141,13 @@ def seal_envelope(document: Document, *signers: Signer) -> Envelope:
     """Sign a document by one or more parties."""
     payload = document.to_bytes()
     kind = document.payload_type()
-    signatures = tuple(Signature(keyid=s.party, sig=b64(s.signing_key.sign(kind, payload))) for s in signers)
+    signatures = tuple(Signature(keyid=s.party, sig=b64(sign(kind, payload, s.signing_key))) for s in signers)
     return Envelope(payloadType=kind, payload=b64(payload), signatures=signatures)
 
 
 def add_signature(envelope: Envelope, signer: Signer) -> Envelope:
     """The same envelope with one more signature over the same bytes."""
-    signature = signer.signing_key.sign(envelope.payloadType, envelope.payload_bytes())
+    signature = sign(envelope.payloadType, envelope.payload_bytes(), signer.signing_key)
     added = Signature(keyid=signer.party, sig=b64(signature))
     return envelope.model_copy(update={"signatures": (*envelope.signatures, added)})
 
@@ -169,7 +169,7 @@ def open_envelope(envelope: Envelope, kind: type[D], keys: KeyBook, *expected: P
     payload = envelope.payload_bytes()
     for signature in envelope.signatures:
         key = keys.verify_key(PartyId(signature.keyid))
-        key.verify(envelope.payloadType, payload, from_b64(signature.sig, f"signature of {signature.keyid}"))
+        verify(envelope.payloadType, payload, from_b64(signature.sig, f"signature of {signature.keyid}"), key)
     try:
         value = kind.model_validate_json(payload)
     except ValidationError as error:

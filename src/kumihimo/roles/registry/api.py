@@ -1,0 +1,128 @@
+"""The registry's door: events from municipalities, look-ups and code issuing for ledgers, the feed of events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import FastAPI
+
+from kumihimo.domain.kernel import Clock, PartyId, Problem, SystemClock, SystemRandomness, institution_of
+from kumihimo.plumbing.storage import migrate, open_engine, read_secret, require_current
+from kumihimo.plumbing.wire.client import PeerClient
+from kumihimo.plumbing.wire.edge import Edge, Peer, application
+from kumihimo.plumbing.wire.envelope import Envelope
+from kumihimo.plumbing.wire.feeds import FeedDesk
+from kumihimo.plumbing.wire.link_keys import LinkKeys
+from kumihimo.plumbing.wire.messages.codes import BlindCode, CodesTranslated, CodesUnderWay, IssueCodes, TranslateCodes
+from kumihimo.plumbing.wire.messages.residents import (
+    AssignNumbers,
+    LookUp,
+    LookUpResult,
+    NumbersAssigned,
+    RegisterEvent,
+    RegisterEventAccepted,
+)
+from kumihimo.roles.registry.schema import MIGRATIONS, feed
+from kumihimo.roles.registry.service.code_issuing import CodeIssuing
+from kumihimo.roles.registry.service.look_up import LookUps
+from kumihimo.roles.registry.service.residents import Reported, Residents
+from kumihimo.roles.registry.settings import Settings
+from kumihimo.roles.registry.store import RegistryStore
+
+NUMBERING = PartyId("numbering/authority")
+OPERATOR_1 = PartyId("hub-1/operator")
+
+
+def prepare(settings: Settings) -> None:
+    """Create and migrate the store."""
+    migrate(open_engine(settings.store), MIGRATIONS)
+
+
+class _Neighbours:
+    """The registry's calls to the numbering authority and to operator 1."""
+
+    def __init__(self, edge: Edge, client: PeerClient) -> None:
+        self._edge = edge
+        self._client = client
+
+    def numbers(self, municipality: str, resident_codes: Sequence[str]) -> dict[str, str]:
+        message = self._edge.message(
+            AssignNumbers, NUMBERING, municipality=municipality, resident_codes=tuple(resident_codes)
+        )
+        reply = self._client.send("/assignments", message, NumbersAssigned).value
+        return {one.resident_code: one.individual_number for one in reply.assignments}
+
+    def translate(self, institution: str, codes: Sequence[BlindCode]) -> None:
+        message = self._edge.message(TranslateCodes, OPERATOR_1, institution=institution, codes=tuple(codes))
+        try:
+            self._client.send("/code-batches", message, CodesTranslated)
+        except Problem as problem:
+            if problem.code != "peer.unreachable":
+                raise
+            raise Problem("operator.unreachable", problem.detail, advice="No code was issued; try again.") from None
+
+
+def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
+    """The application. Raises Problem(store.not_migrated) and those of keys and directory."""
+    engine = open_engine(settings.store)
+    require_current(engine, MIGRATIONS)
+    edge = settings.edge(clock or SystemClock())
+    client = PeerClient(edge, timeout=60.0)
+    neighbours = _Neighbours(edge, client)
+    keys = LinkKeys(edge, client)
+    store = RegistryStore(engine)
+    institution = edge.directory.institution
+    residents = Residents(store, institution, neighbours.numbers, SystemRandomness(), edge.clock)
+    look_ups = LookUps(store, institution)
+    issuing = CodeIssuing(
+        store,
+        institution,
+        read_secret(edge.identity.folder / "person.key"),
+        lambda: keys.secret(edge.directory.label("registry")),
+        neighbours.translate,
+        SystemRandomness(),
+        edge.clock,
+    )
+    desk = FeedDesk(edge, engine, feed)
+    app = application("registry")
+    desk.mount(app)
+
+    @app.post("/events")
+    def report(envelope: Envelope, peer: Peer) -> Envelope:
+        """A municipality reports a birth, a move, a death, a change of name or a correction."""
+        message = edge.open(envelope, RegisterEvent, peer, _office).value
+        items = message.four_items.read() if message.four_items is not None else None
+        reported = Reported(message.event, message.on, message.resident_code, items, message.reason)
+        resident = residents.report(institution_of(peer), reported)
+        desk.notify()
+        return edge.answer(RegisterEventAccepted(in_reply_to=message.message_id, resident=resident))
+
+    @app.post("/look-ups")
+    def look_up(envelope: Envelope, peer: Peer) -> Envelope:
+        """A ledger finds a resident by number, resident code or four items."""
+        message = edge.open(envelope, LookUp, peer, _ledger).value
+        found = look_ups.find(
+            institution_of(peer),
+            number=message.individual_number,
+            resident_code=message.resident_code,
+            four_items=message.four_items.read() if message.four_items is not None else None,
+        )
+        return edge.answer(LookUpResult(in_reply_to=message.message_id, residents=found))
+
+    @app.post("/code-issues")
+    def issue_codes(envelope: Envelope, peer: Peer) -> Envelope:
+        """A ledger has link codes issued to its own exchange, or a municipality to the portal."""
+        message = edge.open(envelope, IssueCodes, peer, _ledger).value
+        refused = issuing.issue(institution_of(peer), message.institution, message.basis, message.tickets)
+        accepted = len(message.tickets) - len(refused)
+        return edge.answer(CodesUnderWay(in_reply_to=message.message_id, accepted=accepted, refused=refused))
+
+    return app
+
+
+def _ledger(party: PartyId) -> bool:
+    return party.endswith("/ledger")
+
+
+def _office(party: PartyId) -> bool:
+    return party.endswith(("/ledger", "/desk"))

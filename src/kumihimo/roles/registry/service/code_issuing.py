@@ -1,0 +1,82 @@
+"""Issuing link codes (符号取得, 番号法第二十一条第二項): the registry's part of the ticket protocol.
+
+The registry turns each resident code into a secret point, encrypts it under its own domain, shuffles the batch and hands it
+to operator 1, never to the asker. It keeps who obtained codes of whom, and no ticket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from kumihimo.domain.codes import encrypt, person_point, public_key, random_scalar
+from kumihimo.domain.kernel import Clock, IndividualNumber, Institution, Problem, RandomSource
+from kumihimo.plumbing.wire.envelope import b64
+from kumihimo.plumbing.wire.messages.codes import BlindCode, RefusedTicket, TicketOf
+from kumihimo.roles.registry.store import RegistryStore, Resident
+
+PORTAL: Final = "portal"
+Translate = Callable[[str, Sequence[BlindCode]], None]
+"""(institution, shuffled blind codes) → operator 1. Raises Problem(operator.unreachable)."""
+
+
+class CodeIssuing:
+    """Blind codes for an institution's tickets. `person_secret` is ρ; `secret_key` gives the registry's own domain key."""
+
+    def __init__(
+        self,
+        store: RegistryStore,
+        institution: Callable[[str], Institution],
+        person_secret: bytes,
+        secret_key: Callable[[], bytes],
+        translate: Translate,
+        randomness: RandomSource,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._institution = institution
+        self._person_secret = person_secret
+        self._secret_key = secret_key
+        self._translate = translate
+        self._randomness = randomness
+        self._clock = clock
+
+    def issue(self, asker: str, institution: str, basis: str, tickets: Sequence[TicketOf]) -> tuple[RefusedTicket, ...]:
+        """Send a code on its way for every ticket; the tickets that were refused, each with its problem code.
+
+        Raises Problem(peer.not_allowed) unless the asker is the institution itself, or a municipality for the portal;
+        operator.unreachable when the hub could not take the batch (nothing is recorded then).
+        """
+        municipal = "municipality" in self._institution(asker).classes
+        if institution != asker and not (institution == PORTAL and municipal):
+            raise Problem("peer.not_allowed", f"{asker} asks for codes of {institution}", expected="its own codes")
+        refused: list[RefusedTicket] = []
+        wanted: list[tuple[str, str]] = []
+        for ticket in tickets:
+            try:
+                wanted.append((ticket.ticket, IndividualNumber.parse(ticket.individual_number).digits))
+            except Problem as problem:
+                refused.append(RefusedTicket(ticket=ticket.ticket, code=problem.code))
+        with self._store.transaction() as transaction:
+            residents = transaction.by_numbers([number for _, number in wanted])
+        known = [(ticket, residents[number]) for ticket, number in wanted if number in residents]
+        refused.extend(
+            RefusedTicket(ticket=ticket, code="number.unknown") for ticket, number in wanted if number not in residents
+        )
+        if known:
+            self._translate(institution, self._shuffled([self._blind(ticket, one) for ticket, one in known]))
+            with self._store.transaction() as transaction:
+                transaction.hold_codes([one for _, one in known], institution, basis, self._clock.now())
+        return tuple(refused)
+
+    def _blind(self, ticket: str, resident: Resident) -> BlindCode:
+        point = person_point(self._person_secret, resident.resident_code, resident.code_counter)
+        ciphertext = encrypt(point, public_key(self._secret_key()), random_scalar(self._randomness.token_bytes))
+        return BlindCode(ticket=ticket, ciphertext=b64(ciphertext))
+
+    def _shuffled(self, codes: list[BlindCode]) -> list[BlindCode]:
+        """Fisher–Yates: the order of the batch tells nothing about the order of the request."""
+        for i in range(len(codes) - 1, 0, -1):
+            j = self._randomness.randbelow(i + 1)
+            codes[i], codes[j] = codes[j], codes[i]
+        return codes

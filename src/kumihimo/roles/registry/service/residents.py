@@ -1,0 +1,179 @@
+"""Residents (住民基本台帳): births, moves, deaths, changes of name, corrections; each dated, versioned, and announced.
+
+住民基本台帳法 第七条 (what is recorded), 第八条 (how records change), 第二十二条 to 第二十五条 (moves). The number follows the
+newest address: the municipality of residence is part of every announcement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from kumihimo.domain.kernel import (
+    Clock,
+    FourItems,
+    Institution,
+    Problem,
+    RandomSource,
+    ResidentCode,
+    legal_day,
+    party_id,
+)
+from kumihimo.plumbing.wire.messages.residents import (
+    FourItemsPart,
+    RegisterEventKind,
+    ResidentEvent,
+    ResidentSnapshot,
+)
+from kumihimo.roles.registry.store import Change, NewResident, RegistryStore, Resident, Taken, Transaction
+
+FIRST = (RegisterEventKind.BIRTH, RegisterEventKind.MOVE_IN)
+NumberFor = Callable[[str, Sequence[str]], dict[str, str]]
+"""(municipality, resident codes) → resident code to Individual Number, from the numbering authority."""
+
+
+@dataclass(frozen=True)
+class Reported:
+    """An event as a municipality reports it."""
+
+    event: RegisterEventKind
+    on: date
+    resident_code: str | None
+    four_items: FourItems | None
+    reason: str
+
+
+class Residents:
+    """The registry's decisions about residents."""
+
+    def __init__(
+        self,
+        store: RegistryStore,
+        institution: Callable[[str], Institution],
+        numbers: NumberFor,
+        randomness: RandomSource,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._institution = institution
+        self._numbers = numbers
+        self._randomness = randomness
+        self._clock = clock
+
+    def report(self, municipality: str, reported: Reported) -> ResidentSnapshot:
+        """Record an event that a municipality reports and announce it to every subscribed institution.
+
+        Raises Problem(peer.not_allowed) unless the reporter is a municipality, resident.unknown,
+        resident.event_invalid, and those of the numbering authority.
+        """
+        if "municipality" not in self._institution(municipality).classes:
+            raise Problem("peer.not_allowed", f"{municipality} keeps no resident register", expected="a municipality")
+        if reported.on > legal_day(self._clock.now()):
+            raise _invalid(f"{reported.event} on {reported.on}", "a day that is not in the future")
+        if reported.event in FIRST:
+            return self._first(municipality, reported)
+        return self._change(municipality, reported)
+
+    def _first(self, municipality: str, reported: Reported) -> ResidentSnapshot:
+        if reported.four_items is None:
+            raise _invalid(f"{reported.event} without four items", "name, address, birth and sex")
+        if reported.resident_code is not None:
+            raise _invalid(f"{reported.event} with a resident code", "a resident who has none yet")
+        if reported.event is RegisterEventKind.BIRTH and reported.four_items.birth > reported.on:
+            raise _invalid(f"birth on {reported.on} of somebody born later", "the day of birth or a later day")
+        residents = self.register_many(municipality, [(reported.four_items, reported)])
+        with self._store.transaction() as transaction:
+            return self._announced(transaction, residents[0], reported)
+
+    def register_many(self, municipality: str, first: Sequence[tuple[FourItems, Reported]]) -> list[Resident]:
+        """Give residents codes and numbers and store them, all or none; nothing is announced.
+
+        Resident codes are drawn at random; a clash with an existing one draws the batch again.
+        """
+        for _ in range(5):
+            codes = [ResidentCode.random(self._randomness).digits for _ in first]
+            numbers = self._numbers(municipality, codes)
+            new = [NewResident(c, numbers[c], items, municipality) for c, (items, _) in zip(codes, first, strict=True)]
+            changes = [self._as_change(municipality, reported) for _, reported in first]
+            try:
+                with self._store.transaction() as transaction:
+                    return transaction.add(new, changes)
+            except Taken:
+                continue
+        raise Problem("number.none_left", "no free resident code in five draws", advice="Check the random generator.")
+
+    def _change(self, municipality: str, reported: Reported) -> ResidentSnapshot:
+        if reported.resident_code is None:
+            raise _invalid(f"{reported.event} without resident code", "the resident's code")
+        code = ResidentCode.parse(reported.resident_code, where="resident_code").digits
+        try:
+            with self._store.transaction() as transaction:
+                before = transaction.by_code(code)
+                if before is None:
+                    raise Problem("resident.unknown", "no resident has this code", where="resident_code")
+                after = changed(before, municipality, reported)
+                transaction.update(before, after, self._as_change(municipality, reported))
+                transaction.subscribe(after.id, after.municipality)
+                return self._announced(transaction, after, reported)
+        except Taken:
+            raise _invalid(
+                f"{reported.event} while the resident was being changed", "no other change at once"
+            ) from None
+
+    def _announced(self, transaction: Transaction, resident: Resident, reported: Reported) -> ResidentSnapshot:
+        former = transaction.former_numbers(resident.id)
+        for subscriber in transaction.subscribers(resident.id):
+            with_code = "municipality" in self._institution(subscriber).classes
+            event = ResidentEvent(
+                event=reported.event, on=reported.on, resident=snapshot(resident, former, with_code=with_code)
+            )
+            body = event.model_dump(mode="json")
+            transaction.announce(party_id(subscriber, "ledger"), body, self._clock.now())
+        return snapshot(resident, former, with_code=True)
+
+    def _as_change(self, municipality: str, reported: Reported) -> Change:
+        return Change(reported.event.value, reported.on, self._clock.now(), municipality, reported.reason)
+
+
+def changed(before: Resident, municipality: str, reported: Reported) -> Resident:
+    """The resident after an event. Raises Problem(resident.event_invalid) where the event does not fit the state."""
+    kind, items = reported.event, reported.four_items
+    if before.died_on is not None and kind is not RegisterEventKind.CORRECTION:
+        raise _invalid(f"{kind} of a resident who has died", "a living resident, or a correction")
+    if kind is not RegisterEventKind.MOVE and municipality != before.municipality:
+        raise _invalid(f"{kind} reported by {municipality}", "a report by the municipality of residence")
+    version = before.version + 1
+    if kind is RegisterEventKind.DEATH:
+        if reported.on < before.four_items.birth:
+            raise _invalid("death before birth", "a day after birth")
+        return replace(before, died_on=reported.on, version=version)
+    if items is None:
+        raise _invalid(f"{kind} without four items", "the four items after the event")
+    old = before.four_items
+    kept = {
+        RegisterEventKind.MOVE: (items.name, items.birth, items.sex) == (old.name, old.birth, old.sex),
+        RegisterEventKind.NAME_CHANGE: (items.address, items.birth, items.sex) == (old.address, old.birth, old.sex),
+        RegisterEventKind.CORRECTION: True,
+    }
+    if not kept[kind]:
+        raise _invalid(f"{kind} that changes other items too", "one event for each kind of change, or a correction")
+    return replace(before, four_items=items, municipality=municipality, version=version)
+
+
+def snapshot(resident: Resident, former_numbers: tuple[str, ...], *, with_code: bool) -> ResidentSnapshot:
+    """The state of a resident as it travels; the resident code goes to municipalities only."""
+    return ResidentSnapshot(
+        individual_number=resident.individual_number,
+        former_numbers=former_numbers,
+        resident_code=resident.resident_code if with_code else None,
+        four_items=FourItemsPart.of(resident.four_items),
+        municipality=resident.municipality,
+        alive=resident.died_on is None,
+        died_on=resident.died_on,
+        version=resident.version,
+    )
+
+
+def _invalid(detail: str, expected: str) -> Problem:
+    return Problem("resident.event_invalid", detail, expected=expected, advice="Nothing was recorded; report it again.")

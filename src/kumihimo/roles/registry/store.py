@@ -1,0 +1,269 @@
+"""Store of the registry; every query runs inside one `transaction()`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, RowMapping, func, select
+from sqlalchemy.exc import IntegrityError
+
+from kumihimo.domain.kernel import FourItems, PartyId
+from kumihimo.domain.sealing import canonical_json
+from kumihimo.plumbing.storage import append_feed
+from kumihimo.roles.registry.schema import code_holder, feed, history, number_history, resident, subscription
+
+_IN = 5_000  # bound parameters in one statement
+
+
+@dataclass(frozen=True)
+class Resident:
+    """One resident as the registry knows them now. The id is the registry's own and leaves it never."""
+
+    id: int
+    resident_code: str
+    individual_number: str
+    four_items: FourItems
+    municipality: str
+    died_on: date | None
+    version: int
+    code_counter: int
+
+
+@dataclass(frozen=True)
+class NewResident:
+    """A resident to be stored for the first time."""
+
+    resident_code: str
+    individual_number: str
+    four_items: FourItems
+    municipality: str
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """One dated change as it was recorded."""
+
+    version: int
+    event: str
+    happened_on: date
+    recorded_at: datetime
+    reported_by: str
+    reason: str
+    four_items: FourItems
+    municipality: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happened, when, and who reported it."""
+
+    event: str
+    happened_on: date
+    recorded_at: datetime
+    reported_by: str
+    reason: str
+
+
+class Taken(Exception):
+    """A resident code or number is already stored, or another writer changed the resident first; rolled back."""
+
+
+class RegistryStore:
+    """The registry's store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """One transaction, all or nothing. Raises Taken when another writer was faster."""
+        try:
+            with self.engine.begin() as conn:
+                yield Transaction(conn)
+        except IntegrityError:
+            raise Taken from None
+
+
+class Transaction:
+    """The queries of one transaction."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    def add(self, new: Sequence[NewResident], changes: Sequence[Change]) -> list[Resident]:
+        """Store new residents with version 1, their number and the first history entry; subscribes the municipality."""
+        next_id = (self._conn.scalar(select(func.max(resident.c.id))) or 0) + 1
+        added = [
+            Resident(next_id + i, n.resident_code, n.individual_number, n.four_items, n.municipality, None, 1, 0)
+            for i, n in enumerate(new)
+        ]
+        self._conn.execute(resident.insert(), [_row(one) for one in added])
+        self._conn.execute(history.insert(), [_history(o, c) for o, c in zip(added, changes, strict=True)])
+        self._conn.execute(
+            number_history.insert(),
+            [
+                {"individual_number": o.individual_number, "resident": o.id, "since": c.recorded_at, "until": None}
+                for o, c in zip(added, changes, strict=True)
+            ],
+        )
+        self._conn.execute(
+            subscription.insert(), [{"resident": one.id, "institution": one.municipality} for one in added]
+        )
+        return added
+
+    def update(self, before: Resident, after: Resident, change: Change) -> None:
+        """Store a changed resident with its history entry. Raises Taken when `before` is no longer the current state."""
+        result = self._conn.execute(
+            resident.update()
+            .where(resident.c.id == before.id, resident.c.version == before.version)
+            .values(_row(after))
+        )
+        if result.rowcount != 1:
+            raise Taken
+        self._conn.execute(history.insert(), [_history(after, change)])
+
+    def by_number(self, number: str) -> Resident | None:
+        """The resident who has this number now."""
+        return self._one(resident.c.individual_number == number)
+
+    def by_numbers(self, numbers: Sequence[str]) -> dict[str, Resident]:
+        """Number → resident, for the numbers that are somebody's now."""
+        found: dict[str, Resident] = {}
+        for start in range(0, len(numbers), _IN):
+            chunk = numbers[start : start + _IN]
+            rows = self._conn.execute(select(resident).where(resident.c.individual_number.in_(chunk))).mappings()
+            found.update((row["individual_number"], _resident(row)) for row in rows)
+        return found
+
+    def by_code(self, resident_code: str) -> Resident | None:
+        return self._one(resident.c.resident_code == resident_code)
+
+    def by_four_items(self, items: FourItems) -> list[Resident]:
+        """Everybody whose four items agree after normalisation."""
+        name_key, address_key, _, sex = items.key()
+        rows = self._conn.execute(
+            select(resident).where(
+                resident.c.birth == items.birth,
+                resident.c.name_key == name_key,
+                resident.c.address_key == address_key,
+                resident.c.sex == sex,
+            )
+        ).mappings()
+        return [_resident(row) for row in rows]
+
+    def former_numbers(self, resident_id: int) -> tuple[str, ...]:
+        """Numbers the resident had before, oldest first."""
+        former = (
+            select(number_history.c.individual_number)
+            .where(number_history.c.resident == resident_id, number_history.c.until.is_not(None))
+            .order_by(number_history.c.since)
+        )
+        return tuple(self._conn.scalars(former))
+
+    def history(self, resident_id: int) -> list[HistoryEntry]:
+        """Every recorded change of a resident, oldest first."""
+        rows = self._conn.execute(
+            select(history).where(history.c.resident == resident_id).order_by(history.c.version)
+        ).mappings()
+        return [
+            HistoryEntry(
+                row["version"], row["event"], row["happened_on"], row["recorded_at"], row["reported_by"],
+                row["reason"], FourItems.from_dict(json.loads(row["four_items"])), row["municipality"],
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    def subscribe(self, resident_id: int, institution: str) -> None:
+        """From now on the institution hears of the resident's events; again is the same as once."""
+        key = (subscription.c.resident == resident_id) & (subscription.c.institution == institution)
+        if self._conn.scalar(select(subscription.c.resident).where(key)) is None:
+            self._conn.execute(subscription.insert(), [{"resident": resident_id, "institution": institution}])
+
+    def subscribe_many(self, pairs: Sequence[tuple[int, str]]) -> None:
+        """Subscriptions of a new country; none may exist yet."""
+        if pairs:
+            self._conn.execute(subscription.insert(), [{"resident": r, "institution": i} for r, i in pairs])
+
+    def subscribers(self, resident_id: int) -> list[str]:
+        return list(
+            self._conn.scalars(
+                select(subscription.c.institution)
+                .where(subscription.c.resident == resident_id)
+                .order_by(subscription.c.institution)
+            )
+        )
+
+    def hold_codes(self, residents: Sequence[Resident], institution: str, basis: str, at: datetime) -> None:
+        """Note that an institution obtained codes of these residents: who must hear of a re-coding."""
+        ids = [one.id for one in residents]
+        known: set[int] = set()
+        for start in range(0, len(ids), _IN):
+            chosen = code_holder.c.resident.in_(ids[start : start + _IN])
+            statement = select(code_holder.c.resident).where(code_holder.c.institution == institution, chosen)
+            known.update(self._conn.scalars(statement))
+        rows = [
+            {"resident": o.id, "institution": institution, "counter": o.code_counter, "basis": basis, "issued_at": at}
+            for o in {one.id: one for one in residents}.values()
+            if o.id not in known
+        ]
+        if rows:
+            self._conn.execute(code_holder.insert(), rows)
+
+    def code_holders(self, resident_id: int) -> list[str]:
+        holders = select(code_holder.c.institution).where(code_holder.c.resident == resident_id)
+        return list(self._conn.scalars(holders.order_by(code_holder.c.institution)))
+
+    def announce(self, audience: PartyId, body: dict[str, Any], at: datetime) -> None:
+        """Put a resident's event into the feed of one ledger."""
+        append_feed(self._conn, feed, audience, "resident", body, at)
+
+    def count(self) -> int:
+        return self._conn.scalar(select(func.count()).select_from(resident)) or 0
+
+    def _one(self, condition: Any) -> Resident | None:
+        row = self._conn.execute(select(resident).where(condition)).mappings().first()
+        return _resident(row) if row is not None else None
+
+
+def _row(one: Resident) -> dict[str, Any]:
+    name_key, address_key, _, sex = one.four_items.key()
+    return {
+        "id": one.id,
+        "resident_code": one.resident_code,
+        "individual_number": one.individual_number,
+        "four_items": canonical_json(one.four_items.to_dict()).decode(),
+        "name_key": name_key,
+        "address_key": address_key,
+        "birth": one.four_items.birth,
+        "sex": sex,
+        "municipality": one.municipality,
+        "died_on": one.died_on,
+        "version": one.version,
+        "code_counter": one.code_counter,
+    }
+
+
+def _history(one: Resident, change: Change) -> dict[str, Any]:
+    return {
+        "resident": one.id,
+        "version": one.version,
+        "event": change.event,
+        "happened_on": change.happened_on,
+        "recorded_at": change.recorded_at,
+        "reported_by": change.reported_by,
+        "reason": change.reason,
+        "four_items": canonical_json(one.four_items.to_dict()).decode(),
+        "municipality": one.municipality,
+    }
+
+
+def _resident(row: RowMapping) -> Resident:
+    return Resident(
+        row["id"], row["resident_code"], row["individual_number"], FourItems.from_dict(json.loads(row["four_items"])),
+        row["municipality"], row["died_on"], row["version"], row["code_counter"],
+    )  # fmt: skip
