@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TypeVar
 
 import httpx
+import structlog
 
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
@@ -15,6 +19,8 @@ from kumihimo.plumbing.wire.problem import from_document
 from kumihimo.plumbing.wire.tls import client_context, host_name
 
 R = TypeVar("R", bound=Reply)
+CAPTURE = "KUMIHIMO_CAPTURE"
+log = structlog.get_logger()
 
 
 class PeerClient:
@@ -28,6 +34,7 @@ class PeerClient:
             limits=httpx.Limits(max_connections=200, max_keepalive_connections=64, keepalive_expiry=60.0),
             trust_env=False,
         )
+        self._capture = _capture_file(edge.party)
 
     def send(self, path: str, message: Message, reply: type[R]) -> Signed[R]:
         """Sign a message, post it to its audience, verify the signed reply.
@@ -82,7 +89,7 @@ class PeerClient:
         if url is None:
             raise Problem("peer.unreachable", f"{party} is a client and runs no service")
         try:
-            return self._http.request(
+            response = self._http.request(
                 method,
                 url + path,
                 content=content,
@@ -91,7 +98,38 @@ class PeerClient:
                 timeout=httpx.USE_CLIENT_DEFAULT if timeout is None else timeout,
                 extensions={"sni_hostname": host_name(party)},
             )
+            if self._capture is not None:
+                self._write_down(party, method, path, content, response)
+            return response
         except httpx.HTTPError as error:
             raise Problem(
                 "peer.unreachable", f"{party} ({type(error).__name__})", advice="Try again; nothing was changed here."
             ) from None
+
+    def _write_down(
+        self, party: PartyId, method: str, path: str, content: str | bytes | None, response: httpx.Response
+    ) -> None:
+        sent = content.decode() if isinstance(content, bytes) else content
+        line = {
+            "from": self._edge.party,
+            "to": party,
+            "request": f"{method} {response.request.url.raw_path.decode()}",
+            "path": path,
+            "sent": sent,
+            "received": response.text,
+        }
+        assert self._capture is not None  # noqa: S101 - called only when capturing
+        with self._capture.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def _capture_file(party: PartyId) -> Path | None:
+    """For tests of what crosses the wire: with KUMIHIMO_CAPTURE set to a folder, every message is written down there.
+
+    Never set it in operation: it defeats the encryption of the wire, and each process that does it says so in its log.
+    """
+    folder = os.environ.get(CAPTURE)
+    if not folder:
+        return None
+    log.warning("capturing", party=party)
+    return Path(folder) / f"{party.replace('/', '.')}.jsonl"

@@ -1,0 +1,148 @@
+"""Desks (業務システム): the client parties of a country, as the command line and the scenarios use them.
+
+A desk speaks with its own certificate and key like any business system of that institution; it has no short cut.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+from kumihimo.country import topology
+from kumihimo.country.layout import RESIDENT, Country
+from kumihimo.domain.kernel import FourItems, PartyId, Problem, SystemClock
+from kumihimo.plumbing.wire.client import PeerClient
+from kumihimo.plumbing.wire.directory import Directory
+from kumihimo.plumbing.wire.edge import Edge
+from kumihimo.plumbing.wire.envelope import Message, Reply
+from kumihimo.plumbing.wire.identity import Identity
+from kumihimo.plumbing.wire.messages.inquiry import Period
+from kumihimo.plumbing.wire.messages.ledger import (
+    Accesses,
+    AccessShown,
+    Addressee,
+    Addressees,
+    CodesRequested,
+    FindAddressee,
+    IssueMissingCodes,
+    OpenPortalAccount,
+    PortalAccountOpened,
+    ShowAccesses,
+)
+from kumihimo.plumbing.wire.messages.provision import CopiesPlaced, CopyOf, Inquire, Inquired, PutCopies
+from kumihimo.plumbing.wire.messages.residents import FourItemsPart
+
+R = TypeVar("R", bound=Reply)
+CODE_ISSUING_SECONDS = 300.0
+
+
+def edge_of(country: Country, party: PartyId) -> Edge:
+    """The edge of a party of this country, with the keys that lie in its folder."""
+    identity = Identity(party, country.keys(party))
+    return Edge(identity, Directory.load(country.directory, identity.anchors()), SystemClock())
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A client party with its connections."""
+
+    country: Country
+    party: PartyId
+
+    @cached_property
+    def edge(self) -> Edge:
+        return edge_of(self.country, self.party)
+
+    @cached_property
+    def client(self) -> PeerClient:
+        return PeerClient(self.edge, timeout=CODE_ISSUING_SECONDS)
+
+    def ask(self, audience: PartyId, path: str, kind: type[Message], reply: type[R], **fields: Any) -> R:
+        """Send one message and return the verified reply. Raises Problem."""
+        return self.client.send(path, self.edge.message(kind, audience, **fields), reply).value
+
+
+class Desk(Caller):
+    """The business systems of one institution."""
+
+    @classmethod
+    def of(cls, country: Country, institution: str) -> Desk:
+        """Raises Problem(institution.unknown)."""
+        return cls(country, topology.desk_of(topology.institution(institution).id))
+
+    @property
+    def institution(self) -> str:
+        return self.party.partition("/")[0]
+
+    def find(self, items: FourItems) -> Addressee:
+        """The one addressee with these four items. Raises Problem(addressee.unknown, resident.ambiguous)."""
+        reply = self.ask(
+            topology.ledger_of(self.institution),
+            "/finds",
+            FindAddressee,
+            Addressees,
+            four_items=FourItemsPart.of(items),
+        )
+        return _only(reply.addressees, self.institution)
+
+    def addressee(self, addressee_number: str) -> Addressee:
+        """The addressee with this addressee number. Raises Problem(addressee.unknown)."""
+        ledger = topology.ledger_of(self.institution)
+        reply = self.ask(ledger, "/finds", FindAddressee, Addressees, addressee_number=addressee_number)
+        return _only(reply.addressees, self.institution)
+
+    def issue_missing_codes(self, basis: str) -> CodesRequested:
+        """Have the ledger get link codes for everybody who lacks one."""
+        ledger = topology.ledger_of(self.institution)
+        return self.ask(ledger, "/code-issues", IssueMissingCodes, CodesRequested, basis=basis)
+
+    def open_portal_account(self, addressee_number: str) -> str:
+        """Open a portal account for somebody identified at the counter; the account id."""
+        ledger = topology.ledger_of(self.institution)
+        reply = self.ask(
+            ledger, "/portal-accounts", OpenPortalAccount, PortalAccountOpened, addressee_number=addressee_number
+        )
+        return reply.account
+
+    def inquire(
+        self,
+        *,
+        staff: str,
+        case: str,
+        addressee_number: str,
+        provider: str,
+        affair: str,
+        items: tuple[str, ...],
+        period: Period,
+    ) -> Inquired:
+        """Ask a provider about an addressee. Raises Problem; a refusal by the hub is an outcome, not a problem."""
+        return self.ask(
+            topology.exchange_of(self.institution), "/inquiries", Inquire, Inquired,
+            staff=staff, case_reference=case, addressee_number=addressee_number, provider=provider, affair=affair,
+            items=items, period=period,
+        )  # fmt: skip
+
+    def place_copies(self, copies: tuple[CopyOf, ...]) -> CopiesPlaced:
+        """Place copies of information items in the own exchange."""
+        return self.ask(topology.exchange_of(self.institution), "/copies", PutCopies, CopiesPlaced, copies=copies)
+
+
+class ResidentsBrowser(Caller):
+    """Stands in for a resident's browser until the portal has pages and the card exists."""
+
+    @classmethod
+    def of(cls, country: Country) -> ResidentsBrowser:
+        return cls(country, RESIDENT)
+
+    def accesses(self, account: str) -> tuple[AccessShown, ...]:
+        """The access records of an account, newest first."""
+        return self.ask(topology.PORTAL, "/accesses", ShowAccesses, Accesses, account=account).accesses
+
+
+def _only(found: tuple[Addressee, ...], institution: str) -> Addressee:
+    if not found:
+        raise Problem("addressee.unknown", f"nobody in the ledger of {institution} fits")
+    if len(found) > 1:
+        raise Problem("resident.ambiguous", f"{len(found)} addressees of {institution} fit")
+    return found[0]

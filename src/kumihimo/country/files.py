@@ -1,0 +1,55 @@
+"""Settings files and secrets of every party (設定と秘密): what `country new` writes besides keys and people."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kumihimo.country import topology
+from kumihimo.country.boundaries import Role
+from kumihimo.country.keys import write_random_secret
+from kumihimo.country.layout import Country
+from kumihimo.domain.kernel import PartyId, SystemRandomness
+from kumihimo.domain.transparency.note import NoteKey
+from kumihimo.plumbing.storage import write_secret
+
+LOG_ORIGIN: Final = "hub-1.kumihimo.internal/log"
+WITNESS_NAME: Final = "oversight.kumihimo.internal/witness"
+
+_SECRETS: Final[dict[Role, tuple[str, ...]]] = {
+    Role.REGISTRY: ("person.key",),
+    Role.HUB: ("reshuffle.seed", "rekey.seed"),
+    Role.EXCHANGE: ("audit.key",),
+}
+
+
+def write_files(country: Country) -> None:
+    """Write `role.toml` and the role's own secrets for every service."""
+    log_key, witness_key = _log_keys(country)
+    extra: dict[PartyId, str] = {
+        topology.HUB_1: f'operator = 1\nwitness_keys = ["{witness_key}"]\n',
+        topology.HUB_2: "operator = 2\n",
+        topology.OVERSIGHT: f'log_origin = "{LOG_ORIGIN}"\nlog_key = "{log_key}"\n',
+        topology.PORTAL: f'log_key = "{log_key}"\nwitness_keys = ["{witness_key}"]\n',
+    }
+    for service in topology.services():
+        party = service.party
+        for name in _SECRETS.get(service.role, ()):
+            write_random_secret(country.keys(party) / name)
+        text = (
+            f'party = "{party}"\nkeys = "keys"\ndirectory = "../../../directory.json"\n'
+            f'store = "sqlite:///store.db"\nhost = "127.0.0.1"\nport = {country.ports[party]}\n'
+        )
+        country.settings(party).write_text(text + extra.get(party, ""))
+
+
+def _log_keys(country: Country) -> tuple[str, str]:
+    """Make the keys of the log and of its witness; their verifier keys as text."""
+    randomness = SystemRandomness()
+    log_seed, witness_seed = randomness.token_bytes(32), randomness.token_bytes(32)
+    write_secret(country.keys(topology.HUB_1) / "log.key", log_seed)
+    write_secret(country.keys(topology.OVERSIGHT) / "witness.key", witness_seed)
+    log = NoteKey.from_seed(LOG_ORIGIN, log_seed).verifier_key
+    witness = NoteKey.from_seed(WITNESS_NAME, witness_seed).witness_key
+    (country.folder / "log.vkey").write_text(f"{log}\n")
+    (country.folder / "witness.vkey").write_text(f"{witness}\n")
+    return str(log), str(witness)
