@@ -6,6 +6,9 @@ import hashlib
 from itertools import permutations
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, Suite
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -103,6 +106,20 @@ def test_junk_does_not_open(junk: bytes) -> None:
 def test_nothing_is_sealed_for_bytes_that_are_no_key(public: bytes) -> None:
     with pytest.raises(Problem, match=r"value\.invalid"):
         seal(ANSWER, public, INFO)
+
+
+@pytest.mark.parametrize(
+    "padded",
+    [b"", b"answer", b"answer\x80", b"answer".ljust(1024, b"\0"), b"answer\x80".ljust(2048, b"\0"), bytes(1024)],
+    ids=["nothing", "no padding", "short of a block", "no mark", "a block too many", "zeros only"],
+)
+def test_a_payload_that_was_padded_otherwise_does_not_open(padded: bytes) -> None:
+    raw = KEY.to_bytes()
+    public = MLKEM768X25519PrivateKey(
+        MLKEM768PrivateKey.from_seed_bytes(raw[:64]), X25519PrivateKey.from_private_bytes(raw[64:])
+    ).public_key()
+    suite = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+    assert cannot_open(suite.encrypt(padded, public, info=INFO))
 
 
 def test_a_key_file_gives_the_same_key_back() -> None:
