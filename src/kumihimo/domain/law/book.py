@@ -12,7 +12,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import Institution
 from kumihimo.domain.law import documents
 from kumihimo.domain.law.assembly import assemble
@@ -109,17 +108,11 @@ class RuleBook:
             one for one, belonging in self._belonging.items() if not belonging.isdisjoint(institution.classes)
         )
 
-    def entitled(self, classes: frozenset[str], rule: Rule) -> bool:
-        """Whether an institution of these classes is among the rule's requesters (leaving local bodies aside)."""
-        return not self._widened(rule.requesters).isdisjoint(classes)
-
-    def check_classes(self, institution: Institution) -> None:
-        """Refuse classes the book does not know. Raises Problem(institution.unknown)."""
-        unknown = sorted(institution.classes - self.institution_classes.keys())
-        if unknown:
-            raise Problem(
-                "institution.unknown", f"class {', '.join(unknown)}", institution.id, "classes of `kumihimo rules list`"
-            )
+    def may_ask_under(self, institution: Institution, rule: Rule) -> bool:
+        """Whether the institution is among the rule's requesters, whatever the day."""
+        body = rule.local_body
+        named = not self._widened(rule.requesters).isdisjoint(institution.classes)
+        return named and (body is None or body == institution.id)
 
     def _widened(self, classes: frozenset[str]) -> frozenset[str]:
         return frozenset[str]().union(*(self._belonging[one] for one in classes))
