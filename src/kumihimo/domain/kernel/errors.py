@@ -38,6 +38,7 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "rules.item_not_in_affair": (403, "The item may not be asked for this affair"),
     "rules.provider_not_named": (403, "The provider is not named for this item"),
     "rules.not_in_force": (403, "The rule is not in force on that day"),
+    "rules.books_differ": (409, "The two operators of the hub apply different rule books"),
     # codes, sealing, log
     "codes.identity_point": (422, "A ciphertext with the identity point"),
     "codes.not_a_point": (422, "Bytes that are not a group element"),

@@ -1,0 +1,117 @@
+"""The edge of operator 1 (運営者1): requests, outcomes, batches of codes, and the log for anybody to read."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import structlog
+from fastapi import FastAPI
+from fastapi.responses import Response
+
+from kumihimo.domain.kernel.errors import Problem
+from kumihimo.domain.kernel.institutions import PartyId
+from kumihimo.domain.transparency.note import NoteKey, VerifierKey
+from kumihimo.domain.transparency.tiles import Tile, parse_path, tile_width
+from kumihimo.plumbing.storage import read_secret
+from kumihimo.plumbing.wire.edge import Background, Peer, application
+from kumihimo.plumbing.wire.envelope import Envelope
+from kumihimo.plumbing.wire.feeds import FeedDesk
+from kumihimo.roles.hub.api.shared import Body, Operator, mount_keys
+from kumihimo.roles.hub.service.codes import FirstCodeDesk
+from kumihimo.roles.hub.service.journal import Journal
+from kumihimo.roles.hub.service.outcomes import OutcomeDesk
+from kumihimo.roles.hub.service.parties import OVERSIGHT
+from kumihimo.roles.hub.service.permits import PermitDesk
+from kumihimo.roles.hub.service.records import rule_book_record
+from kumihimo.roles.hub.service.sequencer import Sequencer
+from kumihimo.roles.hub.service.witnessing import Witness
+from kumihimo.roles.hub.settings import Settings
+from kumihimo.roles.hub.store import LogStore, TreeStore, feed
+
+log = structlog.get_logger()
+
+
+class Opening(Background):
+    """Writes down, at every start, which rule book this desk applies."""
+
+    def __init__(self, journal: Journal, rule_book: str) -> None:
+        self._journal = journal
+        self._rule_book = rule_book
+
+    def start(self) -> None:
+        self._journal.write(rule_book_record(self._rule_book, self._journal.now()))
+        log.info("rule book", rule_book=self._rule_book)
+
+
+def build_first(operator: Operator) -> FastAPI:
+    """The application of operator 1."""
+    settings, edge = operator.settings, operator.edge
+    feeds = FeedDesk(edge, operator.engine, feed)
+    store = LogStore(operator.engine, edge.answer, OVERSIGHT)
+    journal = Journal(store, edge.clock, feeds.notify)
+    tree = TreeStore(operator.engine)
+    background = (
+        operator.lives(store.close),
+        Sequencer(tree, log_key(settings), witnesses(operator), edge.clock, settings.checkpoint_seconds),
+        Opening(journal, operator.book.sha256),
+    )
+    app = application("hub operator 1", background)
+    permits = PermitDesk(edge, operator.bench(), journal, operator.translator, operator.client)
+    outcomes = OutcomeDesk(edge, journal, store, operator.client)
+    codes = FirstCodeDesk(edge, operator.hop(), journal, operator.client)
+
+    @app.post("/inquiries")
+    def inquiries(body: Body, peer: Peer) -> Envelope:
+        """InquiryRequest → InquiryDecision."""
+        return edge.answer(permits.decide(body, peer))
+
+    @app.post("/outcomes")
+    def report_outcome(body: Body, peer: Peer) -> Envelope:
+        """ReportOutcome → OutcomeLogged."""
+        return edge.answer(outcomes.take(body, peer))
+
+    @app.post("/code-batches")
+    def code_batches(body: Body, peer: Peer) -> Envelope:
+        """TranslateCodes → CodesTranslated."""
+        return edge.answer(codes.translate(body, peer))
+
+    mount_keys(app, operator)
+    mount_log(app, tree)
+    feeds.mount(app)
+    return app
+
+
+def mount_log(app: FastAPI, tree: TreeStore) -> None:
+    """Add the routes of C2SP tlog-tiles below `/log`; any party of the country may read them."""
+
+    @app.get("/log/checkpoint")
+    def checkpoint(_peer: Peer) -> Response:
+        """The newest signed checkpoint."""
+        latest = tree.latest()
+        if latest is None:
+            raise Problem("log.unknown_entry", "no checkpoint has been published yet", advice="Ask again in a second.")
+        return Response(latest.note, media_type="text/plain; charset=utf-8", headers={"cache-control": "no-cache"})
+
+    @app.get("/log/tile/{place:path}")
+    def tile(place: str, _peer: Peer) -> Response:
+        """A tile or a bundle of entries, full or partial, within the newest checkpoint."""
+        wanted = parse_path(f"/tile/{place}")
+        latest = tree.latest()
+        level = wanted.level if isinstance(wanted, Tile) else 0
+        if latest is None or wanted.width > tile_width(level, wanted.index, latest.size):
+            raise Problem("log.unknown_entry", wanted.path, expected="a path within the newest checkpoint")
+        data = tree.tile(wanted.level, wanted.index, wanted.width) if isinstance(wanted, Tile) else tree.bundle(wanted)
+        headers = {"cache-control": "public, max-age=31536000, immutable"}
+        return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+def log_key(settings: Settings) -> NoteKey:
+    """The log's signing key. Raises Problem(key.missing, key.permissions)."""
+    return NoteKey.from_seed(settings.log_origin, read_secret(settings.keys / "log.key"))
+
+
+def witnesses(operator: Operator) -> tuple[Witness, ...]:
+    """The witnesses of the settings."""
+    keys = tuple(VerifierKey.parse(text) for text in operator.settings.witness_keys)
+    ask = partial(Witness, keys=keys, post=operator.client.post)
+    return tuple(ask(PartyId(party)) for party in operator.settings.witnesses)

@@ -1,0 +1,49 @@
+"""The edge of operator 2 (運営者2): what operator 1 passes on, and the feeds to exchanges, portal and oversight body."""
+
+from __future__ import annotations
+
+import structlog
+from fastapi import FastAPI
+
+from kumihimo.plumbing.wire.edge import Peer, application
+from kumihimo.plumbing.wire.envelope import Envelope
+from kumihimo.plumbing.wire.feeds import FeedDesk
+from kumihimo.roles.hub.api.shared import Operator, mount_keys
+from kumihimo.roles.hub.service.codes import CODES_KIND, SecondCodeDesk
+from kumihimo.roles.hub.service.outcomes import SecondOutcomeDesk
+from kumihimo.roles.hub.service.parties import OVERSIGHT
+from kumihimo.roles.hub.service.second import SecondDesk
+from kumihimo.roles.hub.store import SecondStore, feed
+
+log = structlog.get_logger()
+
+
+def build_second(operator: Operator) -> FastAPI:
+    """The application of operator 2."""
+    edge = operator.edge
+    feeds = FeedDesk(edge, operator.engine, feed, forget=(CODES_KIND,))
+    store = SecondStore(operator.engine, OVERSIGHT)
+    app = application("hub operator 2", [operator.lives(store.close)])
+    inquiries = SecondDesk(edge, operator.bench(), store, operator.translator, feeds.notify)
+    outcomes = SecondOutcomeDesk(edge, store, feeds.notify)
+    codes = SecondCodeDesk(edge, operator.hop(), store, feeds.notify)
+    log.info("rule book", rule_book=operator.book.sha256)
+
+    @app.post("/relayed-inquiries")
+    def relayed_inquiries(envelope: Envelope, peer: Peer) -> Envelope:
+        """RelayInquiry → InquiryRelayed."""
+        return edge.answer(inquiries.pass_on(envelope, peer))
+
+    @app.post("/relayed-outcomes")
+    def relayed_outcomes(envelope: Envelope, peer: Peer) -> Envelope:
+        """RelayOutcome → OutcomeRelayed."""
+        return edge.answer(outcomes.pass_on(envelope, peer))
+
+    @app.post("/relayed-codes")
+    def relayed_codes(envelope: Envelope, peer: Peer) -> Envelope:
+        """RelayCodes → CodesTranslated."""
+        return edge.answer(codes.finish(envelope, peer))
+
+    mount_keys(app, operator)
+    feeds.mount(app)
+    return app

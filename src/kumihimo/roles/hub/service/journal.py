@@ -1,0 +1,62 @@
+"""Journal (監査台帳への記入): every decision of operator 1 is written here before anybody hears of it (invariant I5)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import structlog
+
+from kumihimo.domain.kernel.clock import Clock
+from kumihimo.domain.kernel.errors import Problem
+from kumihimo.domain.kernel.institutions import PartyId
+from kumihimo.domain.sealing import SALT_BYTES
+from kumihimo.plumbing.wire.messages.inquiry import LoggedRecord, LogRecord
+from kumihimo.roles.hub.service.ports import Appender, Notify, Random
+from kumihimo.roles.hub.service.records import rejected_record
+from kumihimo.roles.hub.store import Append, Report
+
+log = structlog.get_logger()
+
+
+class Journal:
+    """Writes records with fresh salts, and wakes the overseer's reader after the commit."""
+
+    def __init__(self, store: Appender, clock: Clock, notify: Notify, rng: Random = secrets.token_bytes) -> None:
+        self._store = store
+        self._clock = clock
+        self._notify = notify
+        self._rng = rng
+
+    def now(self) -> datetime:
+        """The instant a record is to carry."""
+        return self._clock.now()
+
+    def write(self, record: LogRecord) -> LoggedRecord:
+        """Write a record; durable on return."""
+        logged = self._append(Append(record, self._rng(SALT_BYTES)))
+        if logged is None:
+            raise RuntimeError("an entry without mark cannot be refused")
+        return logged
+
+    def write_once(self, record: LogRecord, mark: str, report: Report | None = None) -> LoggedRecord | None:
+        """Write a record under a mark that may be made only once; None when it was made, and nothing is written."""
+        return self._append(Append(record, self._rng(SALT_BYTES), mark, report))
+
+    @contextmanager
+    def rejecting(self, peer: PartyId) -> Iterator[None]:
+        """A problem inside means the message is not taken: it is written down, then raised on."""
+        try:
+            yield
+        except Problem as problem:
+            self.write(rejected_record(peer, problem, self.now()))
+            log.warning("rejected", peer=peer, code=problem.code)
+            raise
+
+    def _append(self, item: Append) -> LoggedRecord | None:
+        logged = self._store.append(item)
+        if logged is not None:
+            self._notify()
+        return logged

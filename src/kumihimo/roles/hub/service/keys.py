@@ -1,0 +1,75 @@
+"""Key shares and published points (復号鍵の持分・公開点): what an operator gives to a domain's holder, and to checkers.
+
+A share goes, sealed, to the one party that holds the codes of the domain, and to nobody else; it is never logged. The
+points are what the other operator and the oversight body need to compute public keys and to check translations.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from kumihimo.domain.codes import OperatorSecrets, PublishedPoints, check_label
+from kumihimo.domain.kernel.errors import Problem
+from kumihimo.domain.kernel.institutions import PartyId, institution_of
+from kumihimo.domain.sealing import seal
+from kumihimo.plumbing.wire.edge import Edge
+from kumihimo.plumbing.wire.envelope import Envelope, b64, from_b64
+from kumihimo.plumbing.wire.link_keys import share_binding
+from kumihimo.plumbing.wire.messages.codes import KeyShare, Points, PointsOf, ShareOfKey
+from kumihimo.roles.hub.service.parties import holds_codes, may_see_points
+from kumihimo.roles.hub.service.ports import RequireActive, Sender, send_to_operator
+
+log = structlog.get_logger()
+
+
+class KeyDesk:
+    """Either operator's desk for shares and points."""
+
+    def __init__(self, edge: Edge, secrets: OperatorSecrets, require_active: RequireActive) -> None:
+        self._edge = edge
+        self._secrets = secrets
+        self._require_active = require_active
+
+    def share(self, envelope: Envelope, peer: PartyId) -> KeyShare:
+        """The asker's share of its own domain's key, sealed to it.
+
+        Raises Problem(peer.not_allowed) for the domain of another or an epoch that is not current,
+        Problem(institution.suspended), and those of a signature or age.
+        """
+        message = self._edge.open(envelope, ShareOfKey, peer, holds_codes).value
+        current = self._edge.directory.label(institution_of(peer))
+        if message.label != current:
+            raise Problem("peer.not_allowed", f"{peer} asks for another domain", expected=current)
+        self._require_active(institution_of(peer))
+        info = share_binding(peer, message.label, self._edge.party)
+        sealed = seal(self._secrets.key_share(message.label), self._edge.directory.seal_key(peer), info)
+        log.info("key share", peer=peer)
+        return KeyShare(in_reply_to=message.message_id, label=message.label, sealed=b64(sealed))
+
+    def points(self, envelope: Envelope, peer: PartyId) -> Points:
+        """The published points of a domain. Raises Problem(institution.unknown, institution.format, peer.not_allowed)."""
+        message = self._edge.open(envelope, PointsOf, peer, may_see_points).value
+        institution, _, _ = check_label(message.label).partition("#")
+        self._edge.directory.institution(institution)
+        points = self._secrets.published(message.label)
+        return Points(
+            in_reply_to=message.message_id, label=message.label, u=b64(points.U), s=b64(points.S), t=b64(points.T)
+        )
+
+
+class PeerPoints:
+    """The other operator's points, asked for when first needed; the `Translator` remembers them."""
+
+    def __init__(self, edge: Edge, other: PartyId, sender: Sender) -> None:
+        self._edge = edge
+        self._other = other
+        self._sender = sender
+
+    def __call__(self, label: str) -> PublishedPoints:
+        """Raises Problem(operator.unreachable), and those of bytes that are no points."""
+        answer = send_to_operator(
+            self._sender, "/points", self._edge.message(PointsOf, self._other, label=label), Points
+        )
+        if answer.label != label:
+            raise Problem("message.malformed", f"points of {answer.label}", expected=f"points of {label}")
+        return PublishedPoints(U=from_b64(answer.u, "u"), S=from_b64(answer.s, "s"), T=from_b64(answer.t, "t"))

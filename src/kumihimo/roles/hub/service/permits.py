@@ -1,0 +1,137 @@
+"""Permit desk (許可の窓口, 運営者1): takes an institution's request, writes it down, and gets the permit signed by both.
+
+番号法 第二十一条; protocols.md, "Inquiry", steps 3 to 5. In this order: authentic and fresh, ruled on, durably logged,
+half translated, passed to operator 2, co-signed. Nothing leaves before the log has it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import structlog
+
+from kumihimo.domain.codes import Translator
+from kumihimo.domain.kernel.errors import Problem
+from kumihimo.domain.kernel.institutions import PartyId, institution_of
+from kumihimo.plumbing.wire.edge import Edge
+from kumihimo.plumbing.wire.envelope import Envelope, Signed, add_signature, b64, from_b64, parse_envelope
+from kumihimo.plumbing.wire.link_keys import OPERATORS
+from kumihimo.plumbing.wire.messages.inquiry import (
+    InquiryDecision,
+    InquiryRelayed,
+    InquiryRequest,
+    LoggedRecord,
+    LogPromise,
+    Permit,
+    Refusal,
+    RelayInquiry,
+)
+from kumihimo.roles.hub.service.journal import Journal
+from kumihimo.roles.hub.service.parties import PORTAL, is_exchange
+from kumihimo.roles.hub.service.ports import Sender, send_to_operator
+from kumihimo.roles.hub.service.records import PERMIT_LIFE, permit_of, request_record
+from kumihimo.roles.hub.service.rulings import Bench, Ruling, refusal_of
+
+log = structlog.get_logger()
+
+
+class PermitDesk:
+    """Operator 1's desk. Safe for many threads."""
+
+    def __init__(self, edge: Edge, bench: Bench, journal: Journal, translator: Translator, sender: Sender) -> None:
+        self._edge = edge
+        self._bench = bench
+        self._journal = journal
+        self._translator = translator
+        self._sender = sender
+
+    def decide(self, body: bytes, peer: PartyId) -> InquiryDecision:
+        """The decision on a signed InquiryRequest as it came in.
+
+        Raises Problem: whatever makes a message not authentic (logged as rejected), operator.unreachable and what else
+        operator 2 found wrong (logged as a refused request).
+        """
+        with self._journal.rejecting(peer):
+            signed = self._edge.open(parse_envelope(body), InquiryRequest, peer, is_exchange)
+            _require_own_institution(signed.value, peer)
+        at = self._journal.now()
+        ruling = self._bench.rule_on(signed.value, at)
+        logged = self._journal.write_once(request_record(signed, ruling, at), signed.value.transaction)
+        if logged is None:
+            used = Problem("message.replayed", f"transaction {signed.value.transaction} was already used")
+            return _decision(signed, self._log_refused(signed, ruling, refusal_of(used)))
+        if ruling.subject is None:
+            return _decision(signed, logged)
+        try:
+            return self._with_operator_2(signed, ruling, ruling.subject, logged)
+        except Problem as problem:
+            self._log_refused(signed, ruling, refusal_of(problem))
+            raise
+
+    def _with_operator_2(
+        self, signed: Signed[InquiryRequest], ruling: Ruling, subject: bytes, logged: LoggedRecord
+    ) -> InquiryDecision:
+        relayed = self._relay(signed, ruling, subject, logged)
+        if not ruling.granted:
+            return _decision(signed, logged)
+        if relayed.refusal is not None:
+            return _decision(signed, self._log_refused(signed, ruling, relayed.refusal))
+        if relayed.permit is None or relayed.subject is None:
+            raise Problem("message.malformed", "operator 2 sent neither permit nor refusal", expected="one of them")
+        permit = self._cosigned(relayed.permit, relayed.subject, logged)
+        return _decision(signed, logged, permit, relayed.subject)
+
+    def _relay(
+        self, signed: Signed[InquiryRequest], ruling: Ruling, subject: bytes, logged: LoggedRecord
+    ) -> InquiryRelayed:
+        request = signed.value
+        relay = self._edge.message(
+            RelayInquiry,
+            OPERATORS[1],
+            request=signed.envelope,
+            logged=logged,
+            for_provider=self._half(subject, request, request.provider) if ruling.granted else None,
+            for_portal=self._half(subject, request, institution_of(PORTAL)),
+        )
+        return send_to_operator(self._sender, "/relayed-inquiries", relay, InquiryRelayed)
+
+    def _half(self, subject: bytes, request: InquiryRequest, target: str) -> str:
+        label = self._edge.directory.label
+        return b64(self._translator.hop([subject], label(request.requester), label(target))[0])
+
+    def _cosigned(self, envelope: Envelope, subject: str, logged: LoggedRecord) -> Envelope:
+        """Operator 2's permit with our signature, if it says exactly what was logged. Raises Problem."""
+        permit = self._edge.read(envelope, Permit, OPERATORS[1]).value
+        promise = self._edge.read(logged.promise, LogPromise, OPERATORS[0]).value
+        ciphertext = from_b64(subject, "subject")
+        expected = permit_of(logged.record, promise.index, ciphertext, permit.issued_at, permit.expires_at)
+        lasts = permit.expires_at - permit.issued_at
+        if permit != expected or lasts > PERMIT_LIFE or len(envelope.signatures) != 1:
+            raise Problem("message.malformed", "operator 2's permit differs from the log", where="permit")
+        return add_signature(envelope, self._edge.identity)
+
+    def _log_refused(self, signed: Signed[InquiryRequest], ruling: Ruling, refusal: Refusal) -> LoggedRecord:
+        """A further entry: the request, in the end, was refused, and why."""
+        refused = replace(ruling, rules=(), articles=(), refusal=refusal)
+        log.info("refused", transaction=signed.value.transaction, code=refusal.code)
+        return self._journal.write(request_record(signed, refused, self._journal.now()))
+
+
+def _require_own_institution(request: InquiryRequest, peer: PartyId) -> None:
+    if request.requester != institution_of(peer):
+        raise Problem(
+            "message.wrong_signer", f"{peer} asks for another institution", expected=f"requester {institution_of(peer)}"
+        )
+
+
+def _decision(
+    signed: Signed[InquiryRequest], logged: LoggedRecord, permit: Envelope | None = None, subject: str | None = None
+) -> InquiryDecision:
+    return InquiryDecision(
+        in_reply_to=signed.value.message_id,
+        transaction=signed.value.transaction,
+        promise=logged.promise,
+        permit=permit,
+        subject=subject,
+        refusal=logged.record.refusal,
+    )

@@ -1,0 +1,70 @@
+"""What the operators' decisions need from outside (接点): somebody who carries messages, and news for waiting readers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from kumihimo.domain.kernel.errors import Problem
+from kumihimo.plumbing.wire.envelope import Message, Reply, Signed
+from kumihimo.plumbing.wire.messages.inquiry import LoggedRecord
+from kumihimo.roles.hub.store import Append, Passage, ReportedOutcome
+
+R = TypeVar("R", bound=Reply)
+
+Notify = Callable[[], None]
+RequireActive = Callable[[str], None]
+Random = Callable[[int], bytes]
+
+
+class Sender(Protocol):
+    """Carries a message to its audience and brings the verified answer: `plumbing.wire.client.PeerClient`."""
+
+    def send(self, path: str, message: Message, reply: type[R]) -> Signed[R]:
+        """Raises Problem: what the audience reported, or peer.unreachable."""
+        ...
+
+
+class PlainAnswer(Protocol):
+    """An HTTP answer of a protocol that is not ours."""
+
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def text(self) -> str: ...
+
+
+class Passages(Protocol):
+    """Durable storage of what operator 2 let pass: `store.SecondStore`."""
+
+    def passes(self, passage: Passage) -> bool:
+        """False when the passage's mark was already made; durable on return."""
+        ...
+
+
+class Outcomes(Protocol):
+    """Outcomes reported so far: `store.LogStore`."""
+
+    def reported(self, mark: str) -> ReportedOutcome | None: ...
+    def relayed(self, mark: str, at: datetime) -> None: ...
+
+
+class Appender(Protocol):
+    """Durable storage of log entries: `store.LogStore`."""
+
+    def append(self, item: Append) -> LoggedRecord | None:
+        """None when the item's mark was already made; durable on return."""
+        ...
+
+
+def send_to_operator(sender: Sender, path: str, message: Message, reply: type[R]) -> R:
+    """Ask the other operator. Raises Problem: operator.unreachable, or what it reported."""
+    try:
+        return sender.send(path, message, reply).value
+    except Problem as problem:
+        if problem.code == "peer.unreachable":
+            raise Problem(
+                "operator.unreachable", problem.detail, advice="Try again later, with a new transaction number."
+            ) from None
+        raise

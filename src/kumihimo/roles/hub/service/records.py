@@ -1,0 +1,142 @@
+"""Records of the log (ログの記録内容): what is written down about a request, an outcome, a batch of codes.
+
+Both operators make the record of a request from the request itself: operator 2 so checks what operator 1 wrote.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import datetime, timedelta
+from typing import Final
+
+from kumihimo.domain.kernel.errors import Problem
+from kumihimo.domain.kernel.institutions import PartyId
+from kumihimo.domain.sealing import commit
+from kumihimo.plumbing.wire.edge import Edge
+from kumihimo.plumbing.wire.envelope import Signed, b64, from_b64
+from kumihimo.plumbing.wire.link_keys import OPERATORS
+from kumihimo.plumbing.wire.messages.codes import TranslateCodes
+from kumihimo.plumbing.wire.messages.inquiry import (
+    EntryKind,
+    InquiryRequest,
+    LoggedRecord,
+    LogPromise,
+    LogRecord,
+    Permit,
+)
+from kumihimo.plumbing.wire.messages.provision import ReportOutcome
+from kumihimo.roles.hub.service.rulings import Ruling, is_id, refusal_of
+
+PERMIT_LIFE: Final = timedelta(minutes=5)
+
+
+def request_record(signed: Signed[InquiryRequest], ruling: Ruling, at: datetime) -> LogRecord:
+    """The record of a request and what was decided about it; words that are no ids are left out."""
+    request = signed.value
+    subject_hash = None if ruling.subject is None else hashlib.sha256(ruling.subject).hexdigest()
+    return LogRecord(
+        entry=EntryKind.REQUEST,
+        logged_at=at,
+        transaction=request.transaction,
+        requester=request.requester,
+        provider=request.provider if is_id(request.provider) else None,
+        affair=request.affair if is_id(request.affair) else None,
+        items=tuple(item for item in request.items if is_id(item)),
+        period=request.period,
+        case_reference_hash=request.case_reference_hash,
+        subject_hash=subject_hash,
+        request_hash=signed.envelope.digest(),
+        requested_at=request.sent_at,
+        granted=ruling.granted,
+        rules=ruling.rules,
+        articles=ruling.articles,
+        rule_book=ruling.rule_book,
+        refusal=ruling.refusal,
+    )
+
+
+def permit_of(record: LogRecord, index: int, subject: bytes, issued_at: datetime, expires_at: datetime) -> Permit:
+    """The permit for a logged request and the ciphertext for its provider. Raises Problem(value.invalid)."""
+    if None in (record.transaction, record.requester, record.provider, record.affair, record.rule_book):
+        raise Problem("value.invalid", "a record that lacks what a permit says", where="record")
+    return Permit(
+        transaction=record.transaction or "",
+        requester=record.requester or "",
+        provider=record.provider or "",
+        affair=record.affair or "",
+        items=record.items,
+        period=record.period,
+        rules=record.rules,
+        articles=record.articles,
+        rule_book=record.rule_book or "",
+        subject_hash=hashlib.sha256(subject).hexdigest(),
+        log_index=index,
+        issued_at=issued_at,
+        expires_at=expires_at,
+    )
+
+
+def outcome_record(signed: Signed[ReportOutcome], permit: Permit, at: datetime) -> LogRecord:
+    """The record of a reported outcome; what was asked is taken from the permit."""
+    report = signed.value
+    return LogRecord(
+        entry=EntryKind.OUTCOME,
+        logged_at=at,
+        transaction=permit.transaction,
+        requester=permit.requester,
+        provider=permit.provider,
+        affair=permit.affair,
+        items=permit.items,
+        period=permit.period,
+        request_hash=signed.envelope.digest(),
+        requested_at=report.sent_at,
+        rules=permit.rules,
+        articles=permit.articles,
+        rule_book=permit.rule_book,
+        outcome=report.outcome,
+        payload_hash=report.payload_hash,
+        peer=signed.signer,
+    )
+
+
+def codes_record(signed: Signed[TranslateCodes], at: datetime) -> LogRecord:
+    """The record of a batch of codes: for whom and how many, no tickets."""
+    batch = signed.value
+    return LogRecord(
+        entry=EntryKind.CODES,
+        logged_at=at,
+        institution=batch.institution,
+        count=len(batch.codes),
+        request_hash=signed.envelope.digest(),
+        requested_at=batch.sent_at,
+        peer=signed.signer,
+    )
+
+
+def rejected_record(peer: PartyId, problem: Problem, at: datetime) -> LogRecord:
+    """The record of a message that could not be taken: who was connected, and the code of what was wrong.
+
+    The problem's detail stays out: it may repeat words of an unauthentic message.
+    """
+    refusal = refusal_of(Problem(problem.code, "see the code"))
+    return LogRecord(entry=EntryKind.REJECTED, logged_at=at, peer=peer, refusal=refusal)
+
+
+def rule_book_record(sha256: str, at: datetime) -> LogRecord:
+    """The record of the rule book that this desk applies from now on."""
+    return LogRecord(entry=EntryKind.RULE_BOOK, logged_at=at, rule_book=sha256)
+
+
+def check_promise(edge: Edge, logged: LoggedRecord) -> Signed[LogPromise]:
+    """Verify operator 1's promise and that it is about this very record.
+
+    Raises Problem(log.proof_invalid), and those of a bad signature.
+    """
+    promise = edge.read(logged.promise, LogPromise, OPERATORS[0])
+    committed = commit(from_b64(logged.salt, "salt"), logged.record.to_bytes())
+    if not hmac.compare_digest(b64(committed), promise.value.entry):
+        raise Problem("log.proof_invalid", "the promise is about another record", where="promise")
+    if promise.value.logged_at != logged.record.logged_at:
+        raise Problem("log.proof_invalid", "the promise states another time than the record", where="promise")
+    return promise

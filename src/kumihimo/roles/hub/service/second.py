@@ -1,0 +1,105 @@
+"""Second desk (運営者2の窓口): checks independently what operator 1 passes on, and finishes what only both can do.
+
+It believes nothing but signatures: the requester's own on the request, operator 1's promise on the log entry. It also
+makes the portal's copy from the same ciphertext, so that nobody can hide an access from the resident it is about.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kumihimo.domain.codes import Translator
+from kumihimo.domain.kernel.errors import Problem
+from kumihimo.domain.kernel.institutions import PartyId, institution_of, party_id
+from kumihimo.plumbing.wire.edge import Edge
+from kumihimo.plumbing.wire.envelope import Envelope, Signed, b64, check_fresh, from_b64
+from kumihimo.plumbing.wire.link_keys import OPERATORS
+from kumihimo.plumbing.wire.messages.inquiry import (
+    InquiryRelayed,
+    InquiryRequest,
+    LogRecord,
+    PortalAccess,
+    RelayInquiry,
+)
+from kumihimo.roles.hub.service.parties import PORTAL, is_exchange, is_first_operator
+from kumihimo.roles.hub.service.ports import Notify, Passages
+from kumihimo.roles.hub.service.records import PERMIT_LIFE, check_promise, permit_of, request_record
+from kumihimo.roles.hub.service.rulings import Bench
+from kumihimo.roles.hub.store import News, Passage
+
+ACCESS_KIND: Final = "access"
+
+
+class SecondDesk:
+    """Operator 2's desk for inquiries. Safe for many threads."""
+
+    def __init__(self, edge: Edge, bench: Bench, passages: Passages, translator: Translator, notify: Notify) -> None:
+        self._edge = edge
+        self._bench = bench
+        self._passages = passages
+        self._translator = translator
+        self._notify = notify
+
+    def pass_on(self, envelope: Envelope, peer: PartyId) -> InquiryRelayed:
+        """Check a RelayInquiry, tell the portal, and permit what both operators find permitted.
+
+        Raises Problem: of a signature or age, message.replayed, log.proof_invalid (promise, or a record that says
+        something else than the request), rules.books_differ, and codes.identity_point.
+        """
+        relay = self._edge.open(envelope, RelayInquiry, peer, is_first_operator).value
+        signed = self._requested(relay.request)
+        promise = check_promise(self._edge, relay.logged)
+        record = relay.logged.record
+        now = self._edge.clock.now()
+        check_fresh(record.logged_at, now)
+        ruling = self._bench.rule_on(signed.value, record.logged_at)
+        _check_record(record, request_record(signed, ruling, record.logged_at))
+        permit, subject = None, None
+        if record.granted and ruling.granted:
+            if relay.for_provider is None:
+                raise Problem("message.malformed", "a granted request without ciphertext", where="for_provider")
+            subject = self._finish(relay.for_provider, signed.value, signed.value.provider)
+            permit = self._edge.answer(permit_of(record, promise.value.index, subject, now, now + PERMIT_LIFE))
+        access = PortalAccess(
+            transaction=signed.value.transaction,
+            subject=b64(self._finish(relay.for_portal, signed.value, institution_of(PORTAL))),
+            logged=relay.logged,
+        )
+        passage = Passage(signed.value.transaction, promise, (News(PORTAL, ACCESS_KIND, access),), now)
+        if not self._passages.passes(passage):
+            raise Problem("message.replayed", f"transaction {signed.value.transaction} was already used")
+        self._notify()
+        return InquiryRelayed(
+            in_reply_to=relay.message_id,
+            transaction=signed.value.transaction,
+            permit=permit,
+            subject=None if subject is None else b64(subject),
+            refusal=ruling.refusal,
+        )
+
+    def _requested(self, envelope: Envelope) -> Signed[InquiryRequest]:
+        """The request as its requester signed it for operator 1, fresh. Raises Problem."""
+        signed = self._edge.read(envelope, InquiryRequest)
+        request = signed.value
+        exchange = party_id(request.requester, "exchange")
+        if set(envelope.signers()) != {exchange} or not is_exchange(exchange) or request.audience != OPERATORS[0]:
+            signers = ", ".join(envelope.signers())
+            raise Problem("message.wrong_signer", f"signed by {signers}", expected=f"{exchange} to {OPERATORS[0]}")
+        check_fresh(request.sent_at, self._edge.clock.now())
+        return signed
+
+    def _finish(self, half: str, request: InquiryRequest, target: str) -> bytes:
+        label = self._edge.directory.label
+        return self._translator.hop([from_b64(half, "ciphertext")], label(request.requester), label(target))[0]
+
+
+def _check_record(record: LogRecord, own: LogRecord) -> None:
+    """Whether operator 1 wrote down what was asked. It may refuse what we would permit, but not under other rules."""
+    if record.rule_book != own.rule_book:
+        raise Problem("rules.books_differ", f"operator 1 applies {record.rule_book}", expected=f"{own.rule_book}")
+    ruled = {"granted": None, "rules": (), "articles": (), "refusal": None}
+    agreed = record.model_copy(update=ruled) == own.model_copy(update=ruled)
+    if record.granted and own.granted:
+        agreed = record == own
+    if not agreed or record.granted != (record.refusal is None):
+        raise Problem("log.proof_invalid", "the logged record says something else than the request", where="record")

@@ -1,0 +1,44 @@
+"""Settings of one operator of the hub (情報連携基盤 運営者の設定): which of the two it is, its rule books, its log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field
+
+from kumihimo.domain.kernel.institutions import PartyId
+from kumihimo.plumbing.wire.link_keys import OPERATORS
+from kumihimo.plumbing.wire.settings import RoleSettings
+from kumihimo.roles.hub.service.parties import OVERSIGHT
+
+
+class Settings(RoleSettings):
+    """What an operator is told beside what every role is told.
+
+    The keys folder also holds `reshuffle.seed` and `rekey.seed` (32 bytes each) and, at operator 1, `log.key` (Ed25519,
+    32 bytes). `rule_books` are files in the rule-book format (ordinances, later versions) beside the Act's book that comes
+    with the product; the two operators must be given the same ones.
+    `witnesses` are asked to cosign every checkpoint; a cosignature is taken only when one of `witness_keys`
+    (`name+hash+base64`, C2SP) verifies it, or, when none are given, as it comes.
+    """
+
+    operator: Literal[1, 2]
+    rule_books: tuple[Path, ...] = ()
+    log_origin: str = "hub-1.kumihimo.internal/log"
+    witnesses: tuple[str, ...] = (OVERSIGHT,)
+    witness_keys: tuple[str, ...] = ()
+    checkpoint_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
+    threads: Annotated[int, Field(ge=4, le=500)] = 60
+
+    @property
+    def other_operator(self) -> PartyId:
+        """The party that runs the other half of the translation."""
+        return OPERATORS[2 - self.operator]
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """As every role's settings; rule books are relative to the file too. Raises Problem(file.unreadable)."""
+        settings = super().load(path)
+        base = path.parent.resolve()
+        return settings.model_copy(update={"rule_books": tuple(base / book for book in settings.rule_books)})

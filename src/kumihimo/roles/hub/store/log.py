@@ -1,0 +1,147 @@
+"""The log's rows at operator 1 (監査台帳): appended in groups, each group durable before anybody is answered.
+
+Invariant I5 lives here: `append` returns only after the commit that holds the entry, its mark, and what the oversight
+body will be told about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, func, insert, select, update
+
+from kumihimo.domain.sealing import commit
+from kumihimo.plumbing.storage import GroupCommitWriter, append_feed
+from kumihimo.plumbing.wire.envelope import Envelope, b64
+from kumihimo.plumbing.wire.messages.inquiry import LoggedRecord, LogPromise, LogRecord, Outcome, OversightRecord
+from kumihimo.roles.hub.store import tables as t
+
+RECORD_KIND = "record"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is kept of a reported outcome beside its log entry."""
+
+    outcome: Outcome
+    payload_hash: str | None
+    envelope: Envelope
+
+
+@dataclass(frozen=True)
+class Append:
+    """One entry to be written. `mark` is what may happen only once; `salt` is 32 bytes."""
+
+    record: LogRecord
+    salt: bytes
+    mark: str | None = None
+    report: Report | None = None
+
+
+@dataclass(frozen=True)
+class ReportedOutcome:
+    """A reported outcome as stored: the report, its log entry, and whether operator 2 has it."""
+
+    report: Report
+    logged: LoggedRecord
+    relayed: bool
+
+
+class LogStore:
+    """Appends entries and reads what depends on them. `promise` signs in the name of operator 1."""
+
+    def __init__(self, engine: Engine, promise: Callable[[LogPromise], Envelope], overseer: str) -> None:
+        self._engine = engine
+        self._promise = promise
+        self._overseer = overseer
+        self._writer: GroupCommitWriter[Append, LoggedRecord | None] = GroupCommitWriter(
+            engine, self._write, name="log"
+        )
+
+    def append(self, item: Append) -> LoggedRecord | None:
+        """Write one entry; None when its mark was already made, and then nothing is written.
+
+        Returns after the durable commit. Raises what the commit raised, and Problem(store.closed).
+        """
+        return self._writer.submit(item)
+
+    def close(self) -> None:
+        """Write what was handed over and stop."""
+        self._writer.close()
+
+    def reported(self, mark: str) -> ReportedOutcome | None:
+        """The outcome reported under a mark."""
+        query = select(t.outcomes).where(t.outcomes.c.mark == mark)
+        with self._engine.connect() as conn:
+            row = conn.execute(query).one_or_none()
+        if row is None:
+            return None
+        report = Report(Outcome(row.outcome), row.payload_hash, Envelope.model_validate_json(row.report))
+        return ReportedOutcome(report, LoggedRecord.model_validate_json(row.logged), row.relayed_at is not None)
+
+    def relayed(self, mark: str, at: datetime) -> None:
+        """Remember that operator 2 has the outcome."""
+        with self._engine.begin() as conn:
+            conn.execute(update(t.outcomes).where(t.outcomes.c.mark == mark).values(relayed_at=at))
+
+    def _write(self, conn: Connection, items: Sequence[Append]) -> list[LoggedRecord | None]:
+        index = next_index(conn)
+        used = _marks_made(conn, [item.mark for item in items if item.mark is not None])
+        results: list[LoggedRecord | None] = []
+        for item in items:
+            if item.mark is not None and item.mark in used:
+                results.append(None)
+                continue
+            results.append(self._write_one(conn, index, item))
+            index += 1
+            if item.mark is not None:
+                used.add(item.mark)
+        return results
+
+    def _write_one(self, conn: Connection, index: int, item: Append) -> LoggedRecord:
+        record, written = item.record, item.record.to_bytes()
+        commitment = commit(item.salt, written)
+        # Signed inside the transaction, so that the overseer's item commits with the entry; it leaves only after that.
+        promise = self._promise(LogPromise(index=index, entry=b64(commitment), logged_at=record.logged_at))
+        logged = LoggedRecord(record=record, salt=b64(item.salt), promise=promise)
+        entry = {
+            "entry_index": index,
+            "commitment": commitment,
+            "salt": item.salt,
+            "record": written.decode(),
+            "transaction_number": record.transaction,
+            "logged_at": record.logged_at,
+        }
+        conn.execute(insert(t.entries), entry)
+        if item.mark is not None:
+            conn.execute(insert(t.marks), {"mark": item.mark, "made_at": record.logged_at})
+        if item.report is not None:
+            conn.execute(insert(t.outcomes), _outcome_row(item.mark, item.report, logged))
+        body = OversightRecord(index=index, logged=logged).model_dump(mode="json")
+        append_feed(conn, t.feed, self._overseer, RECORD_KIND, body, record.logged_at)
+        return logged
+
+
+def next_index(conn: Connection) -> int:
+    """The index the next entry gets, which is also the number of entries."""
+    return int(conn.execute(select(func.coalesce(func.max(t.entries.c.entry_index) + 1, 0))).scalar_one())
+
+
+def _marks_made(conn: Connection, asked: list[str]) -> set[str]:
+    if not asked:
+        return set()
+    return set(conn.execute(select(t.marks.c.mark).where(t.marks.c.mark.in_(asked))).scalars())
+
+
+def _outcome_row(mark: str | None, report: Report, logged: LoggedRecord) -> dict[str, object]:
+    if mark is None:
+        raise ValueError("an outcome is kept under a mark")
+    return {
+        "mark": mark,
+        "outcome": report.outcome.value,
+        "payload_hash": report.payload_hash,
+        "report": report.envelope.model_dump_json(),
+        "logged": logged.model_dump_json(),
+    }

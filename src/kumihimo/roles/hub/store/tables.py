@@ -1,0 +1,89 @@
+"""Tables of an operator (運営者の台帳): entries, tiles and checkpoints of the log; marks; outcomes; promises; feed.
+
+No table has a row per person, and none holds a ciphertext for longer than its feed item waits. Both operators have the
+same schema; operator 2 keeps no log, and operator 1 no promises of others.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, SmallInteger, Table, Text
+
+from kumihimo.plumbing.storage import UtcDateTime, feed_table
+
+MIGRATIONS: Final = "kumihimo.roles.hub.migrations"
+
+metadata = MetaData()
+
+# Entry `entry_index` of the log commits to `record` with `salt`; rows are only ever added, without gaps from 0.
+entries = Table(
+    "entry",
+    metadata,
+    Column("entry_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("commitment", LargeBinary, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("record", Text, nullable=False),
+    Column("transaction_number", Text),
+    Column("logged_at", UtcDateTime, nullable=False),
+    Index("ix_entry_transaction_number", "transaction_number"),
+)
+
+# Full tiles only: a partial one is computed from what lies below it.
+tiles = Table(
+    "tile",
+    metadata,
+    Column("level", SmallInteger, primary_key=True, autoincrement=False),
+    Column("tile_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+)
+
+checkpoints = Table(
+    "checkpoint",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("published_at", UtcDateTime, nullable=False),
+)
+
+# What may happen only once: a transaction number, a batch of codes, an outcome of one side.
+marks = Table(
+    "mark",
+    metadata,
+    Column("mark", Text, primary_key=True),
+    Column("made_at", UtcDateTime, nullable=False),
+)
+
+# Reported outcomes, kept so that a repeated report gets the same answer and an unfinished relay is finished.
+outcomes = Table(
+    "outcome",
+    metadata,
+    Column("mark", Text, primary_key=True),
+    Column("outcome", Text, nullable=False),
+    Column("payload_hash", Text),
+    Column("report", Text, nullable=False),
+    Column("logged", Text, nullable=False),
+    Column("relayed_at", UtcDateTime),
+)
+
+# Operator 2: every promise of operator 1 it was shown. Two entries promised at one index both stay: that is the evidence.
+promises = Table(
+    "promise",
+    metadata,
+    Column("entry_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("entry", Text, primary_key=True),
+    Column("envelope", Text, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+)
+
+standings = Table(
+    "standing",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("standing", Text, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+feed = feed_table(metadata)
