@@ -14,18 +14,15 @@ from datetime import date, timedelta
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import InstitutionId, institution_id
 from kumihimo.domain.law.documents import (
-    AffairEntry,
     BookFile,
     BookHead,
     ClauseEntry,
-    InformationClassEntry,
     InstitutionClassEntry,
     RowEntry,
 )
 from kumihimo.domain.law.entries import Affair, Contents, InformationClass, InstitutionClass, Rule, Version
 
 Loaded = Sequence[tuple[str, BookFile]]
-Entry = InstitutionClassEntry | InformationClassEntry | AffairEntry
 
 
 def assemble(loaded: Loaded) -> Contents:
@@ -40,6 +37,12 @@ def assemble(loaded: Loaded) -> Contents:
         _refuse_duplicates(
             (name, f"catalogue.{kind}", entry.id) for name, book in files for entry in getattr(book.catalogue, kind)
         )
+    _refuse_duplicates(
+        (name, "clause", _rule_id(book.book, clause, row))
+        for name, book in files
+        for clause in book.clause
+        for row in clause.rows
+    )
     institutions = [(name, entry) for name, book in files for entry in book.catalogue.institution_classes]
     items = [entry for _, book in files for entry in book.catalogue.information_classes]
     affairs = [entry for _, book in files for entry in book.catalogue.affairs]
@@ -52,7 +55,6 @@ def assemble(loaded: Loaded) -> Contents:
     )
     ends = _ends_of_replaced_books(files)
     rules = [rule for name, book in files for rule in _rules_of(name, book, known, ends.get(book.book.id))]
-    _refuse_duplicates((rule.book, "clause", rule.id) for rule in rules)
     return Contents(
         versions=tuple(_version(name, book.book) for name, book in files),
         institution_classes=tuple(_institution_class(entry) for _, entry in institutions),
@@ -115,7 +117,7 @@ def _rule(file: str, head: BookHead, clause: ClauseEntry, row: RowEntry, body: I
         raise _wrong(where, f"in force from {first} to {last}", "a last day not before the first")
     label, label_en = clause.clause.replace("-", "の"), clause.clause
     return Rule(
-        id=f"{head.id}/{clause.clause}/{row.row}",
+        id=_rule_id(head, clause, row),
         book=head.id,
         clause=clause.clause,
         row=row.row,
@@ -131,6 +133,10 @@ def _rule(file: str, head: BookHead, clause: ClauseEntry, row: RowEntry, body: I
     )
 
 
+def _rule_id(head: BookHead, clause: ClauseEntry, row: RowEntry) -> str:
+    return f"{head.id}/{clause.clause}/{row.row}"
+
+
 def _ended(rule: Rule, end: date | None) -> Rule:
     if end is None or (rule.in_force_to is not None and rule.in_force_to <= end):
         return rule
@@ -138,15 +144,18 @@ def _ended(rule: Rule, end: date | None) -> Rule:
 
 
 def _ends_of_replaced_books(files: Loaded) -> dict[str, date]:
-    ids = {book.book.id for _, book in files}
+    bodies = {book.book.id: book.book.local_body for _, book in files}
     ends: dict[str, date] = {}
     for name, book in files:
         for replaced in book.book.replaces:
             first = book.book.in_force_from
-            if replaced not in ids:
+            if replaced not in bodies:
                 raise _wrong(f"{name}, book.replaces", f"unknown book {replaced!r}", "the id of another loaded book")
             if replaced == book.book.id:
                 raise _wrong(f"{name}, book.replaces", "a book cannot replace itself", "the id of an older book")
+            if book.book.local_body is not None and bodies[replaced] != book.book.local_body:
+                detail = f"an ordinance of {book.book.local_body} cannot replace {replaced!r}"
+                raise _wrong(f"{name}, book.replaces", detail, "an older ordinance of the same body")
             if first is None:
                 raise _wrong(f"{name}, book", "replaces a book but has no in_force_from", "the first day of this book")
             end = first - timedelta(days=1)

@@ -12,6 +12,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+# Laid beside the repository for whoever holds the book against the statute's text.
+LAW = Path(__file__).parents[4].parent / "shared" / "data" / "law"
+TABLE = LAW / "linkage_table_2016.csv"
 
 CONNECTIVE = re.compile(r"、|又は|若しくは|及び|並びに")
 ORDER_OF_THE_MINISTRY = "であって主務省令で定めるもの"
