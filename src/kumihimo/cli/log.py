@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 from pydantic import JsonValue
 
+from kumihimo.country.layout import Country
+from kumihimo.country.log_check import verify_log
 from kumihimo.domain.kernel.clock import JAPAN
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.transparency.access_proof import AccessProof, Record, VerifiedRecord, verify_access_proof
@@ -56,6 +58,20 @@ def verify_proof(
     typer.echo(_VERIFIED if trusted else _SELF_CONSISTENT)
     for line in ("", *_report(verified), "", *_whose_keys(log_key is not None, bool(witness_key))):
         typer.echo(line)
+
+
+@app.command("verify")
+def verify(
+    country: Annotated[Path, typer.Option(help="The folder of a running country.")] = Path(".demo"),
+) -> None:
+    """Verify the whole log of a running country: signatures, all entries, tiles, and what was verified the last time."""
+    verified = verify_log(Country.open(country))
+    typer.echo(f"Verified: {verified.size} entries give the root {verified.root}.")
+    typer.echo(f"The checkpoint is signed by the log and cosigned by {verified.witnesses} witness(es).")
+    if verified.seen_before is None:
+        typer.echo("This is the first look at this log; the next one will show that nothing was rewritten since.")
+    else:
+        typer.echo(f"The {verified.seen_before} entries verified the last time are all still there, unaltered.")
 
 
 def _read(file: Path) -> bytes:

@@ -10,12 +10,14 @@ import base64
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from kumihimo.country.layout import Country
-from kumihimo.domain.kernel import PartyId
+from kumihimo.domain.kernel import PartyId, Problem
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,18 @@ def _files(country: Country) -> Iterator[tuple[str, Path]]:
             yield "/".join(relative.parts[:2]), file
 
 
+def read_cell(country: Country, party: PartyId, query: str, key: Any) -> Any:
+    """The one value a query finds in a party's store. Raises Problem(value.invalid) where it finds none."""
+    with closing(sqlite3.connect(f"file:{country.home(party) / 'store.db'}?mode=ro", uri=True)) as store:
+        row = store.execute(query, (key,)).fetchone()
+    if row is None:
+        raise Problem("value.invalid", f"{party} holds nothing for this query", expected=query)
+    return row[0]
+
+
 def cells(file: Path) -> Iterator[tuple[str, object]]:
     """Every cell of every table of a SQLite store, as (table.column, value)."""
-    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as store:
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as store:
         tables = [row[0] for row in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for table in tables:
             rows = store.execute(f'SELECT * FROM "{table}"')  # noqa: S608 - the name comes from the store itself
@@ -95,7 +106,6 @@ def cells(file: Path) -> Iterator[tuple[str, object]]:
             for row in rows:
                 for column, value in zip(columns, row, strict=True):
                     yield f"{table}.{column}", value
-    store.close()
 
 
 def _in_tables(file: Path, party: str, needles: tuple[Needle, ...]) -> Iterator[Find]:

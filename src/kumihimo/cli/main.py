@@ -1,0 +1,48 @@
+"""`kumihimo`: the number system of local governments, from one command line."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from kumihimo.cli import bench, country, desk, log, rules
+from kumihimo.domain.kernel import Problem
+
+HELP = """Kumihimo (組紐): Japan's national number system for local governments, as software that runs.
+
+Numbers are issued; institutions link what they know about a person without using the number and without anybody in the
+middle learning who it is; residents see every access; an independent body verifies the log.
+
+Start here:   kumihimo demo            a country in miniature and its first case
+Then by hand: kumihimo country new DIR; kumihimo country up DIR; kumihimo inquire --country DIR --help
+Law:          kumihimo rules ask --help
+Proof:        kumihimo log verify-proof FILE
+"""
+
+app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_show_locals=False)
+app.add_typer(country.app, name="country", help="Make, start, look at and stop a country.")
+app.add_typer(rules.app, name="rules", help="The rule book: who may ask whom for what (番号法 別表第二).")
+app.add_typer(log.app, name="log", help="The transparency log: verify it, and proofs from it.")
+app.add_typer(bench.app, name="bench", help="Measure, as ratios against a reference in the same run.")
+app.command("demo")(country.demo)
+app.command("inquire")(desk.inquire)
+app.command("import")(desk.import_copies)
+app.command("find")(desk.find)
+app.command("serve")(country.serve)
+app.command("migrate")(country.migrate)
+
+
+def main() -> None:
+    """Run a command; a problem is printed plainly and ends with status 1."""
+    try:
+        app()
+    except Problem as problem:
+        console = Console(stderr=True, soft_wrap=True)
+        console.print(f"[bold red]{problem.title}[/]: {problem.detail}", highlight=False)
+        for label, text in (("where", problem.where), ("expected", problem.expected), ("do", problem.advice)):
+            if text:
+                console.print(f"  {label:9}{text}", highlight=False, markup=False)
+        console.print(f"  {'code':9}{problem.code}", highlight=False)
+        sys.exit(1)

@@ -1,0 +1,60 @@
+"""A country that runs (稼働): up with all processes, with link codes issued, and what its parts say of themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psutil
+
+from kumihimo.country import topology
+from kumihimo.country.desk import Desk, edge_of
+from kumihimo.country.layout import RESIDENT, Country
+from kumihimo.country.supervisor import pids
+from kumihimo.domain.kernel import PartyId, Problem
+from kumihimo.plumbing.wire.client import PeerClient
+
+Step = Callable[[str, int, int], None]
+BASIS = "番号法第二十一条第二項"
+
+
+def issue_codes(country: Country, step: Step) -> int:
+    """Have every institution get link codes for the people who lack one; how many were asked for."""
+    asked = 0
+    holders = tuple(topology.institutions())
+    for number, institution in enumerate(holders):
+        asked += Desk.of(country, institution).issue_missing_codes(BASIS).requested
+        step("link codes", number + 1, len(holders))
+    return asked
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """One service as it is now; `memory` is its proportional share (PSS) in bytes."""
+
+    party: PartyId
+    pid: int
+    url: str
+    answers: bool
+    memory: int
+
+
+def states(country: Country) -> list[ServiceState]:
+    """The state of every service of a running country. Raises Problem(country.not_running)."""
+    client = PeerClient(edge_of(country, RESIDENT), timeout=3.0)
+    found = []
+    for party, pid in pids(country).items():
+        try:
+            answers = json.loads(client.get(party, "/health"))["state"] == "up"
+        except (Problem, ValueError, KeyError):
+            answers = False
+        found.append(ServiceState(party, pid, country.url(party) or "", answers, _memory(pid)))
+    return found
+
+
+def _memory(pid: int) -> int:
+    try:
+        return int(psutil.Process(pid).memory_full_info().pss)
+    except psutil.Error:
+        return 0
