@@ -1,0 +1,215 @@
+"""The exchange's edge (中間サーバー): for its own desk and ledger, and for other institutions' exchanges with a permit."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from fastapi import FastAPI
+from sqlalchemy import Connection, Engine
+
+from kumihimo.domain.kernel import Clock, PartyId, SystemClock, SystemRandomness, institution_of, party_id
+from kumihimo.plumbing.storage import FeedItem, migrate, open_engine, read_secret, require_current
+from kumihimo.plumbing.wire.client import PeerClient
+from kumihimo.plumbing.wire.edge import Background, Edge, Peer, application
+from kumihimo.plumbing.wire.envelope import Envelope
+from kumihimo.plumbing.wire.feeds import FeedReader
+from kumihimo.plumbing.wire.link_keys import LinkKeys
+from kumihimo.plumbing.wire.messages.codes import ExpectCodes, ExpectedCodes, LackCodes, WhichLackCodes
+from kumihimo.plumbing.wire.messages.provision import (
+    CopiesPlaced,
+    Inquire,
+    Inquired,
+    ProvisionAnswer,
+    ProvisionRequest,
+    PutCopies,
+)
+from kumihimo.roles.gateway.service.copies import Copies
+from kumihimo.roles.gateway.service.inquiry import Inquiry
+from kumihimo.roles.gateway.service.lines import HUB_2
+from kumihimo.roles.gateway.service.link_codes import LinkCodes, OwnDomain
+from kumihimo.roles.gateway.service.outcomes import Outcomes
+from kumihimo.roles.gateway.service.provision import Provision, sealed_text
+from kumihimo.roles.gateway.settings import ExchangeSettings
+from kumihimo.roles.gateway.store.copies import CopyStore
+from kumihimo.roles.gateway.store.exchange import MIGRATIONS, feed_cursor
+from kumihimo.roles.gateway.store.inquiries import InquiryStore
+from kumihimo.roles.gateway.store.link_codes import LinkCodeStore
+from kumihimo.roles.gateway.store.outbox import OutboxStore
+from kumihimo.roles.gateway.store.provisions import ProvisionStore
+from kumihimo.roles.gateway.store.records import RecordStore
+
+AUDIT_KEY = "audit.key"
+_PAUSE_SECONDS = 1.0
+log = structlog.get_logger()
+
+
+class OutcomeSender(Background):
+    """A thread that empties the outbox: at once when something was reported, otherwise every second."""
+
+    def __init__(self, outcomes: Outcomes) -> None:
+        self._outcomes = outcomes
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="outcomes", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Something was put into the outbox."""
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                sent = self._outcomes.send_due()
+            except Exception:
+                log.exception("outcomes.stopped")
+                sent = 0
+            if not sent:
+                self._wake.wait(_PAUSE_SECONDS)
+                self._wake.clear()
+
+
+@dataclass(frozen=True)
+class Services:
+    """What an exchange consists of, wired together."""
+
+    codes: LinkCodes
+    copies: Copies
+    inquiry: Inquiry
+    provision: Provision
+    sender: OutcomeSender
+    receive_codes: Callable[[Connection, FeedItem], None]
+
+
+def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerClient) -> Services:
+    """Put the services of one institution together. Raises Problem(key.missing, key.permissions)."""
+    institution = institution_of(edge.party)
+    domain = OwnDomain(edge, LinkKeys(edge, client))
+    codes = LinkCodes(LinkCodeStore(engine, institution), edge, domain, settings.ticket_patience)
+    sender = OutcomeSender(Outcomes(OutboxStore(engine, institution), edge, client))
+
+    def receive_codes(conn: Connection, item: FeedItem) -> None:
+        opened = codes.opened(item)
+        if opened:
+            placed = codes.store.place(conn, opened, domain.present().epoch, edge.clock.now())
+            log.info("codes.placed", count=placed.stored)
+            if placed.without_ticket or placed.of_another:
+                log.warning("codes.not_placed", count=placed.without_ticket + placed.of_another)
+
+    return Services(
+        codes,
+        Copies(CopyStore(engine, institution), edge.clock),
+        Inquiry(
+            InquiryStore(engine, institution),
+            RecordStore(engine, institution),
+            codes,
+            edge,
+            client,
+            SystemRandomness(),
+            read_secret(edge.identity.folder / AUDIT_KEY),
+            sender.wake,
+        ),
+        Provision(ProvisionStore(engine, institution), edge, domain, sender.wake),
+        sender,
+        receive_codes,
+    )
+
+
+def prepare(settings: ExchangeSettings) -> None:
+    """Create the exchange's store and bring it to the newest schema."""
+    engine = open_engine(settings.store)
+    migrate(engine, MIGRATIONS)
+    engine.dispose()
+
+
+def build(settings: ExchangeSettings, clock: Clock = SystemClock()) -> FastAPI:  # noqa: B008 - stateless
+    """The exchange of one institution. Raises Problem where keys, directory or store are not as they must be."""
+    edge = settings.edge(clock)
+    engine = open_engine(settings.store)
+    require_current(engine, MIGRATIONS)
+    client = PeerClient(edge)
+    services = wire(settings, edge, engine, client)
+    feed = FeedReader(client, edge, HUB_2, engine, feed_cursor, services.receive_codes)
+    app = application(edge.party, background=[feed, services.sender])
+    _for_ledger(app, edge, services)
+    _for_desk(app, edge, services)
+    _for_others(app, edge, services)
+    return app
+
+
+def _only(edge: Edge, service: str) -> Callable[[PartyId], bool]:
+    own = party_id(institution_of(edge.party), service)
+    return lambda peer: peer == own
+
+
+def _for_ledger(app: FastAPI, edge: Edge, services: Services) -> None:
+    own_ledger = _only(edge, "ledger")
+
+    @app.post("/lacking-codes")
+    def lacking_codes(envelope: Envelope, peer: Peer) -> Envelope:
+        message = edge.open(envelope, WhichLackCodes, peer, own_ledger).value
+        lacking = tuple(services.codes.lacking(message.addressee_numbers))
+        return edge.answer(LackCodes(in_reply_to=message.message_id, addressee_numbers=lacking))
+
+    @app.post("/expected-codes")
+    def expected_codes(envelope: Envelope, peer: Peer) -> Envelope:
+        message = edge.open(envelope, ExpectCodes, peer, own_ledger).value
+        count = services.codes.expect(message.tickets)
+        return edge.answer(ExpectedCodes(in_reply_to=message.message_id, count=count))
+
+
+def _for_desk(app: FastAPI, edge: Edge, services: Services) -> None:
+    own_desk = _only(edge, "desk")
+
+    @app.post("/inquiries")
+    def inquire(envelope: Envelope, peer: Peer) -> Envelope:
+        message = edge.open(envelope, Inquire, peer, own_desk).value
+        result = services.inquiry.inquire(message)
+        return edge.answer(
+            Inquired(
+                in_reply_to=message.message_id,
+                transaction=result.transaction,
+                outcome=result.outcome,
+                items=result.items,
+                permit=result.permit,
+                refusal=result.refusal,
+                log_index=result.log_index,
+            )
+        )
+
+    @app.post("/copies")
+    def put_copies(envelope: Envelope, peer: Peer) -> Envelope:
+        message = edge.open(envelope, PutCopies, peer, own_desk).value
+        placed, rejected = services.copies.put(message.copies)
+        return edge.answer(CopiesPlaced(in_reply_to=message.message_id, placed=placed, rejected=rejected))
+
+
+def _for_others(app: FastAPI, edge: Edge, services: Services) -> None:
+    def another_exchange(peer: PartyId) -> bool:
+        return peer.endswith("/exchange") and peer != edge.party
+
+    @app.post("/provisions")
+    def provide(envelope: Envelope, peer: Peer) -> Envelope:
+        message = edge.open(envelope, ProvisionRequest, peer, another_exchange).value
+        provided = services.provision.provide(message, peer)
+        record = provided.record
+        return edge.answer(
+            ProvisionAnswer(
+                in_reply_to=message.message_id,
+                transaction=record.transaction,
+                outcome=provided.report.outcome,
+                sealed=sealed_text(provided),
+                payload_hash=record.payload_hash,
+                permit_hash=provided.permit.digest(),
+                answered_at=record.recorded_at,
+            )
+        )

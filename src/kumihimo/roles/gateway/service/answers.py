@@ -1,0 +1,71 @@
+"""Opening an answer (提供情報の受領): the requester checks that it is the provider's answer to this very permit.
+
+Signature and reference to our message were verified with the reply; here its transaction, permit and content are. A swapped,
+replayed or altered answer fails at one of these, and at the seal's binding in any case (I6).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from kumihimo.domain.kernel import Problem
+from kumihimo.domain.sealing import open_sealed
+from kumihimo.plumbing.wire.edge import Edge
+from kumihimo.plumbing.wire.envelope import from_b64, malformed
+from kumihimo.plumbing.wire.messages.inquiry import Outcome
+from kumihimo.plumbing.wire.messages.provision import DatedItem, ProvisionAnswer, SealedItems
+from kumihimo.roles.gateway.service.permits import Granted
+from kumihimo.roles.gateway.service.provision import answer_binding
+
+_POSSIBLE = frozenset((Outcome.PROVIDED, Outcome.NONE, Outcome.WITHHELD, Outcome.PENDING))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the provider said, and the hash of what it sealed."""
+
+    outcome: Outcome
+    items: tuple[DatedItem, ...] = ()
+    payload_hash: str | None = None
+
+
+def open_answer(edge: Edge, granted: Granted, answer: ProvisionAnswer) -> Answer:
+    """Verify and open. Raises Problem(sealing.cannot_open, message.replayed, message.malformed)."""
+    if answer.transaction != granted.permit.transaction or answer.permit_hash != granted.envelope.digest():
+        raise Problem(
+            "message.replayed",
+            f"an answer to transaction {answer.transaction}",
+            where="answer",
+            expected=f"the answer to {granted.permit.transaction} under its permit",
+            advice="Report this to the oversight body.",
+        )
+    if answer.outcome not in _POSSIBLE or (answer.outcome is Outcome.PROVIDED) != (answer.sealed is not None):
+        raise Problem("message.malformed", f"outcome {answer.outcome}", "answer", "an outcome that fits its content")
+    if answer.sealed is None:
+        return Answer(answer.outcome)
+    sealed = from_b64(answer.sealed, "answer.sealed")
+    if hashlib.sha256(sealed).hexdigest() != answer.payload_hash:
+        raise _cannot_open("the sealed bytes are not those whose hash the provider reports")
+    plain = open_sealed(sealed, edge.identity.sealing_key, answer_binding(granted.permit, granted.envelope))
+    try:
+        content = SealedItems.model_validate_json(plain)
+    except ValidationError as error:
+        raise malformed(error, "SealedItems") from None
+    if content.transaction != granted.permit.transaction:
+        raise _cannot_open("the content belongs to another transaction")
+    if not {item.item for item in content.items} <= set(granted.permit.items):
+        raise _cannot_open("the content has items that the permit does not name")
+    return Answer(Outcome.PROVIDED, content.items, answer.payload_hash)
+
+
+def _cannot_open(detail: str) -> Problem:
+    return Problem(
+        "sealing.cannot_open",
+        detail,
+        where="answer.sealed",
+        expected="what the provider sealed for this permit",
+        advice="Discard it, make a new inquiry, and report this to the oversight body.",
+    )

@@ -1,0 +1,20 @@
+"""Settings (設定) of the two services of a gateway; the institution is the first half of the party's name."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from kumihimo.plumbing.wire.settings import RoleSettings
+
+
+class LedgerSettings(RoleSettings):
+    """The addressee ledger (団体内統合宛名): nothing beyond what every role is told."""
+
+
+class ExchangeSettings(RoleSettings):
+    """The exchange (中間サーバー). Its key folder also holds `audit.key`, the secret of opening audits.
+
+    `ticket_patience`: how long a link code that was asked for counts as under way.
+    """
+
+    ticket_patience: timedelta = timedelta(minutes=10)

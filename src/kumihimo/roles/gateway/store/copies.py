@@ -1,0 +1,123 @@
+"""Copies (副本) as the exchange keeps them, and the flags (不開示・支援措置・自動応答不可) that stand before their release.
+
+A copy carries the SHA-256 of its content, so that one that was altered on disk is not given out as if it were whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, or_, select
+
+from kumihimo.domain.sealing import canonical_json
+from kumihimo.plumbing.wire.messages.inquiry import Period
+from kumihimo.plumbing.wire.messages.provision import CopyOf, DatedItem
+from kumihimo.roles.gateway.store.exchange import copy, flag
+from kumihimo.roles.gateway.store.upserts import upsert
+
+
+@dataclass(frozen=True)
+class StoredFlag:
+    """A flag exactly as the store has it; what it means is decided where it is used."""
+
+    item: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class StoredCopy:
+    """A copy as read: `item` is None when its content no longer has the hash it was stored with."""
+
+    name: str
+    item: DatedItem | None
+
+
+class CopyStore:
+    """One institution's copies and flags in a database."""
+
+    def __init__(self, engine: Engine, institution: str) -> None:
+        self._engine = engine
+        self._institution = institution
+
+    def put(self, copies: Iterable[CopyOf], at: datetime) -> int:
+        """Place copies in one transaction; the same addressee, item and first day replace. Returns how many rows."""
+        rows = {(one.addressee_number, one.item.item, one.item.valid_from): self._row(one, at) for one in copies}
+        with self._engine.begin() as conn:
+            upsert(conn, copy, list(rows.values()))
+        return len(rows)
+
+    def held(self, conn: Connection, addressee: str, items: Sequence[str], period: Period) -> list[StoredCopy]:
+        """Copies of these items with a day in the period, by item and first day."""
+        query = select(copy.c.item, copy.c.valid_from, copy.c.valid_until, copy.c.body, copy.c.sha256).where(
+            copy.c.institution == self._institution, copy.c.addressee_number == addressee, copy.c.item.in_(items)
+        )
+        if period.until is not None:
+            query = query.where(copy.c.valid_from <= period.until)
+        if period.since is not None:
+            query = query.where(or_(copy.c.valid_until.is_(None), copy.c.valid_until >= period.since))
+        return [_stored(addressee, row) for row in conn.execute(query.order_by(copy.c.item, copy.c.valid_from))]
+
+    def flags(self, conn: Connection, addressee: str) -> list[StoredFlag]:
+        """Every flag of an addressee, whatever it says."""
+        query = select(flag.c.item, flag.c.kind).where(
+            flag.c.institution == self._institution, flag.c.addressee_number == addressee
+        )
+        return [StoredFlag(row.item, row.kind) for row in conn.execute(query)]
+
+    def set_flag(self, addressee: str, item: str, kind: str, at: datetime) -> None:
+        """Put a flag before the release of an item, or of every item ("*"); one that is there already begins anew."""
+        row = {
+            "institution": self._institution,
+            "addressee_number": addressee,
+            "item": item,
+            "kind": kind,
+            "since": at,
+        }
+        with self._engine.begin() as conn:
+            upsert(conn, flag, [row])
+
+    def lift_flag(self, addressee: str, item: str, kind: str) -> bool:
+        """Take a flag away; whether there was one."""
+        with self._engine.begin() as conn:
+            lifted = conn.execute(
+                flag.delete().where(
+                    flag.c.institution == self._institution,
+                    flag.c.addressee_number == addressee,
+                    flag.c.item == item,
+                    flag.c.kind == kind,
+                )
+            )
+        return lifted.rowcount > 0
+
+    def _row(self, one: CopyOf, at: datetime) -> dict[str, Any]:
+        body = canonical_json(one.item.body).decode()
+        return {
+            "institution": self._institution,
+            "addressee_number": one.addressee_number,
+            "item": one.item.item,
+            "valid_from": one.item.valid_from,
+            "valid_until": one.item.valid_until,
+            "body": body,
+            "placed_at": at,
+            "sha256": _digest(one.addressee_number, one.item.item, one.item.valid_from, one.item.valid_until, body),
+        }
+
+
+def _digest(addressee: str, item: str, valid_from: date, valid_until: date | None, body: str) -> str:
+    """Over the whole row, so that a content cannot be moved to another person or year either."""
+    until = valid_until.isoformat() if valid_until else ""
+    return hashlib.sha256("\n".join((addressee, item, valid_from.isoformat(), until, body)).encode()).hexdigest()
+
+
+def _stored(addressee: str, row: Any) -> StoredCopy:
+    if _digest(addressee, row.item, row.valid_from, row.valid_until, row.body) != row.sha256:
+        return StoredCopy(row.item, None)
+    body: dict[str, Any] = json.loads(row.body)
+    return StoredCopy(
+        row.item, DatedItem(item=row.item, valid_from=row.valid_from, valid_until=row.valid_until, body=body)
+    )

@@ -1,0 +1,163 @@
+"""Tables of the exchange (中間サーバー): link codes, copies, flags, rights of staff, and both ends of every inquiry.
+
+A person is an addressee number here; the Individual Number is never in this store (I1), nor another institution's codes (I2).
+Lists and documents are kept as JSON text.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from kumihimo.plumbing.storage import UtcDateTime, cursor_table
+
+MIGRATIONS: Final = "kumihimo.roles.gateway.migrations_exchange"
+
+metadata = MetaData()
+
+link_code = Table(
+    "link_code",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("addressee_number", Text, primary_key=True),
+    Column("code", LargeBinary, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("placed_at", UtcDateTime, nullable=False),
+    UniqueConstraint("institution", "code", name="uq_link_code_code"),
+)
+
+expected_ticket = Table(
+    "expected_ticket",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("ticket_hash", LargeBinary, primary_key=True),
+    Column("addressee_number", Text, nullable=False),
+    Column("expected_at", UtcDateTime, nullable=False),
+    Index("ix_expected_ticket_addressee", "institution", "addressee_number"),
+)
+
+copy = Table(
+    "copy",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("addressee_number", Text, primary_key=True),
+    Column("item", Text, primary_key=True),
+    Column("valid_from", Date, primary_key=True),
+    Column("valid_until", Date),
+    Column("body", Text, nullable=False),
+    Column("placed_at", UtcDateTime, nullable=False),
+    Column("sha256", Text, nullable=False),
+)
+
+flag = Table(
+    "flag",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("addressee_number", Text, primary_key=True),
+    Column("item", Text, primary_key=True),  # an item id, or "*" for every item
+    Column("kind", Text, primary_key=True),
+    Column("since", UtcDateTime, nullable=False),
+)
+
+staff_right = Table(
+    "staff_right",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("staff", Text, primary_key=True),
+    Column("affair", Text, primary_key=True),  # an affair id, or "*" for every affair
+    Column("department", Text, nullable=False),
+)
+
+inquiry = Table(
+    "inquiry",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("transaction", Text, primary_key=True),
+    Column("addressee_number", Text, nullable=False),
+    Column("case_reference", Text, nullable=False),
+    Column("case_salt", LargeBinary, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("affair", Text, nullable=False),
+    Column("items", Text, nullable=False),
+    Column("since", Date),
+    Column("until", Date),
+    Column("epoch", Integer, nullable=False),
+    Column("subject_hash", Text, nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("closed_at", UtcDateTime),
+    Column("outcome", Text),
+    Column("problem", Text),  # the code of the problem that ended it
+    Column("decision", Text),  # operator 1's signed permit or refusal
+)
+
+provision = Table(
+    "provision",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("transaction", Text, primary_key=True),
+    Column("addressee_number", Text),
+    Column("requester", Text, nullable=False),
+    Column("permit", Text, nullable=False),
+    Column("permit_hash", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("payload_hash", Text),
+    Column("answered_at", UtcDateTime, nullable=False),
+)
+
+access_record = Table(
+    "access_record",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("transaction", Text, primary_key=True),
+    Column("side", Text, primary_key=True),  # requester or provider
+    Column("addressee_number", Text),
+    Column("staff", Text),
+    Column("department", Text),
+    Column("case_reference", Text),
+    Column("requester", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("affair", Text, nullable=False),
+    Column("items", Text, nullable=False),
+    Column("since", Date),
+    Column("until", Date),
+    Column("requested_at", UtcDateTime, nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("outcome", Text),
+    Column("problem", Text),
+    Column("flagged", Boolean, nullable=False),  # a support measure or non-disclosure applied (不開示該当)
+    Column("rules", Text, nullable=False),
+    Column("rule_book", Text),
+    Column("log_index", BigInteger),
+    Column("payload_hash", Text),
+    Index("ix_access_record_addressee", "institution", "addressee_number", "recorded_at"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("transaction", Text, primary_key=True),
+    Column("outcome", Text, nullable=False),
+    Column("requester", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("payload_hash", Text),
+    Column("permit", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Index("ix_outbox_due", "institution", "due_at"),
+)
+
+feed_cursor = cursor_table(metadata)

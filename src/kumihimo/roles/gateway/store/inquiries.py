@@ -1,0 +1,150 @@
+"""Inquiries of one institution (情報照会): written before they leave the house, closed with what came of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Engine, select
+
+from kumihimo.domain.kernel.numbers import AddresseeNumber
+from kumihimo.plumbing.wire.envelope import Envelope
+from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
+from kumihimo.roles.gateway.store.exchange import inquiry, staff_right
+from kumihimo.roles.gateway.store.outbox import Report, append_report
+from kumihimo.roles.gateway.store.records import AccessRecord, append_record
+from kumihimo.roles.gateway.store.upserts import upsert
+
+ANY_AFFAIR: Final = "*"
+
+
+@dataclass(frozen=True)
+class OpenInquiry:
+    """An inquiry as it is sent; `case_salt` opens the case reference's hash, `epoch` the domain of the subject."""
+
+    transaction: str
+    addressee_number: AddresseeNumber
+    case_reference: str
+    case_salt: bytes = field(repr=False)
+    provider: str
+    affair: str
+    items: tuple[str, ...]
+    period: Period
+    epoch: int
+    subject_hash: str
+    asked_at: datetime
+
+
+@dataclass(frozen=True)
+class Closing:
+    """How an inquiry ended: with an outcome or with a problem; `report` is what the platform still has to be told."""
+
+    record: AccessRecord
+    decision: Envelope | None = None
+    report: Report | None = None
+
+
+class InquiryStore:
+    """One institution's inquiries and the rights of its staff in a database."""
+
+    def __init__(self, engine: Engine, institution: str) -> None:
+        self._engine = engine
+        self._institution = institution
+
+    def department(self, staff: str, affair: str) -> str | None:
+        """The department in which a staff member may handle this affair; None: may not."""
+        query = select(staff_right.c.affair, staff_right.c.department).where(
+            staff_right.c.institution == self._institution,
+            staff_right.c.staff == staff,
+            staff_right.c.affair.in_((affair, ANY_AFFAIR)),
+        )
+        with self._engine.connect() as conn:
+            departments = {row.affair: row.department for row in conn.execute(query)}
+        return departments.get(affair, departments.get(ANY_AFFAIR))
+
+    def grant(self, staff: str, affair: str, department: str) -> None:
+        """Let a staff member handle an affair, or every affair ("*"), in a department."""
+        row = {"institution": self._institution, "staff": staff, "affair": affair, "department": department}
+        with self._engine.begin() as conn:
+            upsert(conn, staff_right, [row])
+
+    def revoke(self, staff: str, affair: str) -> None:
+        """Take that right back."""
+        with self._engine.begin() as conn:
+            conn.execute(
+                staff_right.delete().where(
+                    staff_right.c.institution == self._institution,
+                    staff_right.c.staff == staff,
+                    staff_right.c.affair == affair,
+                )
+            )
+
+    def open(self, opened: OpenInquiry) -> None:
+        """Write an inquiry durably before it is sent."""
+        values = {
+            "institution": self._institution,
+            "transaction": opened.transaction,
+            "addressee_number": opened.addressee_number.digits,
+            "case_reference": opened.case_reference,
+            "case_salt": opened.case_salt,
+            "provider": opened.provider,
+            "affair": opened.affair,
+            "items": json.dumps(opened.items),
+            "since": opened.period.since,
+            "until": opened.period.until,
+            "epoch": opened.epoch,
+            "subject_hash": opened.subject_hash,
+            "asked_at": opened.asked_at,
+        }
+        with self._engine.begin() as conn:
+            conn.execute(inquiry.insert().values(values))
+
+    def close(self, closing: Closing) -> None:
+        """Close an inquiry with its access record, and with its report where one is due, in one transaction."""
+        record = closing.record
+        with self._engine.begin() as conn:
+            conn.execute(
+                inquiry.update()
+                .where(inquiry.c.institution == self._institution, inquiry.c.transaction == record.transaction)
+                .values(
+                    closed_at=record.recorded_at,
+                    outcome=record.outcome,
+                    problem=record.problem,
+                    decision=closing.decision.model_dump_json() if closing.decision else None,
+                )
+            )
+            append_record(conn, self._institution, record)
+            if closing.report:
+                append_report(conn, self._institution, closing.report, record.recorded_at)
+
+    def find(self, transaction: str) -> OpenInquiry | None:
+        """An inquiry as it was sent."""
+        query = select(inquiry).where(inquiry.c.institution == self._institution, inquiry.c.transaction == transaction)
+        with self._engine.connect() as conn:
+            row = conn.execute(query).one_or_none()
+        if row is None:
+            return None
+        return OpenInquiry(
+            transaction=row.transaction,
+            addressee_number=AddresseeNumber(row.addressee_number),
+            case_reference=row.case_reference,
+            case_salt=bytes(row.case_salt),
+            provider=row.provider,
+            affair=row.affair,
+            items=tuple(json.loads(row.items)),
+            period=Period(since=row.since, until=row.until),
+            epoch=row.epoch,
+            subject_hash=row.subject_hash,
+            asked_at=row.asked_at,
+        )
+
+    def outcome(self, transaction: str) -> Outcome | None:
+        """What came of an inquiry; None while it is open or when it ended in a problem."""
+        query = select(inquiry.c.outcome).where(
+            inquiry.c.institution == self._institution, inquiry.c.transaction == transaction
+        )
+        with self._engine.connect() as conn:
+            found = conn.execute(query).scalar_one_or_none()
+        return Outcome(found) if found else None

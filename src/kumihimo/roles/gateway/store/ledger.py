@@ -1,0 +1,62 @@
+"""Tables of the addressee ledger (団体内統合宛名): Individual Number and four items beside the institution's own number.
+
+The only store of an institution that holds Individual Numbers (I1); it never holds a link code.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Boolean, Column, Date, Index, Integer, MetaData, Table, Text, UniqueConstraint
+
+from kumihimo.plumbing.storage import UtcDateTime, cursor_table
+
+MIGRATIONS: Final = "kumihimo.roles.gateway.migrations_ledger"
+
+metadata = MetaData()
+
+addressee = Table(
+    "addressee",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("addressee_number", Text, primary_key=True),
+    Column("individual_number", Text, nullable=False),
+    Column("family", Text, nullable=False),
+    Column("given", Text, nullable=False),
+    Column("family_kana", Text, nullable=False),
+    Column("given_kana", Text, nullable=False),
+    Column("sex", Text, nullable=False),
+    Column("birth", Date, nullable=False),
+    Column("prefecture", Text, nullable=False),
+    Column("municipality", Text, nullable=False),
+    Column("lines", Text, nullable=False),
+    Column("building", Text, nullable=False),
+    Column("code", Text),  # of the municipality (全国地方公共団体コード)
+    Column("name_key", Text, nullable=False),  # normalised, for exact look-up
+    Column("address_key", Text, nullable=False),
+    Column("residence", Text, nullable=False),  # institution id of the municipality of residence
+    Column("alive", Boolean, nullable=False),
+    Column("died_on", Date),
+    Column("version", Integer, nullable=False),  # the registry's version of the resident
+    Column("since", UtcDateTime, nullable=False),
+    UniqueConstraint("institution", "individual_number", name="uq_addressee_individual_number"),
+    Index("ix_addressee_name_birth", "institution", "name_key", "birth"),
+)
+
+former_number = Table(
+    "former_number",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("individual_number", Text, primary_key=True),
+    Column("addressee_number", Text, nullable=False),
+    Column("replaced_at", UtcDateTime, nullable=False),
+)
+
+serial = Table(
+    "serial",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("last", BigInteger, nullable=False),
+)
+
+feed_cursor = cursor_table(metadata)

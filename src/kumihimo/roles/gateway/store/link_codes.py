@@ -1,0 +1,123 @@
+"""Link codes of one institution (符号) and the tickets under which they are still to come.
+
+A ticket is kept as its SHA-256 and only until its code has arrived: what ties a code to the moment of its issue is forgotten.
+Batches are as large as a message allows (5,000), which one statement takes on both engines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, func, select
+
+from kumihimo.domain.kernel.numbers import AddresseeNumber
+from kumihimo.roles.gateway.store.exchange import expected_ticket, link_code
+
+
+@dataclass(frozen=True)
+class LinkCode:
+    """What the platform knows an addressee by here: 32 bytes, valid in the domain of this epoch."""
+
+    code: bytes = field(repr=False)
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What became of a batch: stored; arrived without a ticket that waits for it; already somebody else's code."""
+
+    stored: int
+    without_ticket: int
+    of_another: int
+
+
+class LinkCodeStore:
+    """One institution's link codes in a database."""
+
+    def __init__(self, engine: Engine, institution: str) -> None:
+        self._engine = engine
+        self._institution = institution
+        self._code_here = link_code.c.institution == institution
+        self._ticket_here = expected_ticket.c.institution == institution
+
+    def lacking(self, numbers: Sequence[str], under_way_since: datetime) -> list[str]:
+        """Which of these addressees have neither a code nor a ticket made at or after that instant, in order."""
+        coded = select(link_code.c.addressee_number).where(self._code_here, link_code.c.addressee_number.in_(numbers))
+        waiting = select(expected_ticket.c.addressee_number).where(
+            self._ticket_here,
+            expected_ticket.c.addressee_number.in_(numbers),
+            expected_ticket.c.expected_at >= under_way_since,
+        )
+        with self._engine.connect() as conn:
+            have = {*conn.execute(coded).scalars(), *conn.execute(waiting).scalars()}
+        return [number for number in numbers if number not in have]
+
+    def expect(self, tickets: Mapping[bytes, str], at: datetime) -> None:
+        """Remember ticket hashes with the addressees they are for."""
+        rows = [
+            {"institution": self._institution, "ticket_hash": digest, "addressee_number": number, "expected_at": at}
+            for digest, number in tickets.items()
+        ]
+        with self._engine.begin() as conn:
+            conn.execute(expected_ticket.insert(), rows)
+
+    def place(self, conn: Connection, codes: Mapping[bytes, bytes], epoch: int, at: datetime) -> Placed:
+        """Store codes by ticket hash inside the feed reader's transaction, and forget the tickets.
+
+        An addressee that has a code keeps it: another ticket of theirs brings the same one. A code that another
+        addressee has already is not stored again, since one code means one person.
+        """
+        owners = self._owners(conn, codes.keys())
+        have = self._coded(conn, owners.values())
+        holders = self._holders(conn, [codes[digest] for digest in owners])
+        rows: dict[str, bytes] = {}
+        of_another = 0
+        for digest, number in owners.items():
+            code = codes[digest]
+            if number in have:
+                continue
+            if holders.setdefault(code, number) != number:
+                of_another += 1
+                continue
+            rows[number] = code
+        if rows:
+            common = {"institution": self._institution, "epoch": epoch, "placed_at": at}
+            conn.execute(
+                link_code.insert(), [{"addressee_number": number, "code": rows[number], **common} for number in rows]
+            )
+        if owners:
+            all_theirs = expected_ticket.c.addressee_number.in_(set(owners.values()))
+            conn.execute(expected_ticket.delete().where(self._ticket_here, all_theirs))
+        return Placed(len(rows), len(codes) - len(owners), of_another)
+
+    def code_of(self, number: AddresseeNumber) -> LinkCode | None:
+        """The code of an addressee."""
+        query = select(link_code.c.code, link_code.c.epoch).where(
+            self._code_here, link_code.c.addressee_number == number.digits
+        )
+        with self._engine.connect() as conn:
+            row = conn.execute(query).one_or_none()
+        return None if row is None else LinkCode(bytes(row.code), row.epoch)
+
+    def count(self) -> int:
+        """How many addressees have a code."""
+        with self._engine.connect() as conn:
+            return conn.execute(select(func.count()).select_from(link_code).where(self._code_here)).scalar_one()
+
+    def _owners(self, conn: Connection, digests: Collection[bytes]) -> dict[bytes, str]:
+        query = select(expected_ticket.c.ticket_hash, expected_ticket.c.addressee_number).where(
+            self._ticket_here, expected_ticket.c.ticket_hash.in_(digests)
+        )
+        return {bytes(row.ticket_hash): row.addressee_number for row in conn.execute(query)}
+
+    def _coded(self, conn: Connection, numbers: Collection[str]) -> set[str]:
+        query = select(link_code.c.addressee_number).where(self._code_here, link_code.c.addressee_number.in_(numbers))
+        return set(conn.execute(query).scalars())
+
+    def _holders(self, conn: Connection, codes: Collection[bytes]) -> dict[bytes, str]:
+        query = select(link_code.c.code, link_code.c.addressee_number).where(
+            self._code_here, link_code.c.code.in_(codes)
+        )
+        return {bytes(row.code): row.addressee_number for row in conn.execute(query)}

@@ -1,0 +1,98 @@
+"""Outbox of outcomes (提供結果の通知): what the platform must still be told, written with the answer itself.
+
+A row leaves only when operator 1 has logged it; until then it is due again and again, also after a restart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, func, select
+
+from kumihimo.plumbing.wire.envelope import Envelope
+from kumihimo.plumbing.wire.messages.inquiry import Outcome
+from kumihimo.roles.gateway.store.exchange import outbox
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of one permitted request, to be reported with the permit it belongs to."""
+
+    transaction: str
+    requester: str
+    provider: str
+    outcome: Outcome
+    payload_hash: str | None
+    permit: Envelope
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A report that is due, and how often it was tried."""
+
+    report: Report
+    attempts: int
+
+
+def append_report(conn: Connection, institution: str, report: Report, due_at: datetime) -> None:
+    """Put a report into the outbox in the caller's transaction."""
+    conn.execute(
+        outbox.insert().values(
+            institution=institution,
+            transaction=report.transaction,
+            outcome=report.outcome,
+            requester=report.requester,
+            provider=report.provider,
+            payload_hash=report.payload_hash,
+            permit=report.permit.model_dump_json(),
+            attempts=0,
+            due_at=due_at,
+        )
+    )
+
+
+class OutboxStore:
+    """One institution's outbox in a database."""
+
+    def __init__(self, engine: Engine, institution: str) -> None:
+        self._engine = engine
+        self._here = outbox.c.institution == institution
+
+    def due(self, now: datetime, limit: int) -> list[Waiting]:
+        """Reports to be sent by now, the longest waiting first."""
+        query = select(outbox).where(self._here, outbox.c.due_at <= now).order_by(outbox.c.due_at).limit(limit)
+        with self._engine.connect() as conn:
+            return [
+                Waiting(
+                    Report(
+                        row.transaction,
+                        row.requester,
+                        row.provider,
+                        Outcome(row.outcome),
+                        row.payload_hash,
+                        Envelope.model_validate_json(row.permit),
+                    ),
+                    row.attempts,
+                )
+                for row in conn.execute(query)
+            ]
+
+    def size(self) -> int:
+        """How many reports have not been accepted yet."""
+        with self._engine.connect() as conn:
+            return conn.execute(select(func.count()).select_from(outbox).where(self._here)).scalar_one()
+
+    def accepted(self, transaction: str) -> None:
+        """The log has it: forget the report."""
+        with self._engine.begin() as conn:
+            conn.execute(outbox.delete().where(self._here, outbox.c.transaction == transaction))
+
+    def postpone(self, transaction: str, attempts: int, due_at: datetime) -> None:
+        """Try again at `due_at`."""
+        with self._engine.begin() as conn:
+            conn.execute(
+                outbox.update()
+                .where(self._here, outbox.c.transaction == transaction)
+                .values(attempts=attempts, due_at=due_at)
+            )

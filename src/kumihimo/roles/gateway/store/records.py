@@ -1,0 +1,110 @@
+"""Access records (情報提供等記録, 番号法第二十三条): who asked whom about whom for what, when, under which rule.
+
+Both ends keep one for every inquiry, also for one that was refused or never left the house.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Engine, select
+
+from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
+from kumihimo.roles.gateway.store.exchange import access_record
+
+
+class Side(StrEnum):
+    """Which end keeps the record: 情報照会者 or 情報提供者."""
+
+    REQUESTER = "requester"
+    PROVIDER = "provider"
+
+
+@dataclass(frozen=True)
+class AccessRecord:
+    """One record. The requester's names staff, department and case; `flagged` (不開示該当) is known to the provider only.
+
+    `outcome` is empty for an inquiry that ended in `problem`, the code of a problem document.
+    """
+
+    transaction: str
+    side: Side
+    requester: str
+    provider: str
+    affair: str
+    items: tuple[str, ...]
+    period: Period
+    requested_at: datetime
+    recorded_at: datetime
+    outcome: Outcome | None = None
+    problem: str | None = None
+    addressee_number: str | None = None
+    staff: str | None = None
+    department: str | None = None
+    case_reference: str | None = None
+    flagged: bool = False
+    rules: tuple[str, ...] = ()
+    rule_book: str | None = None
+    log_index: int | None = None
+    payload_hash: str | None = None
+
+
+def append_record(conn: Connection, institution: str, record: AccessRecord) -> None:
+    """Write a record in the caller's transaction."""
+    values = asdict(record)
+    del values["period"]
+    values |= {
+        "institution": institution,
+        "items": json.dumps(record.items),
+        "rules": json.dumps(record.rules),
+        "since": record.period.since,
+        "until": record.period.until,
+    }
+    conn.execute(access_record.insert().values(values))
+
+
+class RecordStore:
+    """One institution's access records in a database."""
+
+    def __init__(self, engine: Engine, institution: str) -> None:
+        self._engine = engine
+        self._institution = institution
+
+    def append(self, record: AccessRecord) -> None:
+        """Write one record durably."""
+        with self._engine.begin() as conn:
+            append_record(conn, self._institution, record)
+
+    def about(self, addressee_number: str) -> list[AccessRecord]:
+        """All records about an addressee, oldest first."""
+        return self._read(access_record.c.addressee_number == addressee_number)
+
+    def of(self, transaction: str) -> list[AccessRecord]:
+        """The records of one transaction number."""
+        return self._read(access_record.c.transaction == transaction)
+
+    def everything(self) -> list[AccessRecord]:
+        """All records of the institution, oldest first."""
+        return self._read(access_record.c.transaction.is_not(None))
+
+    def _read(self, condition: Any) -> list[AccessRecord]:
+        query = (
+            select(access_record)
+            .where(access_record.c.institution == self._institution, condition)
+            .order_by(access_record.c.recorded_at, access_record.c.transaction)
+        )
+        with self._engine.connect() as conn:
+            return [_record(dict(row)) for row in conn.execute(query).mappings()]
+
+
+def _record(row: dict[str, Any]) -> AccessRecord:
+    del row["institution"]
+    row["period"] = Period(since=row.pop("since"), until=row.pop("until"))
+    row["items"], row["rules"] = tuple(json.loads(row["items"])), tuple(json.loads(row["rules"]))
+    row["side"] = Side(row["side"])
+    row["outcome"] = Outcome(row["outcome"]) if row["outcome"] else None
+    return AccessRecord(**row)
