@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from kumihimo.domain.kernel.institutions import InstitutionId
 from kumihimo.domain.law.decision import Question
@@ -30,6 +30,7 @@ _UNKNOWN = {
 }
 
 Rules = tuple[Rule, ...]
+Entry = TypeVar("Entry", InformationClass, InstitutionClass)
 
 
 class Words(NamedTuple):
@@ -95,13 +96,13 @@ class Reasons:
         en = [_only_en(self.institutions[one].en, body) for one, body in entitled]
         return Words(
             f"{question.requester.name_ja}は、{affair.ja}のために情報を照会できる者に当たらない。"
-            f"照会できるのは{_listed(ja)}（{_articles(near)}）。",
+            f"照会できるのは{_listed(_each(ja))}（{_articles(near)}）。",
             f"{question.requester.name_en} is not among those who may ask for the affair “{affair.en}”.",
-            f"a requester that is: {_listed_en(en)}",
+            f"a requester that is: {_listed_en(_each(en))}",
         )
 
     def _item_not_in_affair(self, question: Question, affair: Affair, item: InformationClass, near: Rules) -> Words:
-        askable = [self.items[one] for rule in near for one in sorted(rule.items)]
+        askable = _in_catalogue_order(self.items, [rule.items for rule in near])
         return Words(
             f"{item.ja}は、{affair.ja}のために{question.requester.name_ja}が照会できる情報に含まれない。"
             f"照会できるのは{_listed([one.ja for one in askable])}（{_articles(near)}）。",
@@ -111,7 +112,7 @@ class Reasons:
         )
 
     def _provider_not_named(self, question: Question, affair: Affair, item: InformationClass, near: Rules) -> Words:
-        named = [self.institutions[one] for rule in near for one in sorted(rule.providers)]
+        named = _in_catalogue_order(self.institutions, [rule.providers for rule in near])
         return Words(
             f"{question.provider.name_ja}は、{affair.ja}のために{item.ja}を提供する者に当たらない。"
             f"提供するのは{_listed([one.ja for one in named])}（{_articles(near)}）。",
@@ -129,8 +130,18 @@ class Reasons:
         )
 
 
+def _in_catalogue_order(catalogue: Mapping[str, Entry], named: Sequence[frozenset[str]]) -> list[Entry]:
+    # The catalogue puts what people ask for most first, so a shortened list keeps the likeliest alternatives.
+    every = frozenset[str]().union(*named)
+    return [entry for one, entry in catalogue.items() if one in every]
+
+
+def _each(names: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
 def _articles(rules: Rules) -> str:
-    return _listed([rule.article for rule in rules])
+    return _listed(_each([rule.article for rule in rules]))
 
 
 def _only_ja(name: str, body: InstitutionId | None) -> str:
@@ -142,17 +153,13 @@ def _only_en(name: str, body: InstitutionId | None) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    each = list(dict.fromkeys(names))
-    if len(each) > _NAMED:
-        return f"{'、'.join(each[:_NAMED])}ほか{len(each) - _NAMED}件"
-    return "、".join(each) or "なし"
+    named = "、".join(names[:_NAMED])
+    return f"{named}ほか{len(names) - _NAMED}件" if len(names) > _NAMED else named or "なし"
 
 
 def _listed_en(names: Sequence[str]) -> str:
-    each = list(dict.fromkeys(names))
-    if len(each) > _NAMED:
-        return f"{', '.join(each[:_NAMED])} and {len(each) - _NAMED} more"
-    return ", ".join(each) or "nobody"
+    named = ", ".join(names[:_NAMED])
+    return f"{named} and {len(names) - _NAMED} more" if len(names) > _NAMED else named or "nobody"
 
 
 def _periods(rules: Rules) -> tuple[str, str]:
