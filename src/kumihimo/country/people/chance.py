@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import accumulate
 from statistics import NormalDist
+from struct import Struct
 from typing import Final, Generic, Self, TypeVar
 
 from kumihimo.domain.kernel.randomness import RandomSource
@@ -15,6 +16,7 @@ from kumihimo.domain.kernel.randomness import RandomSource
 T = TypeVar("T")
 
 _STANDARD_NORMAL: Final = NormalDist()
+_WORDS: Final = Struct(">64L")
 
 
 @dataclass(frozen=True)
@@ -35,18 +37,21 @@ class Weighted(Generic[T]):
 
     def at(self, fraction: float) -> T:
         """The thing that stands at a fraction 0 ≤ x < 1 of the whole weight."""
-        return self.things[min(bisect_right(self._reached, fraction * self._reached[-1]), len(self.things) - 1)]
+        return self.things[bisect_right(self._reached, fraction * self._reached[-1])]
 
 
 class Chance:
-    """Draws from one random source."""
+    """Draws from one random source, which is read ahead and so should serve nobody else."""
 
     def __init__(self, source: RandomSource) -> None:
         self._source = source
+        self._ahead: list[int] = []
 
     def fraction(self) -> float:
-        """Uniform in 0 ≤ x < 1."""
-        return int.from_bytes(self._source.token_bytes(6), "big") / 281474976710656
+        """Uniform in 0 ≤ x < 1, in steps of 2⁻³²."""
+        if not self._ahead:
+            self._ahead.extend(_WORDS.unpack(self._source.token_bytes(_WORDS.size)))
+        return self._ahead.pop() / 4294967296
 
     def happens(self, probability: float) -> bool:
         return self.fraction() < probability

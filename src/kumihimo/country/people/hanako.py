@@ -38,7 +38,7 @@ def hanako_household(today: date) -> Household:
     )
     now = Residence(InstitutionId("x-city"), _address("x-city", "中央1丁目2番3号", ""), moved, None)
     daughter = date(today.year - 9, 9, 14)
-    years = tuple(today.year - ago for ago in (3, 2, 1))
+    years = tuple(today.year - ago for ago in (4, 3, 2, 1))
     people = (
         (
             "花子",
@@ -47,7 +47,7 @@ def hanako_household(today: date) -> Household:
             date(1975, 1, 1),
             Relation.HEAD,
             Occupation.EMPLOYEE,
-            (4_180_000, 4_230_000, 4_305_000),
+            (4_090_000, 4_180_000, 4_230_000, 4_305_000),
         ),
         (
             "太郎",
@@ -56,7 +56,7 @@ def hanako_household(today: date) -> Household:
             date(1973, 7, 20),
             Relation.SPOUSE,
             Occupation.SELF_EMPLOYED,
-            (2_310_000, 1_980_000, 2_150_000),
+            (2_240_000, 2_310_000, 1_980_000, 2_150_000),
         ),
         ("さくら", "サクラ", Sex.FEMALE, daughter, Relation.CHILD, Occupation.CHILD, ()),
     )

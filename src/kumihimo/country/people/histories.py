@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import cache
+from itertools import zip_longest
 from math import exp
 from typing import Final
 
@@ -33,12 +35,10 @@ def moves(
     starts = sorted({arrived, *days})
     seat = chance.pick(_sizes(tuple(municipalities)))
     lived: list[Residence] = []
-    for start in starts:
-        if lived:
-            lived[-1] = replace(lived[-1], until=start)
-            if len(municipalities) > 1 and not chance.happens(_WITHIN_ONE_MUNICIPALITY):
-                seat = chance.one_of([one for one in municipalities if one != seat])
-        lived.append(Residence(seat, towns.address(chance, seat, flats), start, None))
+    for start, until in zip_longest(starts, starts[1:]):
+        if lived and len(municipalities) > 1 and not chance.happens(_WITHIN_ONE_MUNICIPALITY):
+            seat = chance.one_of([one for one in municipalities if one != seat])
+        lived.append(Residence(seat, towns.address(chance, seat, flats), start, until))
     return tuple(lived)
 
 
@@ -63,6 +63,7 @@ def death(chance: Chance, age: int, since: date, today: date) -> date | None:
     return chance.day_between(max(today - _YEAR, since + timedelta(days=1)), today)
 
 
+@cache
 def _sizes(municipalities: tuple[InstitutionId, ...]) -> Weighted[InstitutionId]:
     sizes = _SIZES if len(municipalities) == len(_SIZES) else (1,) * len(municipalities)
     return Weighted.of(zip(municipalities, sizes, strict=True))

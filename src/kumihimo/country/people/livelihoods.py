@@ -14,7 +14,8 @@ from kumihimo.country.people.residents import Occupation, YearlyIncome
 from kumihimo.domain.kernel.person import Sex
 
 PENSION_AGE: Final = 65
-YEARS_KNOWN: Final = 3
+# Three fiscal years of local tax need a fourth calendar year from January to March.
+YEARS_KNOWN: Final = 4
 _SCHOOL_UNTIL: Final = 15
 
 
@@ -52,7 +53,7 @@ def occupation(chance: Chance, age: int, sex: Sex) -> Occupation:
 
 
 def incomes(chance: Chance, work: Occupation, age: int, sex: Sex, this_year: int) -> tuple[YearlyIncome, ...]:
-    """The incomes of the three calendar years before `this_year`, the earliest first, of a person of `age` today."""
+    """The incomes of the four calendar years before `this_year`, the earliest first, of a person of `age` today."""
     if work is Occupation.CHILD:
         return ()
     pay = int(_pay(chance, work, age, sex))

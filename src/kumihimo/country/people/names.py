@@ -66,7 +66,7 @@ def family_name(chance: Chance) -> Written:
 
 def given_name(chance: Chance, sex: Sex, birth_year: int) -> Written:
     """A Japanese given name as people of this sex born in this year bear it."""
-    generation = next(one for one in reversed(_generations()) if one.since <= birth_year or one is _generations()[0])
+    generation = _generation_of(birth_year)
     if chance.happens(generation.share):
         return chance.pick(generation.frequent[sex])
     reading = chance.pick(generation.other_readings[sex])
@@ -121,6 +121,12 @@ def _generations() -> tuple[_Generation, ...]:
         )
         for row in listed
     )
+
+
+@cache
+def _generation_of(birth_year: int) -> _Generation:
+    born_before = [one for one in _generations() if one.since <= birth_year]
+    return born_before[-1] if born_before else _generations()[0]
 
 
 def _ranked(names: Iterable[Written]) -> Weighted[Written]:

@@ -71,7 +71,7 @@ class SyntheticResident:
     """One person. `number` and `household` count from 0 in the order of drawing and have no meaning inside the country.
 
     `four_items` are today's, or those at death. `history` is in order of time, without gaps, and ends with the present
-    address or with death. `incomes` are those of the last three calendar years.
+    address or with death. `incomes` are those of the last four calendar years.
     """
 
     number: int

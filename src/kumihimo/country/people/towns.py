@@ -66,5 +66,11 @@ def address(chance: Chance, municipality: str, part_in_flats: float) -> Address:
     if chance.happens(part_in_flats):
         floor, door = chance.between(1, 6), chance.between(1, 8)
         building = f"{chance.one_of(_BUILDINGS)}{town.name}{chance.one_of(_BUILDING_SEATS)} {floor}{door:02d}"
+    prefecture, seat, code = _seat(municipality)
+    return Address(prefecture, seat, lines, building, code)
+
+
+@cache
+def _seat(municipality: str) -> tuple[str, str, str]:
     prefecture, seat = topology.institution("ko-pref"), topology.institution(municipality)
-    return Address(prefecture.name_ja, seat.name_ja, lines, building, topology.local_government_code(municipality))
+    return prefecture.name_ja, seat.name_ja, topology.local_government_code(municipality)
