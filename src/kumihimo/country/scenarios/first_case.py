@@ -50,7 +50,7 @@ def play(country: Country) -> FirstCase:
     addressee = desk.find(person)
     account = desk.open_portal_account(addressee.addressee_number)
     year = fiscal_year(date(country.founded.year, 4, 1))
-    period = Period(since=year.start, until=year.start)
+    period = Period(since=year.start, until=year.end)
 
     def ask(provider: str, item: str) -> Inquired:
         return desk.inquire(
