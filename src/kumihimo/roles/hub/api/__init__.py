@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from kumihimo.domain.kernel.clock import Clock, SystemClock
 from kumihimo.plumbing.storage import migrate, open_engine
+from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.roles.hub.api.first import build_first
 from kumihimo.roles.hub.api.second import build_second
 from kumihimo.roles.hub.api.shared import Operator
@@ -15,7 +16,8 @@ from kumihimo.roles.hub.store import MIGRATIONS
 
 def build(settings: Settings, clock: Clock = SystemClock()) -> FastAPI:  # noqa: B008 - a clock has no state
     """The application of one operator. Raises Problem where keys, directory, rule books or store are not as they must be."""
-    operator = Operator.open(settings, settings.edge(clock))
+    edge = settings.edge(clock)
+    operator = Operator.open(settings, edge, PeerClient(edge))
     return build_first(operator) if settings.operator == 1 else build_second(operator)
 
 

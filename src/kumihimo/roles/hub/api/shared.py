@@ -49,11 +49,10 @@ class Operator:
     pool: ThreadPoolExecutor
 
     @classmethod
-    def open(cls, settings: Settings, edge: Edge) -> Operator:
+    def open(cls, settings: Settings, edge: Edge, client: PeerClient) -> Operator:
         """Open store, keys and rule books. Raises Problem where one is missing or not to be trusted."""
         engine = open_engine(settings.store)
         require_current(engine, MIGRATIONS)
-        client = PeerClient(edge)
         standings = Standings(engine)
         secrets = OperatorSecrets(
             read_secret(settings.keys / "reshuffle.seed"), read_secret(settings.keys / "rekey.seed")
