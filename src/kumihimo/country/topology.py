@@ -60,8 +60,8 @@ PORTAL = party_id("portal", "portal")
 # id, Japanese name, English name, classes of the rule book
 _HOLDERS = (
     ("ko-pref", "甲県", "Ko Prefecture", {"prefecture", "welfare-authority"}),
-    ("x-city", "X市", "X City", {"municipality", "welfare-authority"}),
-    ("y-city", "Y市", "Y City", {"municipality", "welfare-authority"}),
+    ("x-city", "X市", "X City", {"city", "municipality", "welfare-authority"}),
+    ("y-city", "Y市", "Y City", {"city", "municipality", "welfare-authority"}),
     ("z-town", "Z町", "Z Town", {"municipality"}),
     ("tax-office", "税務署", "Tax office", {"tax-office"}),
     ("pension-service", "日本年金機構", "Pension service", {"pension-service"}),

@@ -77,7 +77,7 @@ def hanako_household(today: date) -> Household:
 
 
 def _moving_day(today: date) -> date:
-    """20 March; earlier in the year halfway since New Year, so that 1 January was still spent in Y市."""
+    """20 March; earlier in the year halfway since New Year, so that 1 January was still spent in Y市 (but on that day itself)."""
     new_year = date(today.year, 1, 1)
     return min(date(today.year, 3, 20), new_year + timedelta(days=(today - new_year).days + 1) // 2)
 

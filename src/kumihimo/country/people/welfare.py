@@ -180,7 +180,10 @@ def vaccination(chance: Chance, who: SyntheticResident, today: date) -> Iterator
     doses: list[tuple[str, int, date]] = []
     if age < 10:
         late = chance.between(0, 60)
-        doses = [(name, dose, who.birth + timedelta(days=due + late)) for name, dose, due in _SCHEDULE]
+        refused = {name for name, dose, _ in _SCHEDULE if dose == 1 and chance.happens(0.03)}
+        doses = [
+            (name, dose, who.birth + timedelta(days=due + late)) for name, dose, due in _SCHEDULE if name not in refused
+        ]
     elif age >= 65:
         doses = [
             ("influenza", 1, date(year, 10, 1) + timedelta(days=chance.between(0, 60)))
@@ -189,7 +192,7 @@ def vaccination(chance: Chance, who: SyntheticResident, today: date) -> Iterator
         ]
     by_giver: dict[InstitutionId, list[tuple[str, int, date]]] = {}
     for name, dose, day in doses:
-        if day <= today and (home := who.residence_on(day)) and chance.happens(0.97):
+        if day <= today and (home := who.residence_on(day)):
             by_giver.setdefault(home.municipality, []).append((name, dose, day))
     for giver, given in by_giver.items():
         body = {"doses": [{"vaccine": name, "dose": dose, "given_on": day.isoformat()} for name, dose, day in given]}
