@@ -9,6 +9,7 @@ from kumihimo.country.boundaries import BOUNDARIES, Role
 from kumihimo.country.topology import Passes
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import institution_of
+from kumihimo.domain.law.book import RuleBook
 
 
 def test_the_country_has_ten_institutions_that_hold_information() -> None:
@@ -122,3 +123,17 @@ def test_what_is_no_part_of_the_country_is_refused_by_name() -> None:
         topology.service("x-city/desk")
     with pytest.raises(Problem):
         topology.items_provided("atlantis")
+
+
+def test_the_rule_book_knows_every_class_and_item_of_the_country() -> None:
+    book = RuleBook.load()
+    for one in topology.institutions().values():
+        assert one.classes <= set(book.institution_classes)
+        assert set(topology.items_provided(one.id)) <= set(book.information_classes)
+
+
+def test_somebody_may_lawfully_ask_each_provider_for_each_item_unless_it_is_kept_for_ordinances() -> None:
+    book = RuleBook.load()
+    for one in topology.institutions().values():
+        named = {item for rule in book.rules if rule.providers & book.classes_of(one) for item in rule.items}
+        assert set(topology.items_provided(one.id)) - named <= {"student-aid", "child-care-fees", "vaccination"}
