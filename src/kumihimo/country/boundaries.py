@@ -58,7 +58,10 @@ BOUNDARIES: Final[dict[Role, Boundary]] = {
     Role.HUB: Boundary(
         Bilingual("情報連携基盤", "Hub operator"),
         Bilingual("どの機関がどの機関に、どの規定で、いつ", "which institution asks which, under which rule, when"),
-        Bilingual("本人、個人番号、属性", "the person, the number, attributes"),
+        Bilingual(
+            "本人、個人番号、属性、2つの照会が同じ人についてか",
+            "the person, the number, attributes, whether two requests concern one person",
+        ),
     ),
     Role.OVERSIGHT: Boundary(
         Bilingual("第三者機関", "Oversight body"),
