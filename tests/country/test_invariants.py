@@ -1,0 +1,189 @@
+"""Invariants I1 to I6 on a finished demo: every store, log file and captured message is searched, not asked."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import captures
+import pytest
+
+from kumihimo.country import topology
+from kumihimo.country.inspection import cells, read_cell
+from kumihimo.country.layout import Country
+from kumihimo.country.scenarios.first_case import FirstCase
+
+TWELVE_DIGITS = re.compile(r"(?<!\d)\d{12}(?!\d)")
+ELEVEN_DIGITS = re.compile(r"(?<!\d)\d{11}(?!\d)")
+# Identifiers of events, not of persons: they tie the two ends of one access together, as the law wants.
+EVENT_COLUMNS = {
+    "transaction", "permit", "permit_hash", "payload_hash", "subject_hash", "request_hash", "case_reference_hash",
+    "rule_book", "rules", "articles", "log_index", "envelope", "body", "record", "salt", "promise", "commitment", "entry",
+}  # fmt: skip
+
+
+def stores(country: Country) -> dict[str, Path]:
+    return {service.party: country.home(service.party) / "store.db" for service in topology.services()}
+
+
+@pytest.fixture(scope="module")
+def numbers(country: Country) -> set[str]:
+    """Every Individual Number ever drawn in this country."""
+    store = country.home(topology.NUMBERING) / "store.db"
+    return {
+        f"{value:012d}" for place, value in cells(store) if place == "used_number.number" and isinstance(value, int)
+    }
+
+
+@pytest.fixture(scope="module")
+def resident_codes(country: Country) -> set[str]:
+    store = country.home(topology.REGISTRY) / "store.db"
+    return {str(value) for place, value in cells(store) if place == "resident.resident_code"}
+
+
+def found_in_files(country: Country, party: str, pattern: re.Pattern[str], known: set[str]) -> set[str]:
+    """Known digit strings in any file of a party: raw bytes, and integers in tables."""
+    held: set[str] = set()
+    for file in country.home(topology.PartyId(party)).rglob("*"):
+        if file.is_file() and "keys" not in file.parts:
+            held.update(pattern.findall(file.read_bytes().decode("latin-1")))
+            if file.suffix == ".db":
+                held.update(f"{value:012d}" for _, value in cells(file) if isinstance(value, int))
+    return held & known
+
+
+def test_i1_numbers_are_stored_only_by_numbering_registry_and_ledgers(
+    country: Country, case: FirstCase, numbers: set[str]
+) -> None:
+    assert len(numbers) >= 60
+    for service in topology.services():
+        held = found_in_files(country, service.party, TWELVE_DIGITS, numbers)
+        may = service.party in (topology.NUMBERING, topology.REGISTRY) or service.party.endswith("/ledger")
+        if may:
+            assert held or service.party == "tax-office/ledger", (
+                f"{service.party} should hold numbers: is the search blind?"
+            )
+        else:
+            assert not held, f"{service.party} holds {len(held)} Individual Numbers"
+
+
+def test_i1_numbers_travel_only_between_an_institution_and_registry_or_numbering(
+    captured: Path, case: FirstCase, numbers: set[str]
+) -> None:
+    travelled = 0
+    for message in captures.read(captured):
+        seen = {found for text in message.texts() for found in TWELVE_DIGITS.findall(text)} & numbers
+        if seen:
+            travelled += 1
+            kinds = {party.partition("/")[2] for party in message.between}
+            assert kinds in ({"ledger", "network"}, {"desk", "ledger"}, {"network", "authority"}), message.request
+            assert not any(number in message.request for number in seen), "a number in a URL"
+    assert travelled, "no number was seen at all: the search is blind"
+
+
+def test_i1_no_log_file_holds_a_number_a_resident_code_or_a_name(
+    country: Country, case: FirstCase, numbers: set[str], resident_codes: set[str]
+) -> None:
+    for service in topology.services():
+        text = (country.home(service.party) / "program.log").read_text()
+        assert not set(TWELVE_DIGITS.findall(text)) & numbers
+        assert not set(ELEVEN_DIGITS.findall(text)) & resident_codes
+        assert "総務" not in text
+
+
+def test_resident_codes_stay_with_registry_numbering_and_municipalities(
+    country: Country, case: FirstCase, resident_codes: set[str]
+) -> None:
+    municipal = {topology.ledger_of(one) for one in topology.municipalities()}
+    for service in topology.services():
+        held = found_in_files(country, service.party, ELEVEN_DIGITS, resident_codes)
+        if service.party not in {topology.NUMBERING, topology.REGISTRY, *municipal}:
+            assert not held, f"{service.party} holds {len(held)} resident codes"
+
+
+def test_i2_no_two_institutions_know_anybody_by_the_same_link_code(country: Country, case: FirstCase) -> None:
+    codes: dict[str, set[object]] = {}
+    for party, store in stores(country).items():
+        codes[party] = {v for place, v in cells(store) if place in ("link_code.code", "account.link_code") and v}
+    with_codes = [party for party, held in codes.items() if held]
+    assert len(with_codes) >= 9
+    for i, one in enumerate(with_codes):
+        for other in with_codes[i + 1 :]:
+            assert not codes[one] & codes[other], f"{one} and {other} share a link code"
+
+
+def test_i2_stores_of_different_boundaries_share_no_identifier_of_a_person(country: Country, case: FirstCase) -> None:
+    """Any random-looking value held on both sides of a boundary must belong to an event both took part in."""
+    held: dict[str, dict[object, str]] = {}
+    for party, store in stores(country).items():
+        values: dict[object, str] = {}
+        for place, value in cells(store):
+            if place.rpartition(".")[2] in EVENT_COLUMNS or place.startswith("feed."):
+                continue
+            if (isinstance(value, bytes) and len(value) >= 16) or (
+                isinstance(value, str) and re.fullmatch(r"[0-9a-f]{32,}|[A-Za-z0-9+/_-]{40,}={0,2}", value)
+            ):
+                values[value] = place
+        held[party] = values
+    parties = list(held)
+    number_side = {topology.NUMBERING, topology.REGISTRY, *(p for p in parties if p.endswith("/ledger"))}
+    for i, one in enumerate(parties):
+        for other in parties[i + 1 :]:
+            if {one, other} <= number_side:
+                continue  # joined by the Individual Number itself, by law
+            shared = held[one].keys() & held[other].keys()
+            assert not shared, f"{one} and {other} share {[held[one][value] for value in shared][:3]}"
+
+
+def test_i2_running_numbers_of_two_ledgers_tell_nothing_about_one_another(country: Country) -> None:
+    """The same people in X市 and in the pension service are not entered in the same order."""
+
+    def order(institution: str) -> list[str]:
+        rows: dict[str, str] = {}
+        pending: dict[str, str] = {}
+        for place, value in cells(country.home(topology.ledger_of(institution)) / "store.db"):
+            if place == "addressee.addressee_number":
+                pending["number"] = str(value)
+            elif place == "addressee.individual_number":
+                rows[pending["number"]] = str(value)
+        return [rows[key] for key in sorted(rows)]
+
+    x_city, pension = order("x-city"), order("pension-service")
+    both = set(x_city) & set(pension)
+    assert len(both) >= 8
+    assert [one for one in x_city if one in both] != [one for one in pension if one in both]
+
+
+def test_i3_what_the_operators_see_of_one_person_never_repeats(captured: Path, case: FirstCase) -> None:
+    """Both inquiries of the case are about 花子; nothing that names her in them is the same twice."""
+    subjects: list[str] = []
+    for message in captures.read(captured):
+        if "/inquiries" in message.request and message.receiver == topology.HUB_1:
+            subjects += captures.values_of(message.sent, "subject")
+        if "/relayed-inquiries" in message.request:
+            subjects += [one for one in captures.values_of(message.sent, "for_provider") if one]
+            subjects += captures.values_of(message.sent, "for_portal")
+            subjects += [one for one in captures.values_of(message.received, "subject") if one]
+    assert len(subjects) >= 6
+    assert len(set(subjects)) == len(subjects)
+
+
+def test_i5_every_decision_that_left_the_hub_stands_in_the_log(
+    country: Country, captured: Path, case: FirstCase
+) -> None:
+    decided = {
+        transaction
+        for message in captures.read(captured)
+        if "/inquiries" in message.request and message.receiver == topology.HUB_1
+        for transaction in captures.values_of(message.received, "transaction")
+    }
+    assert {case.granted.transaction, case.refused.transaction} <= decided
+    for transaction in decided:
+        query = "SELECT count(*) FROM entry WHERE transaction_number = ?"
+        assert read_cell(country, topology.HUB_1, query, transaction) >= 1
+
+
+def test_i6_what_y_city_knows_crosses_the_wire_only_sealed(captured: Path, case: FirstCase) -> None:
+    total = str(case.granted.items[0].body["total_income"])
+    carriers = {message.between for message in captures.read(captured) if total in message.texts()}
+    assert carriers == {frozenset(("x-city/desk", "x-city/exchange"))}
