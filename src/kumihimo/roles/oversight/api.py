@@ -1,0 +1,118 @@
+"""The oversight body's door: it cosigns operator 1's checkpoints, verifies the log without pause, and says how it stands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import PlainTextResponse, Response
+from pydantic import BaseModel
+
+from kumihimo.domain.kernel import Clock, PartyId, Problem, SystemClock
+from kumihimo.domain.transparency.note import NoteKey, VerifierKey
+from kumihimo.domain.transparency.witness import WitnessRefusal
+from kumihimo.plumbing.storage import migrate, open_engine, read_secret, require_current
+from kumihimo.plumbing.wire.client import PeerClient
+from kumihimo.plumbing.wire.edge import Peer, application
+from kumihimo.plumbing.wire.feeds import FeedReader
+from kumihimo.plumbing.wire.link_keys import OPERATORS
+from kumihimo.plumbing.wire.remote_log import LOGGER, RemoteLog
+from kumihimo.roles.oversight.service.intake import Intake
+from kumihimo.roles.oversight.service.monitor import Monitor
+from kumihimo.roles.oversight.service.witness import Witness
+from kumihimo.roles.oversight.settings import Settings
+from kumihimo.roles.oversight.store import MIGRATIONS, Findings, Statements, VerifiedLog, WitnessStore, feed_cursor
+from kumihimo.roles.oversight.watching import Watching
+
+SIZE_TYPE = "text/x.tlog.size"
+RESIDENT = PartyId("portal/resident")
+
+
+class Status(BaseModel):
+    """Counts only: how far the log is verified, and how many alarms there are, by kind."""
+
+    log: str
+    verified_size: int
+    verified_at: datetime | None
+    records: int
+    promises: int
+    promises_kept: int
+    alarms: int
+    alarms_by_kind: dict[str, int]
+
+
+def prepare(settings: Settings) -> None:
+    """Create and migrate the store."""
+    migrate(open_engine(settings.store), MIGRATIONS)
+
+
+def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
+    """The application. Raises Problem(store.not_migrated) and those of keys and directory."""
+    engine = open_engine(settings.store)
+    require_current(engine, MIGRATIONS)
+    edge = settings.edge(clock or SystemClock())
+    client = PeerClient(edge)
+    log_key = VerifierKey.parse(settings.log_key)
+    signer = NoteKey.from_seed(settings.witness_name, read_secret(edge.identity.folder / "witness.key"))
+    findings, witnessed = Findings(engine), WitnessStore(engine)
+    verified = VerifiedLog(engine, settings.log_origin)
+    witness = Witness(witnessed, findings, log_key, signer, edge.clock)
+    monitor = Monitor(RemoteLog(client), verified, witnessed, findings, log_key, [signer.witness_key], edge.clock)
+    watching = Watching(monitor.check, settings.check_seconds)
+    intake = Intake(edge)
+    records = FeedReader(
+        client, edge, OPERATORS[0], engine, feed_cursor, lambda conn, item: intake.take_record(Statements(conn), item)
+    )
+    promises = FeedReader(
+        client, edge, OPERATORS[1], engine, feed_cursor, lambda conn, item: intake.take_promise(Statements(conn), item)
+    )
+    app = application("oversight", [records, promises, watching])
+
+    @app.post("/witness/add-checkpoint")
+    def add_checkpoint(body: PlainBody, peer: Peer) -> Response:
+        """C2SP tlog-witness: cosign a checkpoint of operator 1 that extends the one known here."""
+        if peer != LOGGER:
+            raise Problem("peer.not_allowed", f"{peer} runs no log", expected=LOGGER)
+        try:
+            line = witness.add_checkpoint(body.decode())
+        except WitnessRefusal as refusal:
+            return _refused(refusal)
+        except UnicodeDecodeError:
+            return PlainTextResponse("not UTF-8\n", status_code=400)
+        watching.wake()
+        return PlainTextResponse(line)
+
+    @app.get("/status")
+    def status(peer: Peer) -> Status:
+        """How far the log is verified and how many alarms there are."""
+        if not (peer == RESIDENT or peer.endswith(("/operator", "/desk"))):
+            raise Problem("peer.not_allowed", f"{peer} may not read the status")
+        counts = findings.counts(settings.log_origin)
+        return Status(
+            log=settings.log_origin,
+            verified_size=counts.verified_size,
+            verified_at=counts.verified_at,
+            records=counts.records,
+            promises=counts.promises,
+            promises_kept=counts.promises_kept,
+            alarms=sum(counts.alarms.values()),
+            alarms_by_kind=counts.alarms,
+        )
+
+    return app
+
+
+async def _body(request: Request) -> bytes:
+    return await request.body()
+
+
+# Whatever content type the log gives it: the witness protocol's body is plain text.
+PlainBody = Annotated[bytes, Depends(_body)]
+
+
+def _refused(refusal: WitnessRefusal) -> Response:
+    """The answers of C2SP tlog-witness: the known size alone when the old size differs, words otherwise."""
+    if refusal.stored_size is not None:
+        return Response(f"{refusal.stored_size}\n", status_code=refusal.witness_status, media_type=SIZE_TYPE)
+    return PlainTextResponse(f"{refusal}\n", status_code=refusal.witness_status)

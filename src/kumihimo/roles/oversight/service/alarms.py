@@ -1,0 +1,34 @@
+"""Alarms (警報): everything that operator 1 may not do with the log, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class AlarmKind(StrEnum):
+    """What is wrong."""
+
+    CHECKPOINT_INVALID = "checkpoint_invalid"  # not signed by the log, or no checkpoint
+    SPLIT_VIEW = "split_view"  # two signed states contradict each other: history was rewritten or shown in two versions
+    LOG_SHRUNK = "log_shrunk"  # a signed state with fewer entries than one before
+    TILE_ALTERED = "tile_altered"  # a tile that does not follow from the entries
+    ENTRIES_ALTERED = "entries_altered"  # entries that do not lead to the signed root
+    LOG_WITHHELD = "log_withheld"  # the log refuses what its checkpoint covers
+    LOG_SILENT = "log_silent"  # no checkpoint for a minute
+    RECORD_INVALID = "record_invalid"  # a record whose commitment or promise does not hold
+    RECORD_GAP = "record_gap"  # records handed over out of the order of the log
+    RECORD_MISSING = "record_missing"  # an entry of the log whose record was not handed over
+    RECORD_NOT_LOGGED = "record_not_logged"  # the log holds something else where a record should stand
+    PROMISE_INVALID = "promise_invalid"  # a promise that operator 1 has not signed
+    PROMISE_OVERDUE = "promise_overdue"  # the log has not grown to a promised entry in time
+    PROMISE_BROKEN = "promise_broken"  # the log holds something else where it promised an entry
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One thing that is wrong; `what` says it the same way each time, `evidence` is what to keep (signed notes)."""
+
+    kind: AlarmKind
+    what: str
+    evidence: str | None = None

@@ -1,0 +1,20 @@
+"""Store of the oversight body (第三者機関の台帳)."""
+
+from kumihimo.roles.oversight.store.findings import Counts, Findings
+from kumihimo.roles.oversight.store.statements import Statements, StoredPromise, StoredRecord
+from kumihimo.roles.oversight.store.tables import MIGRATIONS, feed_cursor, metadata
+from kumihimo.roles.oversight.store.verified_log import VerifiedLog
+from kumihimo.roles.oversight.store.witnessing import WitnessStore
+
+__all__ = [
+    "MIGRATIONS",
+    "Counts",
+    "Findings",
+    "Statements",
+    "StoredPromise",
+    "StoredRecord",
+    "VerifiedLog",
+    "WitnessStore",
+    "feed_cursor",
+    "metadata",
+]

@@ -1,0 +1,82 @@
+"""Statements (申告された記録と約束): what both operators handed over, as it came, for comparison with the log.
+
+Works inside the transaction of the feed that brings it, so that nothing is lost or taken twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, insert, select
+
+from kumihimo.roles.oversight.service.alarms import Alarm
+from kumihimo.roles.oversight.store import tables as t
+from kumihimo.roles.oversight.store.findings import raise_alarm
+from kumihimo.roles.oversight.store.tables import PromiseState
+
+
+@dataclass(frozen=True)
+class StoredRecord:
+    """An opened record: its index, commitment and salt (32 bytes each), its canonical JSON, the promise's JSON."""
+
+    index: int
+    commitment: bytes
+    salt: bytes
+    record: str
+    promise: str
+
+
+@dataclass(frozen=True)
+class StoredPromise:
+    """A promise that operator 2 saw: index, commitment (32 bytes), the signed promise as JSON."""
+
+    index: int
+    commitment: bytes
+    promise: str
+
+
+class Statements:
+    """The queries of one transaction."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    def next_index(self) -> int:
+        """The index of the record that must come next."""
+        return int(self._conn.execute(select(func.coalesce(func.max(t.record.c.log_index) + 1, 0))).scalar_one())
+
+    def commitment_of(self, index: int) -> bytes | None:
+        """The commitment of the record taken in at an index."""
+        query = select(t.record.c.commitment).where(t.record.c.log_index == index)
+        found: bytes | None = self._conn.execute(query).scalar_one_or_none()
+        return found
+
+    def take_record(self, record: StoredRecord, at: datetime) -> None:
+        values = {
+            "log_index": record.index,
+            "commitment": record.commitment,
+            "salt": record.salt,
+            "record": record.record,
+            "promise": record.promise,
+            "received_at": at,
+        }
+        self._conn.execute(insert(t.record).values(values))
+
+    def take_promise(self, promise: StoredPromise, at: datetime) -> None:
+        """Keep a promise; one that is known already is left as it is."""
+        same = (t.promise.c.log_index == promise.index) & (t.promise.c.commitment == promise.commitment)
+        if self._conn.execute(select(t.promise.c.state).where(same)).scalar_one_or_none() is not None:
+            return
+        values = {
+            "log_index": promise.index,
+            "commitment": promise.commitment,
+            "promise": promise.promise,
+            "state": PromiseState.AWAITED.value,
+            "received_at": at,
+        }
+        self._conn.execute(insert(t.promise).values(values))
+
+    def alarm(self, alarm: Alarm, at: datetime) -> None:
+        """Raise an alarm in the same transaction."""
+        raise_alarm(self._conn, alarm, at)

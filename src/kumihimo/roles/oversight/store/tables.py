@@ -1,0 +1,112 @@
+"""Tables of the oversight body (第三者機関の台帳): what it cosigned, verified, was told, and found wrong.
+
+It holds the whole log opened, yet no row names a person: a record says which institution asked which, under which rule.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, String, Table, Text
+
+from kumihimo.plumbing.storage import UtcDateTime, cursor_table
+
+MIGRATIONS: Final = "kumihimo.roles.oversight.migrations"
+metadata = MetaData()
+
+
+class EntryState(StrEnum):
+    """How a log entry stands to the record that operator 1 must hand over for it."""
+
+    AWAITED = "awaited"
+    MATCHED = "matched"
+    MISSING = "missing"  # not handed over in time; it may still come
+    CONTRADICTED = "contradicted"
+
+
+class PromiseState(StrEnum):
+    """How a promise stands to the log."""
+
+    AWAITED = "awaited"
+    KEPT = "kept"
+    OVERDUE = "overdue"  # the log has not grown to it in time; it may still come
+    BROKEN = "broken"
+
+
+# The newest state cosigned, by log; changed only by compare-and-swap.
+witnessed = Table(
+    "witnessed",
+    metadata,
+    Column("origin", String(200), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("cosigned_at", UtcDateTime, nullable=False),
+)
+
+# The newest state verified from the entries on, by log.
+verified = Table(
+    "verified",
+    metadata,
+    Column("origin", String(200), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("verified_at", UtcDateTime, nullable=False),
+)
+
+# Tiles computed here from the entries; a partial one is replaced as it grows.
+own_tile = Table(
+    "own_tile",
+    metadata,
+    Column("level", SmallInteger, primary_key=True, autoincrement=False),
+    Column("tile_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+)
+
+log_entry = Table(
+    "log_entry",
+    metadata,
+    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("commitment", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("verified_at", UtcDateTime, nullable=False),
+)
+Index("ix_log_entry_state", log_entry.c.state, log_entry.c.log_index)
+
+record = Table(
+    "record",
+    metadata,
+    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("commitment", LargeBinary, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("record", Text, nullable=False),
+    Column("promise", Text, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+)
+
+# Two promises of one index are two rows: at most one of them can be kept.
+promise = Table(
+    "promise",
+    metadata,
+    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("commitment", LargeBinary, primary_key=True),
+    Column("promise", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+)
+Index("ix_promise_state", promise.c.state, promise.c.log_index)
+
+# One row for one thing that is wrong, however often it is seen.
+alarm = Table(
+    "alarm",
+    metadata,
+    Column("kind", String(32), primary_key=True),
+    Column("what", String(400), primary_key=True),
+    Column("evidence", Text),
+    Column("raised_at", UtcDateTime, nullable=False),
+    Column("last_seen_at", UtcDateTime, nullable=False),
+    Column("times", Integer, nullable=False),
+)
+
+feed_cursor = cursor_table(metadata)
