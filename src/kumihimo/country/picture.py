@@ -53,10 +53,12 @@ _NEVER_CROSSES = Bilingual("個人番号はここを越えない", "No Individua
 _KNOWS = Bilingual("知る: ", "Knows: ")
 _NEVER = Bilingual("知らない: ", "Never learns: ")
 _NOT_DRAWN = Bilingual(
-    "矢印は呼び出す向き（相互TLS）。各機関の業務システム（正本を持ち、自らの2つの保管庫だけを呼ぶ）は描いていない。",
-    "Arrows point from caller to called, over mutual TLS. Not drawn: each institution's own business systems, "
-    "which hold the originals and call only its own two stores.",
+    "矢印は呼び出す向き（相互TLS）。描いていないもの: 各機関の業務システム、窓口でのポータル口座の開設、鍵のもう半分の受取り。",
+    "Arrows point from caller to called, over mutual TLS. Not drawn: each institution's own business systems, accounts of "
+    "the portal opened at a counter, and the fetching of the other half of a key.",
 )
+# Connections that the note tells of and no line shows.
+_ONLY_TOLD: Final = {(REGISTRY, HUB_2), *((topology.ledger_of(one), PORTAL) for one in topology.municipalities())}
 # Where a long Japanese name may be broken.
 _WORDS = ("高齢者", "医療", "全国健康", "日本学生", "公共職業", "基本台帳", "情報連携基盤")
 
@@ -72,7 +74,9 @@ class _CountryPicture:
     def __init__(self, language: Language) -> None:
         self._language = language
         self._undrawn = {
-            (line.caller, line.callee): line for line in topology.connections() if line.caller not in topology.desks()
+            (line.caller, line.callee): line
+            for line in topology.connections()
+            if line.caller not in topology.desks() and (line.caller, line.callee) not in _ONLY_TOLD
         }
         self._places: dict[PartyId, Box] = {}
         self._place_cards()

@@ -199,7 +199,13 @@ def service(party: str) -> Service:
 def connections() -> tuple[Connection, ...]:
     """Every line of the country over which one party calls another; nothing else may call."""
     gateways = (line for identifier in institutions() for line in _gateway_connections(identifier))
-    return (*_CENTRAL_CONNECTIONS, *gateways)
+    counters = (
+        Connection(
+            ledger_of(one), PORTAL, Passes.CASEWORK, Bilingual("窓口での口座開設", "open an account at the counter")
+        )
+        for one in municipalities()
+    )
+    return (*_CENTRAL_CONNECTIONS, *gateways, *counters)
 
 
 def callers_of(party: str) -> frozenset[PartyId]:
@@ -220,9 +226,12 @@ def _gateway_connections(identifier: str) -> tuple[Connection, ...]:
             ledger, exchange, Passes.CASEWORK, Bilingual("宛名番号と整理券", "addressee number with its ticket")
         ),
         Connection(
-            exchange, HUB_1, Passes.CODE, Bilingual("情報照会と符号の受取り", "ask for a permit, fetch link codes")
+            exchange,
+            HUB_1,
+            Passes.CODE,
+            Bilingual("情報照会と結果の報告、鍵の半分の受取り", "ask for a permit, report the outcome"),
         ),
-        Connection(exchange, HUB_2, Passes.CODE, Bilingual("鍵の半分の受取り", "fetch the other half of its key")),
+        Connection(exchange, HUB_2, Passes.CODE, Bilingual("符号の受取り", "fetch link codes")),
         *(
             Connection(exchange, other, Passes.ANSWER, Bilingual("情報提供", "fetch the sealed answer"))
             for other in others
@@ -233,12 +242,14 @@ def _gateway_connections(identifier: str) -> tuple[Connection, ...]:
 _CENTRAL_CONNECTIONS = (
     Connection(REGISTRY, NUMBERING, Passes.NUMBER, Bilingual("個人番号の生成依頼", "ask for Individual Numbers")),
     Connection(REGISTRY, HUB_1, Passes.CODE, Bilingual("符号のもと", "encrypted seeds of link codes")),
+    Connection(REGISTRY, HUB_2, Passes.CODE, Bilingual("鍵の半分の受取り", "fetch the other half of its key")),
     Connection(HUB_1, HUB_2, Passes.CODE, Bilingual("符号変換の後半", "the second half of the translation")),
+    Connection(HUB_2, HUB_1, Passes.CODE, Bilingual("公開点の受取り", "fetch the published points")),
     Connection(HUB_1, OVERSIGHT, Passes.LOG, Bilingual("チェックポイントの連署", "have checkpoints cosigned")),
     Connection(OVERSIGHT, HUB_1, Passes.LOG, Bilingual("ログの検証", "verify the log")),
     Connection(OVERSIGHT, HUB_2, Passes.LOG, Bilingual("運営者2の監督", "watch over operator 2")),
     Connection(
-        PORTAL, HUB_1, Passes.CODE, Bilingual("鍵の半分と符号の受取り", "fetch half of its key, and link codes")
+        PORTAL, HUB_1, Passes.CODE, Bilingual("鍵の半分とログの証明の受取り", "fetch half of its key, and proofs")
     ),
     Connection(PORTAL, HUB_2, Passes.CODE, Bilingual("提供等記録の写し", "copies of access records")),
 )
