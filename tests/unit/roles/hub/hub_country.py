@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
-from sqlalchemy import Engine, select
+from sqlalchemy import Column, Connection, Engine, ForeignKey, MetaData, Table, event, insert, select
 
 from kumihimo.country import topology
 from kumihimo.country.keys import PartyPlan, Root, write_directory, write_random_secret
@@ -43,7 +44,7 @@ from kumihimo.roles.hub.api.second import build_second
 from kumihimo.roles.hub.api.shared import Operator
 from kumihimo.roles.hub.settings import Settings
 from kumihimo.roles.hub.store import Standings
-from kumihimo.roles.hub.store.tables import entries
+from kumihimo.roles.hub.store.tables import entries, standings
 
 NOON = datetime(2026, 11, 2, 3, 0, tzinfo=UTC)  # noon in Japan
 HUB_1, HUB_2, REGISTRY = topology.HUB_1, topology.HUB_2, topology.REGISTRY
@@ -236,6 +237,21 @@ class Caller:
     def feed(self, source: PartyId, after: int = 0) -> tuple[FeedEntry, ...]:
         page = self.wire.get(source, "/feed", {"after": after, "limit": 500})
         return self.edge.read(parse_envelope(page), FeedPage, source).value.entries
+
+
+@contextmanager
+def commits_refused(engine: Engine) -> Iterator[None]:
+    """Inside, the database itself refuses every commit of a writing transaction: a constraint checked at the commit."""
+    of = ForeignKey(standings.c.institution, deferrable=True, initially="DEFERRED")
+    claims = Table("claim", MetaData(), Column("of", of, primary_key=True))
+    claims.create(engine, checkfirst=True)
+
+    def claim_something(conn: Connection) -> None:
+        conn.execute(insert(claims).values(of="nobody"))
+
+    event.listen(engine, "commit", claim_something)
+    yield
+    event.remove(engine, "commit", claim_something)
 
 
 def holder_of(institution: str) -> PartyId:

@@ -8,10 +8,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from hub_country import HUB_1, HUB_2, PORTAL, HubCountry, X, Y, code_of
+from hub_country import HUB_1, HUB_2, PORTAL, HubCountry, X, Y, code_of, commits_refused
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event
 
 from kumihimo.domain.codes import decrypt
 from kumihimo.domain.kernel.clock import legal_day
@@ -28,12 +27,8 @@ def test_without_a_durable_entry_there_is_no_answer(country: HubCountry) -> None
     before, told = country.log(), len(country.overseen())
     country.carried.clear()
 
-    def disk_full(_conn: object) -> None:
-        raise OSError("no space left on device")
-
-    event.listen(country.engine(HUB_1), "commit", disk_full)
-    answer = x.post("/inquiries", body)
-    event.remove(country.engine(HUB_1), "commit", disk_full)
+    with commits_refused(country.engine(HUB_1)):
+        answer = x.post("/inquiries", body)
     assert code_of(answer) == "internal"
     assert [path for _, path, _, _ in country.carried] == ["/inquiries"]
     assert (country.log(), len(country.overseen())) == (before, told)

@@ -6,8 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from hub_country import HUB_1, HUB_2, NOON, PORTAL, REGISTRY, HubCountry, X, Y, code_of
-from sqlalchemy import event
+from hub_country import HUB_1, HUB_2, NOON, PORTAL, REGISTRY, HubCountry, X, Y, code_of, commits_refused
 
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
@@ -191,12 +190,8 @@ def test_operator_2_listens_to_operator_1_alone(country: HubCountry) -> None:
 
 
 def test_a_rejection_that_cannot_be_written_down_is_not_answered_as_one(country: HubCountry) -> None:
-    def disk_full(_conn: object) -> None:
-        raise OSError("no space left on device")
-
     body = altered(signed_request(country))
     before = country.log()
-    event.listen(country.engine(HUB_1), "commit", disk_full)
-    assert code_of(country.party(X).post("/inquiries", body)) == "internal"
-    event.remove(country.engine(HUB_1), "commit", disk_full)
+    with commits_refused(country.engine(HUB_1)):
+        assert code_of(country.party(X).post("/inquiries", body)) == "internal"
     assert country.log() == before
