@@ -1,0 +1,18 @@
+"""Reaches (目標値): what is promised of the figures, all in one place. A figure without an entry is information only."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kumihimo.country.benches.figures import Reach
+
+REACHES: Final[dict[str, Reach]] = {
+    "rules.decision": Reach("value", "<", 20),
+    "translate.hop": Reach("ratio", ">=", 0.8),
+    "log.append": Reach("value", ">=", 20_000),
+    "log.inclusion_proof": Reach("value", "<=", 1),
+    "numbering.assign": Reach("value", ">=", 100_000),
+    "inquiry.alone": Reach("value", "<=", 25),
+    "inquiry.throughput": Reach("value", ">=", 150),
+    "inquiry.p99": Reach("value", "<=", 300),
+}
