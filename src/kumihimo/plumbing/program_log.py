@@ -6,8 +6,10 @@ never here.
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -20,7 +22,8 @@ ALLOWED: Final = frozenset(
     {
         "event", "level", "timestamp", "party", "role", "code", "source", "peer", "institution", "provider", "requester",
         "transaction", "affair", "count", "index", "size", "status", "path", "method", "seconds", "kind", "rule_book",
-        "version", "port", "name", "traceback", "dropped", "operator", "witness", "label", "feed", "after", "outcome",
+        "version", "port", "logger", "traceback", "dropped", "operator", "witness", "label", "feed", "after", "outcome",
+        "cosigned", "place",
     }
 )  # fmt: skip
 
@@ -42,8 +45,11 @@ def _places(error: Any) -> list[str]:
     exception = error if isinstance(error, BaseException) else sys.exc_info()[1]
     if exception is None:
         return []
+    kind = type(exception).__name__
+    if isinstance(exception, OSError) and exception.errno is not None:
+        kind = f"{kind} {errno.errorcode.get(exception.errno, exception.errno)}"
     frames = traceback.extract_tb(exception.__traceback__)
-    return [type(exception).__name__, *(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in frames[-8:])]
+    return [kind, *(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in frames[-8:])]
 
 
 class _Named:
@@ -55,7 +61,11 @@ class _Named:
 
 
 def configure(party: str, stream: TextIO) -> None:
-    """Send this process's program log to a stream, one JSON object a line; uvicorn's own messages go there too."""
+    """Send this process's program log to a stream, one JSON object a line.
+
+    Warnings and errors of the libraries and threads that die go there too: what kind and from which place, never their
+    text, since some of them quote what they failed on.
+    """
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -67,16 +77,21 @@ def configure(party: str, stream: TextIO) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=True,
     )
-    handler = _Forward()
-    for name in ("uvicorn", "uvicorn.error", "asyncio"):
-        logger = logging.getLogger(name)
-        logger.handlers = [handler]
-        logger.propagate = False
-        logger.setLevel(logging.WARNING)
+    root = logging.getLogger()
+    root.handlers = [_Forward()]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # without a level of its own it writes every byte down
+    threading.excepthook = _thread_died
 
 
 class _Forward(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        log = structlog.get_logger()
-        error = record.exc_info[1] if record.exc_info else None
-        log.warning("server", name=record.name, kind=record.levelname, exc_info=error)
+        error = record.exc_info[1] if record.exc_info else record.msg if isinstance(record.msg, Exception) else None
+        place = f"{record.filename}:{record.lineno} {record.funcName}"
+        structlog.get_logger().warning(
+            "library", logger=record.name, kind=record.levelname, place=place, exc_info=error
+        )
+
+
+def _thread_died(died: threading.ExceptHookArgs) -> None:
+    structlog.get_logger().error("thread died", exc_info=died.exc_value)

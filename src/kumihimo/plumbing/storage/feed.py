@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -82,12 +82,16 @@ def read_feed(conn: Connection, table: Table, audience: str, after: int, limit: 
     return [FeedItem(seq, kind, json.loads(body), at) for seq, kind, body, at in rows]
 
 
-def delete_feed(conn: Connection, table: Table, audience: str, up_to: int) -> int:
+def delete_feed(conn: Connection, table: Table, audience: str, up_to: int, kinds: Collection[str] | None = None) -> int:
     """Forget items of exactly this audience up to and including number `up_to`; returns how many there were.
 
-    For feeds whose items may not be kept once the consumer has them, such as tickets.
+    Only those of the given kinds, where some are given. For items that may not be kept once the consumer has them, such
+    as tickets.
     """
-    return conn.execute(table.delete().where(table.c.audience == audience, table.c.seq <= up_to)).rowcount
+    forgotten = table.delete().where(table.c.audience == audience, table.c.seq <= up_to)
+    if kinds is not None:
+        forgotten = forgotten.where(table.c.kind.in_(kinds))
+    return conn.execute(forgotten).rowcount
 
 
 def get_cursor(conn: Connection, table: Table, feed: str) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -28,12 +30,10 @@ class PeerClient:
 
     def __init__(self, edge: Edge, timeout: float = 10.0) -> None:
         self._edge = edge
-        self._http = httpx.Client(
-            verify=client_context(edge.identity),
-            timeout=httpx.Timeout(timeout, connect=3.0),
-            limits=httpx.Limits(max_connections=200, max_keepalive_connections=64, keepalive_expiry=60.0),
-            trust_env=False,
-        )
+        self._context = client_context(edge.identity)
+        self._timeout = httpx.Timeout(timeout, connect=3.0)
+        self._pools: dict[PartyId, httpx.Client] = {}
+        self._lock = threading.Lock()
         self._capture = _capture_file(edge.party)
 
     def send(self, path: str, message: Message, reply: type[R]) -> Signed[R]:
@@ -60,7 +60,21 @@ class PeerClient:
         return self._exchange("POST", party, path, content=body)
 
     def close(self) -> None:
-        self._http.close()
+        with self._lock:
+            for pool in self._pools.values():
+                pool.close()
+
+    def _pool(self, party: PartyId) -> httpx.Client:
+        """The connections to one party: a pool shared by address would hand a message to whoever was called there before."""
+        with self._lock:
+            if party not in self._pools:
+                self._pools[party] = httpx.Client(
+                    verify=self._context,
+                    timeout=self._timeout,
+                    limits=httpx.Limits(max_connections=200, max_keepalive_connections=64, keepalive_expiry=60.0),
+                    trust_env=False,
+                )
+            return self._pools[party]
 
     def _request(
         self,
@@ -89,7 +103,7 @@ class PeerClient:
         if url is None:
             raise Problem("peer.unreachable", f"{party} is a client and runs no service")
         try:
-            response = self._http.request(
+            response = self._pool(party).request(
                 method,
                 url + path,
                 content=content,
@@ -103,7 +117,7 @@ class PeerClient:
             return response
         except httpx.HTTPError as error:
             raise Problem(
-                "peer.unreachable", f"{party} ({type(error).__name__})", advice="Try again; nothing was changed here."
+                "peer.unreachable", f"{party} ({_reason(error)})", advice="Try again; nothing was changed here."
             ) from None
 
     def _write_down(
@@ -121,6 +135,16 @@ class PeerClient:
         assert self._capture is not None  # noqa: S101 - called only when capturing
         with self._capture.open("a") as file:
             file.write(json.dumps(line) + "\n")
+
+
+def _reason(error: BaseException) -> str:
+    """Why a peer was not reached; for TLS the library's constant, such as CERTIFICATE_VERIFY_FAILED."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError) and cause.reason:
+            return f"{type(error).__name__}, {cause.reason}"
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__
 
 
 def _capture_file(party: PartyId) -> Path | None:

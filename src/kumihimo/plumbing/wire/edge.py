@@ -10,6 +10,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
 import structlog
@@ -90,7 +91,10 @@ Peer = Annotated[PartyId, Depends(peer_of)]
 
 
 class BodyLimit:
-    """Refuses bodies above `MAX_BODY` bytes before they are read into memory."""
+    """Refuses bodies above `MAX_BODY` bytes before they are read into memory.
+
+    FastAPI's own limit would answer a declared length with plain text instead of a problem document.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -110,7 +114,8 @@ class BodyLimit:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > MAX_BODY:
-                raise _too_large()
+                # FastAPI passes on an HTTPException of a body being read and makes anything else a "bad request".
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return message
 
         await self._app(scope, counted, send)
@@ -142,6 +147,10 @@ def _on_malformed(_request: Request, error: Exception) -> Response:
 
 def _on_http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for HTTPException only
+    if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return problem_response(_too_large())
+    if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's word for a body that no JSON reader can take
+        return problem_response(Problem("message.malformed", "not JSON", where="body", expected="a DSSE envelope"))
     body = {"type": "about:blank", "title": error.detail, "status": error.status_code}
     return Response(json.dumps(body), status_code=error.status_code, media_type=MEDIA_TYPE)
 
@@ -165,11 +174,15 @@ def application(title: str, background: Iterable[Background] = ()) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
-        for work in works:
-            work.start()
-        yield
-        for work in reversed(works):
-            work.stop()
+        with contextlib.ExitStack() as begun:
+            for work in works:
+                try:
+                    work.start()
+                except Exception:
+                    log.exception("background", kind=type(work).__name__)  # the server would tell without saying why
+                    raise
+                begun.callback(work.stop)
+            yield
 
     app = FastAPI(title=title, lifespan=life, docs_url=None, redoc_url=None)
     app.add_middleware(BodyLimit)

@@ -180,11 +180,14 @@ def open_envelope(envelope: Envelope, kind: type[D], keys: KeyBook, *expected: P
 def open_message(
     envelope: Envelope, kind: type[M], keys: KeyBook, *, sender: PartyId, me: PartyId, clock: Clock
 ) -> Signed[M]:
-    """Verify a message: signed by `sender`, addressed to `me`, sent within five minutes of now.
+    """Verify a message: signed by `sender` alone, addressed to `me`, sent within five minutes of now.
 
     Raises Problem (as open_envelope, and message.wrong_signer for another audience, message.stale).
     """
     signed = open_envelope(envelope, kind, keys, sender)
+    if len(envelope.signatures) > 1:
+        signers = ", ".join(envelope.signers())
+        raise Problem("message.wrong_signer", f"signed by {signers}", expected=f"one signature, by {sender}")
     message = signed.value
     if message.audience != me:
         raise Problem("message.wrong_signer", f"addressed to {message.audience}", expected=f"a message to {me}")

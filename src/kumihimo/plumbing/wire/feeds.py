@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
@@ -28,6 +28,7 @@ from kumihimo.plumbing.wire.envelope import Document, Envelope, Part, parse_enve
 
 PAGE = 500
 WAIT_SECONDS = 5.0
+_LAST = 2**63 - 1  # the largest number a feed can give out
 log = structlog.get_logger()
 
 
@@ -53,7 +54,7 @@ class FeedPage(Document):
 class FeedDesk:
     """The producer's side: `GET /feed?after=N` for the party that asks, waiting up to five seconds for news.
 
-    With `forget`, items at or before the asker's cursor are deleted: for feeds whose content may not be kept.
+    Items of the kinds in `forget` are deleted once they are at or before the asker's cursor: their content may not be kept.
     """
 
     def __init__(self, edge: Edge, engine: Engine, table: Table, forget: Iterable[str] = ()) -> None:
@@ -77,32 +78,45 @@ class FeedDesk:
         @app.get("/feed")
         async def feed(
             peer: Peer,
-            after: Annotated[int, Query(ge=0)] = 0,
+            after: Annotated[int, Query(ge=0, le=_LAST)] = 0,
             limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
             wait: Annotated[float, Query(ge=0, le=30)] = 0,
         ) -> Envelope:
             """The asking party's items after its cursor."""
-            event = asyncio.Event()
-            with self._lock:
-                self._waiting[event] = asyncio.get_running_loop()
-            try:
-                items = await run_in_threadpool(self._read, peer, after, limit)
-                if not items and wait > 0:
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(event.wait(), wait)
-                    items = await run_in_threadpool(self._read, peer, after, limit)
-            finally:
-                with self._lock:
-                    del self._waiting[event]
+            self._edge.directory.party(peer)  # a certificate outlives its party's place in the directory
+            items = await self._next(peer, after, limit, wait)
             entries = tuple(FeedEntry(seq=i.seq, kind=i.kind, at=i.at, body=i.body) for i in items)
             page = FeedPage(source=self._edge.party, audience=peer, after=after, entries=entries)
             return await run_in_threadpool(self._edge.answer, page)
 
+    async def _next(self, peer: PartyId, after: int, limit: int, wait: float) -> list[FeedItem]:
+        """What comes after the cursor, as soon as there is something, nothing once `wait` seconds have passed."""
+        if after and self._forget_kinds:
+            await run_in_threadpool(self._forget, peer, after)
+        event, loop = asyncio.Event(), asyncio.get_running_loop()
+        deadline = loop.time() + wait
+        with self._lock:
+            self._waiting[event] = loop
+        try:
+            while True:
+                event.clear()  # before reading: what is appended from here on wakes us again
+                items = await run_in_threadpool(self._read, peer, after, limit)
+                left = deadline - loop.time()
+                if items or left <= 0:
+                    return items
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(event.wait(), left)
+        finally:
+            with self._lock:
+                del self._waiting[event]
+
     def _read(self, peer: PartyId, after: int, limit: int) -> list[FeedItem]:
-        with self._engine.begin() as conn:
-            if after and self._forget_kinds:
-                delete_feed(conn, self._table, peer, after)
+        with self._engine.connect() as conn:
             return read_feed(conn, self._table, peer, after, limit)
+
+    def _forget(self, peer: PartyId, after: int) -> None:
+        with self._engine.begin() as conn:
+            delete_feed(conn, self._table, peer, after, self._forget_kinds)
 
 
 class FeedReader(Background):
@@ -149,7 +163,7 @@ class FeedReader(Background):
                 self._stopping.wait(pause)
                 pause = min(pause * 2, 5.0)
             except Exception:
-                log.exception("feed.stopped", source=self._source)
+                log.exception("feed.failed", source=self._source)
                 self._stopping.wait(pause)
                 pause = min(pause * 2, 5.0)
 
@@ -165,9 +179,22 @@ class FeedReader(Background):
             raise Problem("message.replayed", f"a page of {page.audience} after {page.after}", where=self._source)
         if not page.entries:
             return 0
-        with self._engine.begin() as conn:
-            for entry in page.entries:
-                self._apply(conn, FeedItem(entry.seq, entry.kind, entry.body, entry.at))
-            set_cursor(conn, self._cursors, self._source, page.entries[-1].seq)
-        self._after_commit()
+        self._take(page.entries)
         return len(page.entries)
+
+    def _take(self, entries: Sequence[FeedEntry]) -> None:
+        """Apply items and move the cursor in one transaction; those before an item that cannot be applied are kept."""
+        applied = 0
+        try:
+            with self._engine.begin() as conn:
+                for entry in entries:
+                    self._apply(conn, FeedItem(entry.seq, entry.kind, entry.body, entry.at))
+                    applied += 1
+                set_cursor(conn, self._cursors, self._source, entries[-1].seq)
+        except Exception:
+            if applied < len(entries):
+                log.error("feed.stopped", source=self._source, index=entries[applied].seq, kind=entries[applied].kind)
+                if applied:
+                    self._take(entries[:applied])
+            raise
+        self._after_commit()

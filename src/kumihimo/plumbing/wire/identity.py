@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
 from kumihimo.domain.sealing import SealingKey, SigningKey, VerifyKey
 from kumihimo.plumbing.storage import read_secret
@@ -36,7 +37,7 @@ class Identity:
 
     @property
     def certificate_file(self) -> Path:
-        return self.folder / "tls.pem"
+        return self._public("tls.pem")
 
     @property
     def key_file(self) -> Path:
@@ -45,9 +46,23 @@ class Identity:
 
     @property
     def root_file(self) -> Path:
-        return self.folder / "root.pem"
+        return self._public("root.pem")
 
     def anchors(self) -> dict[PartyId, VerifyKey]:
-        """The two operators' verification keys."""
-        pinned: dict[str, str] = json.loads((self.folder / "anchors.json").read_text())
-        return {PartyId(party): VerifyKey.from_bytes(from_b64(text, party)) for party, text in pinned.items()}
+        """The two operators' verification keys. Raises Problem(key.missing, file.unreadable)."""
+        path = self._public("anchors.json")
+        try:
+            pinned: dict[str, str] = json.loads(path.read_text())
+            return {PartyId(party): VerifyKey.from_bytes(from_b64(text, party)) for party, text in pinned.items()}
+        except (OSError, ValueError, AttributeError, TypeError, Problem):
+            raise Problem(
+                "file.unreadable", "not the operators' keys", where=str(path), expected="a JSON object: party to key"
+            ) from None
+
+    def _public(self, name: str) -> Path:
+        path = self.folder / name
+        if not path.is_file():
+            raise Problem(
+                "key.missing", name, where=str(path), expected="a file", advice="Restore the key folder of this party."
+            )
+        return path

@@ -49,7 +49,9 @@ class LinkKeys:
         key = assemble_key(shares[0], shares[1])
         try:
             write_secret(self._edge.identity.folder / f"link-{label}.key", key)
-        except Problem:
+        except Problem as problem:
+            if problem.code != "key.exists":  # somebody fetched the same key at the same time
+                raise
             return read_secret(self._edge.identity.folder / f"link-{label}.key")
         return key
 

@@ -30,10 +30,11 @@ def from_document(body: bytes, status: int, source: str) -> Problem:
     """The problem that a peer reported; a body that is no problem document becomes an internal problem."""
     try:
         document = json.loads(body)
-        code = str(document["type"]).removeprefix(_URN)
-        if code in CATALOGUE:
-            parts = {name: document.get(name) for name in ("where", "expected", "advice")}
-            return Problem(code, str(document["detail"]), **parts)
-    except (ValueError, KeyError, TypeError):
-        pass
+    except (ValueError, RecursionError):
+        document = None
+    if isinstance(document, dict):
+        code = str(document.get("type")).removeprefix(_URN)
+        detail, *others = (document.get(name) for name in ("detail", "where", "expected", "advice"))
+        if code in CATALOGUE and isinstance(detail, str) and all(o is None or isinstance(o, str) for o in others):
+            return Problem(code, detail, *others)
     return Problem("internal", f"{source} answered with status {status} and no problem document")

@@ -27,8 +27,15 @@ class _Server(uvicorn.Server):
 def serve(app: FastAPI, identity: Identity, host: str, port: int, ready: Callable[[], None] = lambda: None) -> None:
     """Serve until SIGTERM or SIGINT; `ready` is called once the port accepts connections.
 
-    Exits the process with status 1 or 3 when the port cannot be bound or the application does not start.
+    Exits the process with status 3 when the port cannot be bound or the application does not start.
     """
+    server(app, identity, host, port, ready).run()
+
+
+def server(
+    app: FastAPI, identity: Identity, host: str, port: int, ready: Callable[[], None] = lambda: None
+) -> uvicorn.Server:
+    """What `serve` runs, for those who run it in a thread: it ends after `should_exit` has been set to true."""
     config = uvicorn.Config(
         app,
         host=host,
@@ -36,6 +43,7 @@ def serve(app: FastAPI, identity: Identity, host: str, port: int, ready: Callabl
         http=PeerProtocol,
         ws="none",
         loop="uvloop",
+        lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -45,4 +53,4 @@ def serve(app: FastAPI, identity: Identity, host: str, port: int, ready: Callabl
     config.load()
     context: ssl.SSLContext = server_context(identity)
     config.ssl = context
-    _Server(config, ready).run()
+    return _Server(config, ready)

@@ -49,11 +49,11 @@ class RoleSettings(BaseSettings):
     def load(cls, path: Path) -> Self:
         """Read a settings file. Raises Problem(file.unreadable)."""
         try:
-            values: dict[str, Any] = tomllib.loads(path.read_text())
+            values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
             settings = cls(**values)
-        except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+        except (OSError, ValueError) as error:  # the errors of TOML, UTF-8, pydantic and its settings are ValueErrors
             raise Problem(
-                "file.unreadable", str(error), where=str(path), expected=f"{cls.__module__} in TOML"
+                "file.unreadable", _fault(error), where=str(path), expected=f"{cls.__module__} in TOML"
             ) from None
         base = path.parent.resolve()
         return settings.model_copy(
@@ -68,6 +68,15 @@ class RoleSettings(BaseSettings):
         """The edge this role speaks through. Raises Problem where keys or directory are missing or not to be trusted."""
         identity = Identity(PartyId(self.party), self.keys)
         return Edge(identity, Directory.load(self.directory, identity.anchors()), clock)
+
+
+def _fault(error: Exception) -> str:
+    """What is wrong with a settings file, without the values: a store URL may carry a password."""
+    if isinstance(error, ValidationError):
+        return "; ".join(
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False)
+        )
+    return str(error)
 
 
 def _absolute(store: str, base: Path) -> str:
