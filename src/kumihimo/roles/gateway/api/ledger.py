@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import FastAPI
 from sqlalchemy import Connection
 
@@ -37,6 +39,17 @@ def prepare(settings: LedgerSettings) -> None:
     engine.dispose()
 
 
+def following(store: LedgerStore, clock: Clock) -> Callable[[Connection, FeedItem], None]:
+    """What the ledger does with an item of the registry's feed."""
+
+    def apply(conn: Connection, item: FeedItem) -> None:
+        person = event_of(item)
+        if person is not None:
+            store.follow(conn, person, clock.now())
+
+    return apply
+
+
 def build(settings: LedgerSettings, clock: Clock = SystemClock()) -> FastAPI:  # noqa: B008 - stateless
     """The ledger of one institution. Raises Problem where keys, directory or store are not as they must be."""
     edge = settings.edge(clock)
@@ -49,15 +62,12 @@ def build(settings: LedgerSettings, clock: Clock = SystemClock()) -> FastAPI:  #
     addressees = Addressees(store, edge, client)
     issuing = CodeIssuing(store, edge, client, SystemRandomness())
 
-    def apply(conn: Connection, item: FeedItem) -> None:
-        person = event_of(item)
-        if person is not None:
-            store.follow(conn, person, clock.now())
-
     def own_desk(peer: PartyId) -> bool:
         return peer == desk
 
-    app = application(edge.party, background=[FeedReader(client, edge, REGISTRY, engine, feed_cursor, apply)])
+    app = application(
+        edge.party, background=[FeedReader(client, edge, REGISTRY, engine, feed_cursor, following(store, clock))]
+    )
 
     @app.post("/take-ins")
     def take_in(envelope: Envelope, peer: Peer) -> Envelope:
