@@ -26,11 +26,11 @@ def run(*arguments: str) -> tuple[int, list[dict[str, Any]], str]:
 
 
 @pytest.fixture(scope="module")
-def everything() -> Iterator[tuple[int, list[dict[str, Any]], str]]:
+def everything() -> tuple[int, list[dict[str, Any]], str]:
     """All benches, once. Nothing is promised: how fast this machine is today is no matter of tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench, "REACHES", {})
-        yield run("all", "--quick")
+        return run("all", "--quick")
 
 
 def test_every_bench_prints_well_formed_figures(everything: tuple[int, list[dict[str, Any]], str]) -> None:
