@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI, Request, Response
@@ -26,6 +27,7 @@ class OversightBody:
     signer: NoteKey = WITNESS
     states: dict[str, WitnessedState] = field(default_factory=dict)
     asked: list[int] = field(default_factory=list)
+    cosigned: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         key = log_key(self.country.operators[HUB_1].settings).verifier_key
@@ -41,6 +43,7 @@ class OversightBody:
                 size = "" if refusal.stored_size is None else f"{refusal.stored_size}\n"
                 return Response(size, status_code=refusal.witness_status)
             self.states[accepted.origin] = accepted.state
+            self.cosigned.set()
             return Response(accepted.cosignature.line())
 
         self.country.apps[OVERSIGHT] = app
@@ -62,8 +65,8 @@ class LogReader:
         return self.caller.wire.get(HUB_1, f"/log{EntryBundle(index, width).path}")
 
 
-def sequencer(country: HubCountry) -> Sequencer:
+def sequencer(country: HubCountry, seconds: float = 1.0) -> Sequencer:
     """The sequencer of operator 1 as it is when the process has just started."""
     operator = country.operators[HUB_1]
     tree = TreeStore(operator.engine)
-    return Sequencer(tree, log_key(operator.settings), witnesses(operator), country.clock, 1.0)
+    return Sequencer(tree, log_key(operator.settings), witnesses(operator), country.clock, seconds)

@@ -192,10 +192,11 @@ def test_a_store_whose_entries_were_changed_does_not_start(country: HubCountry) 
         sequencer(country)
 
 
-def test_a_started_sequencer_publishes_by_itself_and_finishes_when_stopped(country: HubCountry) -> None:
-    OversightBody(country)
-    clerk = sequencer(country)
-    clerk.start()
+def test_a_started_sequencer_publishes_by_itself_and_finishes_what_it_began_when_stopped(country: HubCountry) -> None:
+    body = OversightBody(country)
     write(country, 4)
+    clerk = sequencer(country, seconds=0.01)
+    clerk.start()
+    assert body.cosigned.wait(30)
     clerk.stop()
     assert (opened(country).checkpoint.size, len(opened(country).cosigned)) == (4, 1)

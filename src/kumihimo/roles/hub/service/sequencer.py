@@ -24,6 +24,7 @@ from kumihimo.roles.hub.service.witnessing import Witness
 from kumihimo.roles.hub.store import PublishedCheckpoint
 
 MOST_AT_ONCE: Final = 65_536
+STOP_SECONDS: Final = 5.0
 log = structlog.get_logger()
 
 
@@ -56,9 +57,9 @@ class Sequencer(Background):
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the checkpoint under way, and publish what is left."""
+        """Let the checkpoint under way be finished; entries after it are published at the next start."""
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(STOP_SECONDS)
 
     def tick(self) -> PublishedCheckpoint | None:
         """Publish a checkpoint over the entries so far, or add what cosignatures the last one still lacks.
@@ -115,9 +116,7 @@ class Sequencer(Background):
         return frontier
 
     def _run(self) -> None:
-        stopping = False
-        while not stopping:
-            stopping = self._stopping.wait(self._seconds)
+        while not self._stopping.wait(self._seconds):
             try:
                 self.tick()
             except Exception:
