@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +18,7 @@ from kumihimo.country.scenarios.first_case import STAFF
 from kumihimo.domain.kernel import Address, FourItems, PersonName, Problem, Sex, fiscal_year, parse_date
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
 from kumihimo.plumbing.wire.messages.provision import Inquired
-from kumihimo.roles.gateway.service.imports import read_copies
+from kumihimo.roles.gateway.service.imports import RejectedRow, read_copies
 
 CountryFolder = Annotated[Path, typer.Option("--country", help="The folder of a running country.")]
 BATCH = 1_000
@@ -104,20 +105,20 @@ def import_copies(
     read = read_copies(file, item)
     desk = Desk.of(Country.open(country), institution)
     placed = 0
-    lines: list[str] = [row.text() for row in read.rejected]
+    faults = list(read.rejected)
     for start in range(0, len(read.accepted), BATCH):
-        batch = read.accepted[start : start + BATCH]
-        reply = desk.place_copies(batch)
+        reply = desk.place_copies(read.accepted[start : start + BATCH])
         placed += reply.placed
-        lines += [
-            f"row {start + one.position + 1} of the readable ones: {one.reason} [{one.code}]" for one in reply.rejected
+        faults += [
+            RejectedRow(read.lines[start + one.position], "copy", one.reason, f"what the exchange accepts [{one.code}]")
+            for one in reply.rejected
         ]
-    console.print(f"{placed} placed, {len(lines)} rejected")
-    for line in lines[:20]:
+    whole = replace(read, rejected=tuple(faults))
+    console.print(f"{placed} placed, {whole.rejected_rows} rows rejected")
+    for line in whole.to_text().splitlines()[:20]:
         console.print(f"  {line}", markup=False)
-    if len(lines) > 20:
-        console.print(f"  … and {len(lines) - 20} more" + ("" if report else "; --report FILE writes them all"))
     if report is not None:
-        report.write_text("\n".join(lines) + "\n")
-    if lines:
+        report.write_text(whole.to_csv())
+        console.print(f"Every fault is in {report}.")
+    if faults:
         raise typer.Exit(1)

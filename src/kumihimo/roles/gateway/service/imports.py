@@ -46,6 +46,7 @@ class ImportReport:
     item: str
     accepted: tuple[CopyOf, ...]
     rejected: tuple[RejectedRow, ...]
+    lines: tuple[int, ...]  # of the accepted rows, in their order
 
     @property
     def rejected_rows(self) -> int:
@@ -86,6 +87,7 @@ def read_copies(path: Path, item: str) -> ImportReport:
         case other:
             raise _unreadable(path, f"the ending {other!r}", "a file ending in .csv, .json, .jsonl or .ndjson")
     accepted: list[CopyOf] = []
+    lines: list[int] = []
     rejected: list[RejectedRow] = []
     seen: dict[tuple[str, date], int] = {}
     for line, row in rows:
@@ -96,8 +98,9 @@ def read_copies(path: Path, item: str) -> ImportReport:
                 copy, wrong = None, [RejectedRow(line, "valid_from", f"the same as in line {first}", "each copy once")]
         if copy is not None:
             accepted.append(copy)
+            lines.append(line)
         rejected.extend(wrong)
-    return ImportReport(path.name, item, tuple(accepted), tuple(rejected))
+    return ImportReport(path.name, item, tuple(accepted), tuple(rejected), tuple(lines))
 
 
 def _text(path: Path) -> str:
