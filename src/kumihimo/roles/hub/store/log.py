@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, Table, func, insert, select, update
 
 from kumihimo.domain.sealing import commit
 from kumihimo.plumbing.storage import GroupCommitWriter, append_feed
@@ -87,41 +87,75 @@ class LogStore:
             conn.execute(update(t.outcomes).where(t.outcomes.c.mark == mark).values(relayed_at=at))
 
     def _write(self, conn: Connection, items: Sequence[Append]) -> list[LoggedRecord | None]:
-        index = next_index(conn)
+        first = next_index(conn)
         used = _marks_made(conn, [item.mark for item in items if item.mark is not None])
         results: list[LoggedRecord | None] = []
+        taken: list[_Entry] = []
         for item in items:
             if item.mark is not None and item.mark in used:
                 results.append(None)
                 continue
-            results.append(self._write_one(conn, index, item))
-            index += 1
+            entry = self._entry(first + len(taken), item)
+            taken.append(entry)
+            results.append(entry.logged)
             if item.mark is not None:
                 used.add(item.mark)
+        _insert_all(conn, t.entries, [entry.row() for entry in taken])
+        _insert_all(conn, t.marks, [entry.mark_row() for entry in taken if entry.item.mark is not None])
+        _insert_all(conn, t.outcomes, [entry.outcome_row() for entry in taken if entry.item.report is not None])
+        for entry in taken:
+            told = OversightRecord(index=entry.index, logged=entry.logged).model_dump(mode="json")
+            append_feed(conn, t.feed, self._overseer, RECORD_KIND, told, entry.item.record.logged_at)
         return results
 
-    def _write_one(self, conn: Connection, index: int, item: Append) -> LoggedRecord:
-        record, written = item.record, item.record.to_bytes()
+    def _entry(self, index: int, item: Append) -> _Entry:
+        written = item.record.to_bytes()
         commitment = commit(item.salt, written)
         # Signed inside the transaction, so that the overseer's item commits with the entry; it leaves only after that.
-        promise = self._promise(LogPromise(index=index, entry=b64(commitment), logged_at=record.logged_at))
-        logged = LoggedRecord(record=record, salt=b64(item.salt), promise=promise)
-        entry = {
-            "entry_index": index,
-            "commitment": commitment,
-            "salt": item.salt,
-            "record": written.decode(),
-            "transaction_number": record.transaction,
-            "logged_at": record.logged_at,
+        promise = self._promise(LogPromise(index=index, entry=b64(commitment), logged_at=item.record.logged_at))
+        logged = LoggedRecord(record=item.record, salt=b64(item.salt), promise=promise)
+        return _Entry(index, item, written, commitment, logged)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An entry about to be written, and its rows."""
+
+    index: int
+    item: Append
+    written: bytes
+    commitment: bytes
+    logged: LoggedRecord
+
+    def row(self) -> dict[str, object]:
+        return {
+            "entry_index": self.index,
+            "commitment": self.commitment,
+            "salt": self.item.salt,
+            "record": self.written.decode(),
+            "transaction_number": self.item.record.transaction,
+            "logged_at": self.item.record.logged_at,
         }
-        conn.execute(insert(t.entries), entry)
-        if item.mark is not None:
-            conn.execute(insert(t.marks), {"mark": item.mark, "made_at": record.logged_at})
-        if item.report is not None:
-            conn.execute(insert(t.outcomes), _outcome_row(item.mark, item.report, logged))
-        body = OversightRecord(index=index, logged=logged).model_dump(mode="json")
-        append_feed(conn, t.feed, self._overseer, RECORD_KIND, body, record.logged_at)
-        return logged
+
+    def mark_row(self) -> dict[str, object]:
+        return {"mark": self.item.mark, "made_at": self.item.record.logged_at}
+
+    def outcome_row(self) -> dict[str, object]:
+        report = self.item.report
+        if report is None or self.item.mark is None:
+            raise ValueError("an outcome is kept under a mark")
+        return {
+            "mark": self.item.mark,
+            "outcome": report.outcome.value,
+            "payload_hash": report.payload_hash,
+            "report": report.envelope.model_dump_json(),
+            "logged": self.logged.model_dump_json(),
+        }
+
+
+def _insert_all(conn: Connection, table: Table, rows: list[dict[str, object]]) -> None:
+    if rows:
+        conn.execute(insert(table), rows)
 
 
 def next_index(conn: Connection) -> int:
@@ -133,15 +167,3 @@ def _marks_made(conn: Connection, asked: list[str]) -> set[str]:
     if not asked:
         return set()
     return set(conn.execute(select(t.marks.c.mark).where(t.marks.c.mark.in_(asked))).scalars())
-
-
-def _outcome_row(mark: str | None, report: Report, logged: LoggedRecord) -> dict[str, object]:
-    if mark is None:
-        raise ValueError("an outcome is kept under a mark")
-    return {
-        "mark": mark,
-        "outcome": report.outcome.value,
-        "payload_hash": report.payload_hash,
-        "report": report.envelope.model_dump_json(),
-        "logged": logged.model_dump_json(),
-    }
