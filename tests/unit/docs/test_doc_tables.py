@@ -1,0 +1,55 @@
+"""What the documents say about the code is what the code says."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kumihimo.domain.kernel.errors import CATALOGUE
+
+ROOT = Path(__file__).resolve().parents[3]
+GENERATOR = runpy.run_path(str(ROOT / "scripts" / "doc_tables.py"))
+WITH_TABLES: Callable[[str], str] = GENERATOR["with_tables"]
+FOLDERS = "docs|scripts|src|tests|domain|plumbing|roles|country|cli"
+PAGES = sorted([*ROOT.glob("README*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def _code_blocks(page: str) -> list[str]:
+    return re.findall(r"^```sh\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", GENERATOR["DOCUMENTS"])
+def test_the_tables_of_a_document_are_those_the_code_gives(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert "<!-- begin: " in text
+    assert WITH_TABLES(text) == text, "run .venv/bin/python scripts/doc_tables.py"
+
+
+def test_the_table_of_problems_has_every_code_of_the_catalogue_and_no_other() -> None:
+    text = (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8")
+    table = text.partition("<!-- begin: problems -->")[2].partition("<!-- end: problems -->")[0]
+    rows = re.findall(r"^\| `([^`]+)` \| (\d+) \| (.+) \|$", table, re.MULTILINE)
+    assert {code: (int(status), title) for code, status, title in rows} == CATALOGUE
+
+
+def test_both_languages_of_the_readme_give_the_same_commands_and_sections() -> None:
+    assert _code_blocks("README.md") == _code_blocks("README.ja.md")
+    english, japanese = (
+        re.findall(r"^#+ ", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+        for page in ("README.md", "README.ja.md")
+    )
+    assert english == japanese
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_a_document_names_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(rf"`((?:{FOLDERS})/(?:[a-z0-9_]+/)*(?:[a-z0-9_]+\.[a-z]+)?)`", text)
+    linked = re.findall(r"\]\(([^)#:]+)\)", text)
+    missing = {name for name in named if not any((base / name).exists() for base in (ROOT, ROOT / "src" / "kumihimo"))}
+    missing |= {name for name in linked if not (page.parent / name).exists()}
+    assert not missing
