@@ -84,7 +84,10 @@ class ShowAccesses(Message):
 
 
 class AccessShown(Part):
-    """One access as the portal shows it; `sentence` in both languages; proof file once the log has it."""
+    """One access as the portal shows it; `sentence` in both languages; proof file once the log has it.
+
+    `proof_problem` is the code of what stood against making a proof; None also while the log has not come so far yet.
+    """
 
     transaction: str
     record: LogRecord
@@ -93,6 +96,7 @@ class AccessShown(Part):
     sentence_en: str
     proof: str | None = None  # the offline proof file, JSON
     outcome_proof: str | None = None
+    proof_problem: str | None = None
     received_at: AwareDatetime
 
 
