@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import runpy
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 
+from kumihimo.cli.main import app
 from kumihimo.domain.kernel.errors import CATALOGUE
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -53,3 +56,21 @@ def test_every_file_a_document_names_exists(page: Path) -> None:
     missing = {name for name in named if not any((base / name).exists() for base in (ROOT, ROOT / "src" / "kumihimo"))}
     missing |= {name for name in linked if not (page.parent / name).exists()}
     assert not missing
+
+
+def _commands() -> list[list[str]]:
+    """Every `kumihimo …` line of a document's shell blocks, as words."""
+    blocks = "".join(block for page in PAGES for block in _code_blocks(str(page.relative_to(ROOT))))
+    lines = blocks.replace("\\\n", " ").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))[:1] == ["kumihimo"]]
+
+
+@pytest.mark.parametrize("words", _commands(), ids=" ".join)
+def test_every_command_a_document_shows_exists_with_its_options(words: list[str]) -> None:
+    command = typer.main.get_command(app)
+    rest = words[1:]
+    while rest and (inner := getattr(command, "commands", {}).get(rest[0])) is not None:
+        command, rest = inner, rest[1:]
+    assert not getattr(command, "commands", {}), f"{' '.join(words)} names no command"
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert {word for word in rest if word.startswith("--")} <= options
