@@ -1,0 +1,89 @@
+"""Intake (配信の受入れ): link codes, access records and outcomes from operator 2, each checked before it is kept.
+
+The portal takes no one's word alone: a record is kept only when operator 1 has promised to log exactly it, so that neither
+operator can show a resident what the log does not hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+from pydantic import ValidationError
+
+from kumihimo.domain.codes import decrypt
+from kumihimo.domain.kernel import Problem
+from kumihimo.plumbing.storage import FeedItem
+from kumihimo.plumbing.wire.edge import Edge
+from kumihimo.plumbing.wire.envelope import Part, from_b64, malformed
+from kumihimo.plumbing.wire.messages.codes import CodesIssued
+from kumihimo.plumbing.wire.messages.inquiry import EntryKind, LoggedRecord, PortalAccess, PortalOutcome
+from kumihimo.plumbing.wire.remote_log import check_logged
+from kumihimo.roles.portal.service.accounts import ticket_hash
+from kumihimo.roles.portal.store import UNKNOWN_TICKETS, KeptRecord, Transaction
+
+P = TypeVar("P", bound=Part)
+log = structlog.get_logger()
+
+
+class Intake:
+    """Applies the items of operator 2's feed. `secret` gives the decryption key of the portal's link codes."""
+
+    def __init__(self, edge: Edge, secret: Callable[[], bytes]) -> None:
+        self._edge = edge
+        self._secret = secret
+
+    def apply(self, transaction: Transaction, item: FeedItem) -> None:
+        """Take in one item inside the feed's transaction; an item taken in before changes nothing.
+
+        Raises Problem for an item that does not hold: the feed must stop at it rather than lose a record.
+        """
+        match item.kind:
+            case "codes":
+                self._take_codes(transaction, _read(item, CodesIssued))
+            case "access":
+                self._take_access(transaction, _read(item, PortalAccess))
+            case "outcome":
+                told = _read(item, PortalOutcome)
+                transaction.keep_outcome(self._kept(told.logged, told.transaction, EntryKind.OUTCOME))
+            case other:
+                raise Problem("message.malformed", f"an item of kind {other[:40]!r}", expected="codes, access, outcome")
+
+    def _take_codes(self, transaction: Transaction, issued: CodesIssued) -> None:
+        unknown = 0
+        for code in issued.codes:
+            account = transaction.account_awaiting(ticket_hash(code.ticket))
+            if account is None:
+                transaction.count(UNKNOWN_TICKETS)
+                unknown += 1
+                continue
+            transaction.give_code(account, decrypt(from_b64(code.ciphertext, "ciphertext"), self._secret()))
+        if unknown:
+            log.warning("codes.unknown_tickets", count=unknown)
+
+    def _take_access(self, transaction: Transaction, access: PortalAccess) -> None:
+        kept = self._kept(access.logged, access.transaction, EntryKind.REQUEST)
+        link_code = decrypt(from_b64(access.subject, "subject"), self._secret())
+        transaction.keep_access(kept, link_code)
+
+    def _kept(self, logged: LoggedRecord, transaction: str, kind: EntryKind) -> KeptRecord:
+        promised = check_logged(self._edge, logged)
+        record = logged.record
+        if record.entry is not kind or record.transaction != transaction:
+            raise Problem("log.proof_invalid", "the record is about something else", where="record", expected=kind)
+        return KeptRecord(
+            index=promised.index,
+            transaction=transaction,
+            commitment=promised.commitment,
+            salt=from_b64(logged.salt, "salt"),
+            record=record,
+            received_at=self._edge.clock.now(),
+        )
+
+
+def _read(item: FeedItem, kind: type[P]) -> P:
+    try:
+        return kind.model_validate(item.body)
+    except ValidationError as error:
+        raise malformed(error, f"item {item.seq} of kind {item.kind}") from None

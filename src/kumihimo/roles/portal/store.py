@@ -1,0 +1,218 @@
+"""Store of My Portal (マイ・ポータルの台帳): accounts with the portal's own link code, and the access records about each code.
+
+It names nobody: an account is a random number, and who holds it is known only where it was opened. Access records are kept
+by link code, so that those that came before the account are there when it is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+    update,
+)
+
+from kumihimo.domain.kernel import Problem
+from kumihimo.plumbing.storage import UtcDateTime, cursor_table
+from kumihimo.plumbing.wire.messages.inquiry import LogRecord
+
+MIGRATIONS: Final = "kumihimo.roles.portal.migrations"
+metadata = MetaData()
+
+account = Table(
+    "account",
+    metadata,
+    Column("account", String(32), primary_key=True),
+    Column("link_code", LargeBinary),
+    Column("opened_by", String(40), nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+)
+Index("ix_account_link_code", account.c.link_code)
+
+# SHA-256 of a ticket whose link code is still under way; the row goes when the code has come.
+ticket = Table(
+    "ticket",
+    metadata,
+    Column("ticket_hash", String(64), primary_key=True),
+    Column("account", String(32), ForeignKey("account.account"), nullable=False),
+)
+
+# The log index is the key: one transaction number may have several records, a refused replay among them.
+access = Table(
+    "access",
+    metadata,
+    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("link_code", LargeBinary, nullable=False),
+    Column("transaction_number", String(32), nullable=False),
+    Column("commitment", LargeBinary, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("record", Text, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+)
+Index("ix_access_link_code", access.c.link_code, access.c.log_index)
+
+outcome = Table(
+    "outcome",
+    metadata,
+    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("transaction_number", String(32), nullable=False),
+    Column("commitment", LargeBinary, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("record", Text, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+)
+Index("ix_outcome_transaction_number", outcome.c.transaction_number, outcome.c.log_index)
+
+# Things that are passed over but must be noticed, by name.
+tally = Table(
+    "tally",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+
+feed_cursor = cursor_table(metadata)
+
+UNKNOWN_TICKETS: Final = "unknown_tickets"
+_IN = 5_000  # bound parameters in one statement
+
+
+@dataclass(frozen=True)
+class KeptRecord:
+    """A record of the log as kept: its index, its commitment and salt (32 bytes each), and what it says."""
+
+    index: int
+    transaction: str
+    commitment: bytes
+    salt: bytes
+    record: LogRecord
+    received_at: datetime
+
+
+class PortalStore:
+    """The portal's store; all work is done inside `transaction()`, or `reading()` where nothing is written."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """One transaction, all or nothing."""
+        with self._engine.begin() as conn:
+            yield Transaction(conn)
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """One transaction that only reads, and waits for nobody."""
+        with self._engine.connect() as conn:
+            yield Transaction(conn)
+
+
+class Transaction:
+    """The queries of one transaction."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    def account_awaiting(self, ticket_hash: str) -> str | None:
+        """The account whose link code is under way under a ticket."""
+        found: str | None = self._conn.scalar(select(ticket.c.account).where(ticket.c.ticket_hash == ticket_hash))
+        return found
+
+    def opened_by(self, name: str) -> str | None:
+        """The institution that opened an account; None when there is no such account."""
+        found: str | None = self._conn.scalar(select(account.c.opened_by).where(account.c.account == name))
+        return found
+
+    def open_account(self, name: str, ticket_hash: str, opened_by: str, at: datetime) -> None:
+        """A new account without link code, and the ticket under which the code will come."""
+        self._conn.execute(insert(account).values(account=name, link_code=None, opened_by=opened_by, opened_at=at))
+        self._conn.execute(insert(ticket).values(ticket_hash=ticket_hash, account=name))
+
+    def give_code(self, name: str, link_code: bytes) -> None:
+        """The account has its link code: its tickets are forgotten."""
+        self._conn.execute(update(account).where(account.c.account == name).values(link_code=link_code))
+        self._conn.execute(delete(ticket).where(ticket.c.account == name))
+
+    def count(self, name: str) -> None:
+        """One more of something that was passed over."""
+        if self._conn.execute(update(tally).where(tally.c.name == name).values(count=tally.c.count + 1)).rowcount == 0:
+            self._conn.execute(insert(tally).values(name=name, count=1))
+
+    def counted(self, name: str) -> int:
+        """How many were passed over."""
+        return int(self._conn.scalar(select(tally.c.count).where(tally.c.name == name)) or 0)
+
+    def keep_access(self, kept: KeptRecord, link_code: bytes) -> None:
+        """Keep an access record; once more changes nothing. Raises Problem(log.inconsistent) for another at its index."""
+        if self._is_new(access, kept):
+            self._conn.execute(insert(access).values(link_code=link_code, **_values(kept)))
+
+    def keep_outcome(self, kept: KeptRecord) -> None:
+        """Keep an outcome; once more changes nothing. Raises Problem(log.inconsistent) for another at its index."""
+        if self._is_new(outcome, kept):
+            self._conn.execute(insert(outcome).values(**_values(kept)))
+
+    def accesses(self, name: str) -> list[KeptRecord]:
+        """The access records about an account's holder, newest first; none while the link code is under way."""
+        here = account.c.link_code == access.c.link_code
+        query = select(access).join(account, here).where(account.c.account == name)
+        return [_kept(row) for row in self._conn.execute(query.order_by(access.c.log_index.desc()))]
+
+    def outcomes(self, transactions: Sequence[str]) -> dict[str, list[KeptRecord]]:
+        """The outcomes reported for transactions, oldest first."""
+        found: dict[str, list[KeptRecord]] = {}
+        for start in range(0, len(transactions), _IN):
+            chosen = outcome.c.transaction_number.in_(transactions[start : start + _IN])
+            for row in self._conn.execute(select(outcome).where(chosen).order_by(outcome.c.log_index)):
+                found.setdefault(row.transaction_number, []).append(_kept(row))
+        return found
+
+    def _is_new(self, table: Table, kept: KeptRecord) -> bool:
+        known = self._conn.scalar(select(table.c.commitment).where(table.c.log_index == kept.index))
+        if known is None:
+            return True
+        if known != kept.commitment:
+            raise Problem("log.inconsistent", f"two records promised at index {kept.index}", where=table.name)
+        return False
+
+
+def _values(kept: KeptRecord) -> dict[str, object]:
+    return {
+        "log_index": kept.index,
+        "transaction_number": kept.transaction,
+        "commitment": kept.commitment,
+        "salt": kept.salt,
+        "record": kept.record.to_bytes().decode(),
+        "received_at": kept.received_at,
+    }
+
+
+def _kept(row: Row[tuple[object, ...]]) -> KeptRecord:
+    return KeptRecord(
+        index=row.log_index,
+        transaction=row.transaction_number,
+        commitment=row.commitment,
+        salt=row.salt,
+        record=LogRecord.model_validate_json(row.record),
+        received_at=row.received_at,
+    )
