@@ -129,20 +129,24 @@ class Transaction:
         """Mark numbers used for ever and assign them."""
         if not new:
             return
-        self._conn.execute(used_number.insert(), [{"number": one.number, "drawn_at": at} for one in new])
-        self._conn.execute(
-            assignment.insert(),
-            [
-                {
-                    "number": one.number,
-                    "resident_code": one.resident_code,
-                    "municipality": municipality,
-                    "since": at,
-                    "until": None,
-                }
-                for one in new
-            ],
-        )
+        instant = UtcDateTime().process_bind_param(at, self._conn.dialect)
+        # In order of the number, which is the order of both tables: neighbours land on the same page.
+        ordered = sorted(new, key=lambda one: one.number)
+        self._insert(used_number, [(one.number, instant) for one in ordered])
+        self._insert(assignment, [(one.number, one.resident_code, municipality, instant, None) for one in ordered])
+
+    def _insert(self, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
+        """Insert whole rows, in the order of the columns, as the driver takes them.
+
+        Nationwide bulk assignment stores a quarter of a billion rows; converting them one by one takes twice as long as
+        storing them.
+        """
+        statement = table.insert().compile(dialect=self._conn.dialect)
+        if statement.positional:
+            self._conn.exec_driver_sql(statement.string, list(rows))
+        else:
+            names = table.columns.keys()
+            self._conn.exec_driver_sql(statement.string, [dict(zip(names, row, strict=True)) for row in rows])
 
     def corporate_number_of(self, name: str, seat: str) -> int | None:
         """The number of a body, None when it has none."""
