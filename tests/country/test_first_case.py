@@ -7,13 +7,16 @@ import json
 import pytest
 
 from kumihimo.country import topology
+from kumihimo.country.files import LOG_ORIGIN, WITNESS_NAME
 from kumihimo.country.layout import Country
 from kumihimo.country.log_check import verify_log
 from kumihimo.country.running import states
 from kumihimo.country.scenarios.first_case import FirstCase, matrix
-from kumihimo.domain.kernel import PartyId, Problem
+from kumihimo.domain.kernel import PartyId, Problem, SystemClock
 from kumihimo.domain.transparency.access_proof import verify_proof_file
-from kumihimo.domain.transparency.note import VerifierKey
+from kumihimo.domain.transparency.checkpoint import Checkpoint
+from kumihimo.domain.transparency.note import NoteKey, VerifierKey
+from kumihimo.plumbing.storage import read_secret
 from kumihimo.plumbing.wire.directory import PinnedKeys
 from kumihimo.plumbing.wire.envelope import open_envelope
 from kumihimo.plumbing.wire.identity import Identity
@@ -102,13 +105,18 @@ def test_every_process_answers_and_all_together_stay_within_memory(country: Coun
 
 
 def test_a_log_that_is_not_the_one_seen_before_is_noticed(country: Country, case: FirstCase) -> None:
+    """What was seen before is another history, properly signed and cosigned by the real keys: a split view."""
     verify_log(country)
     seen = country.folder / "verified.checkpoint"
-    document = seen.read_text()
-    seen.write_text(document.replace(document.splitlines()[2], document.splitlines()[2][::-1], 1))
+    honest = seen.read_text()
+    size = int(honest.splitlines()[1])
+    log_key = NoteKey.from_seed(LOG_ORIGIN, read_secret(country.keys(topology.HUB_1) / "log.key"))
+    witness = NoteKey.from_seed(WITNESS_NAME, read_secret(country.keys(topology.OVERSIGHT) / "witness.key"))
+    other = Checkpoint(LOG_ORIGIN, size, bytes(32)).signed(log_key)
+    seen.write_text(str(other.with_signatures([witness.cosign(other.text, SystemClock().now())])))
     try:
         with pytest.raises(Problem) as caught:
             verify_log(country)
-        assert caught.value.code in ("log.checkpoint_invalid", "log.inconsistent")
+        assert caught.value.code == "log.inconsistent"
     finally:
-        seen.write_text(document)
+        seen.write_text(honest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from kumihimo.cli.progress import console
 from kumihimo.country import topology
@@ -18,13 +18,17 @@ from kumihimo.plumbing.wire.messages.inquiry import Permit
 
 # What is looked for in every store, and how the columns are headed.
 _COLUMNS = (
-    ("number", "個人番号\nnumber"),
-    ("name", "氏名\nname"),
-    ("code_x", "X市の符号\nX's code"),
-    ("code_y", "Y市の符号\nY's code"),
-    ("code_portal", "ポータルの符号\nportal's code"),
-    ("tax", "税額等\ntax figures"),
-    ("transaction", "処理通番\ntransaction"),
+    ("number", "number"),
+    ("name", "name"),
+    ("code_x", "code X"),
+    ("code_y", "code Y"),
+    ("code_portal", "code P"),
+    ("tax", "tax"),
+    ("transaction", "transaction"),
+)
+_LEGEND = (
+    "number 個人番号; name 氏名; code X, Y, P: the link code (符号) of X市, Y市, the portal; tax: an amount of the answer",
+    "transaction 処理通番: ties request, permit, answer and records of one access together, and names nobody",
 )
 
 
@@ -86,15 +90,19 @@ def _refusal(case: FirstCase) -> None:
 def _matrix(country: Country, case: FirstCase) -> None:
     _heading("5. Who holds what of this person and case (found by searching every store and log file on disk)")
     found = matrix(country, case)
-    table = Table("party", *(title for _, title in _COLUMNS), box=None, header_style="")
+    table = Table(Column("  party", no_wrap=True), box=None, header_style="", padding=(0, 1, 0, 0))
+    for _, title in _COLUMNS:
+        table.add_column(title, no_wrap=True, justify="center")
     silent: list[PartyId] = []
     for service in topology.services():
         marks = ["●" if service.party in found[name] else "·" for name, _ in _COLUMNS]
         if "●" not in marks:
             silent.append(service.party)
             continue
-        table.add_row(service.party, *marks)
+        table.add_row(f"  {service.party}", *marks)
     console.print(table)
+    for line in _LEGEND:
+        console.print(f"  {line}")
     console.print(f"  nothing at all: {', '.join(silent)}")
     for role in dict.fromkeys(service.role for service in topology.services()):
         boundary = next(one.boundary for one in topology.services() if one.role is role)

@@ -185,6 +185,7 @@ def application(title: str, background: Iterable[Background] = ()) -> FastAPI:
             yield
 
     app = FastAPI(title=title, lifespan=life, docs_url=None, redoc_url=None)
+    app.state.closings = []
     app.add_middleware(BodyLimit)
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_malformed)
@@ -197,3 +198,14 @@ def application(title: str, background: Iterable[Background] = ()) -> FastAPI:
         return {"role": title, "state": "up"}
 
     return app
+
+
+def at_closing(app: FastAPI, close: Callable[[], None]) -> None:
+    """Have something called when the server begins to stop, while requests are still being answered."""
+    app.state.closings.append(close)
+
+
+def close(app: FastAPI) -> None:
+    """Call what was registered with `at_closing`."""
+    for registered in app.state.closings:
+        registered()

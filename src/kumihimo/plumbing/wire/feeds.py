@@ -23,7 +23,7 @@ from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
 from kumihimo.plumbing.storage import FeedItem, delete_feed, get_cursor, read_feed, set_cursor
 from kumihimo.plumbing.wire.client import PeerClient
-from kumihimo.plumbing.wire.edge import Background, Edge, Peer
+from kumihimo.plumbing.wire.edge import Background, Edge, Peer, at_closing
 from kumihimo.plumbing.wire.envelope import Document, Envelope, Part, parse_envelope
 
 PAGE = 500
@@ -64,6 +64,12 @@ class FeedDesk:
         self._forget_kinds = frozenset(forget)
         self._waiting: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
         self._lock = threading.Lock()
+        self._closing = False
+
+    def close(self) -> None:
+        """Answer those who wait, and let nobody wait any more: the server is about to stop."""
+        self._closing = True
+        self.notify()
 
     def notify(self) -> None:
         """Wake those who wait; call it after the commit that appended."""
@@ -74,6 +80,7 @@ class FeedDesk:
 
     def mount(self, app: FastAPI) -> None:
         """Add the route."""
+        at_closing(app, self.close)
 
         @app.get("/feed")
         async def feed(
@@ -102,7 +109,7 @@ class FeedDesk:
                 event.clear()  # before reading: what is appended from here on wakes us again
                 items = await run_in_threadpool(self._read, peer, after, limit)
                 left = deadline - loop.time()
-                if items or left <= 0:
+                if items or left <= 0 or self._closing:
                     return items
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(event.wait(), left)

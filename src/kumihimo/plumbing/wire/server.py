@@ -9,19 +9,25 @@ from collections.abc import Callable
 import uvicorn
 from fastapi import FastAPI
 
+from kumihimo.plumbing.wire.edge import close
 from kumihimo.plumbing.wire.identity import Identity
 from kumihimo.plumbing.wire.tls import PeerProtocol, server_context
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, ready: Callable[[], None]) -> None:
         super().__init__(config)
+        self._app = app
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        close(self._app)
+        await super().shutdown(sockets=sockets)
 
 
 def serve(app: FastAPI, identity: Identity, host: str, port: int, ready: Callable[[], None] = lambda: None) -> None:
@@ -53,4 +59,4 @@ def server(
     config.load()
     context: ssl.SSLContext = server_context(identity)
     config.ssl = context
-    return _Server(config, ready)
+    return _Server(config, app, ready)
