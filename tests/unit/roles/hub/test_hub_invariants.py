@@ -35,6 +35,18 @@ def test_without_a_durable_entry_there_is_no_answer(country: HubCountry) -> None
     assert "payload" in x.post("/inquiries", body), "the same request is taken once the disk is there again"
 
 
+def test_when_operator_2_cannot_write_down_what_it_passes_there_is_no_permit(country: HubCountry) -> None:
+    (hanako,) = country.issue("x-city", ["hanako"])
+    x = country.party(X)
+    body = x.edge.answer(x.request(hanako)).model_dump_json().encode()
+    with commits_refused(country.engine(HUB_2)):
+        answer = x.post("/inquiries", body)
+    assert code_of(answer) == "internal"
+    record = country.log()[-1]
+    assert record.granted is False
+    assert country.party(PORTAL).feed(HUB_2) == ()
+
+
 def test_every_answer_points_to_an_entry_that_was_there_before_it_left(country: HubCountry) -> None:
     (hanako,) = country.issue("x-city", ["hanako"])
     x = country.party(X)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -169,3 +170,24 @@ def test_without_operator_2_there_is_no_permit_and_the_log_says_so(country: HubC
     assert records[1].refusal.code == "operator.unreachable"
     country.down.clear()
     assert x.inquire(hanako).permit is not None
+
+
+def test_the_same_request_sent_many_times_at_once_gives_one_permit(country: HubCountry) -> None:
+    (hanako,) = country.issue("x-city", ["hanako"])
+    x = country.party(X)
+    request = x.request(hanako)
+    with ThreadPoolExecutor(8) as pool:
+        decisions = list(pool.map(x.send, [request] * 8))
+    assert sum(decision.permit is not None for decision in decisions) == 1
+    assert sorted(decision.refusal.code for decision in decisions if decision.refusal) == ["message.replayed"] * 7
+    assert len([record for record in country.log() if record.transaction == request.transaction]) == 8
+
+
+def test_many_inquiries_at_once_each_get_an_entry_of_their_own(country: HubCountry) -> None:
+    codes = country.issue("x-city", [f"resident {n}" for n in range(16)])
+    x = country.party(X)
+    with ThreadPoolExecutor(8) as pool:
+        permits = [permit_of(country, decision) for decision in pool.map(x.inquire, codes)]
+    records = country.log()
+    assert [records[permit.log_index].transaction for permit in permits] == [permit.transaction for permit in permits]
+    assert len({permit.log_index for permit in permits}) == 16

@@ -59,6 +59,11 @@ def test_bytes_that_are_no_message_are_rejected(country: HubCountry, body: bytes
     assert rejected(country) == [(X, "message.malformed")]
 
 
+def test_a_message_of_nine_megabytes_is_not_even_read(country: HubCountry) -> None:
+    assert code_of(country.party(X).post("/inquiries", b" " * 9_000_000)) == "message.too_large"
+    assert country.log() == []
+
+
 @pytest.mark.parametrize("minutes", [-6, 6])
 def test_a_request_from_another_time_is_rejected(country: HubCountry, minutes: int) -> None:
     body = signed_request(country).model_dump_json().encode()
