@@ -74,3 +74,12 @@ def test_every_command_a_document_shows_exists_with_its_options(words: list[str]
     assert not getattr(command, "commands", {}), f"{' '.join(words)} names no command"
     options = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in rest if word.startswith("--")} <= options
+
+
+def test_every_event_of_the_program_logs_is_explained_to_operators() -> None:
+    sources = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "src").rglob("*.py"))
+    written = set(re.findall(r'\b(?:log|get_logger\(\))\.(?:info|warning|error|exception)\(\s*"([^"]+)"', sources))
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    table = page.partition("| event | who |")[2].partition("\n\n")[0]
+    explained = {event for row in table.splitlines()[2:] for event in re.findall(r"`([^`]+)`", row.split("|")[1])}
+    assert written == explained
