@@ -21,8 +21,12 @@ FOLDERS = "docs|scripts|src|tests|domain|plumbing|roles|country|cli"
 PAGES = sorted([*ROOT.glob("README*.md"), *ROOT.glob("docs/**/*.md")])
 
 
-def _code_blocks(page: str) -> list[str]:
-    return re.findall(r"^```sh\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+def _words_of(page: str) -> list[list[str]]:
+    """Every line of a document's shell blocks as words, without comments."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = "".join(re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+    lines = (shlex.split(line, comments=True) for line in blocks.replace("\\\n", " ").splitlines())
+    return [words for words in lines if words]
 
 
 @pytest.mark.parametrize("page", GENERATOR["DOCUMENTS"])
@@ -40,7 +44,7 @@ def test_the_table_of_problems_has_every_code_of_the_catalogue_and_no_other() ->
 
 
 def test_both_languages_of_the_readme_give_the_same_commands_and_sections() -> None:
-    assert _code_blocks("README.md") == _code_blocks("README.ja.md")
+    assert _words_of("README.md") == _words_of("README.ja.md")
     english, japanese = (
         re.findall(r"^#+ ", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
         for page in ("README.md", "README.ja.md")
@@ -59,10 +63,9 @@ def test_every_file_a_document_names_exists(page: Path) -> None:
 
 
 def _commands() -> list[list[str]]:
-    """Every `kumihimo …` line of a document's shell blocks, as words."""
-    blocks = "".join(block for page in PAGES for block in _code_blocks(str(page.relative_to(ROOT))))
-    lines = blocks.replace("\\\n", " ").splitlines()
-    return [words for line in lines if (words := shlex.split(line, comments=True))[:1] == ["kumihimo"]]
+    """Every `kumihimo …` line that a document shows."""
+    lines = (words for page in PAGES for words in _words_of(str(page.relative_to(ROOT))))
+    return [words for words in lines if words[0] == "kumihimo"]
 
 
 @pytest.mark.parametrize("words", _commands(), ids=" ".join)
