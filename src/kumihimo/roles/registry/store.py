@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, func, select
+from sqlalchemy import Connection, Engine, RowMapping, Table, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from kumihimo.domain.kernel import FourItems, PartyId
@@ -97,12 +98,15 @@ class Transaction:
 
     def add(self, new: Sequence[NewResident], changes: Sequence[Change]) -> list[Resident]:
         """Store new residents with version 1, their number and the first history entry; subscribes the municipality."""
-        next_id = (self._conn.scalar(select(func.max(resident.c.id))) or 0) + 1
-        added = [
-            Resident(next_id + i, n.resident_code, n.individual_number, n.four_items, n.municipality, None, 1, 0)
-            for i, n in enumerate(new)
+        if not new:
+            return []
+        unstored = [
+            Resident(0, n.resident_code, n.individual_number, n.four_items, n.municipality, None, 1, 0) for n in new
         ]
-        self._conn.execute(resident.insert(), [_row(one) for one in added])
+        ids = self._conn.scalars(
+            resident.insert().returning(resident.c.id, sort_by_parameter_order=True), [_row(one) for one in unstored]
+        )
+        added = [replace(one, id=given) for one, given in zip(unstored, ids, strict=True)]
         self._conn.execute(history.insert(), [_history(o, c) for o, c in zip(added, changes, strict=True)])
         self._conn.execute(
             number_history.insert(),
@@ -126,6 +130,14 @@ class Transaction:
         if result.rowcount != 1:
             raise Taken
         self._conn.execute(history.insert(), [_history(after, change)])
+
+    def codes_in_use(self, resident_codes: Sequence[str]) -> set[str]:
+        """Which of these resident codes are somebody's."""
+        used: set[str] = set()
+        for start in range(0, len(resident_codes), _IN):
+            chosen = resident.c.resident_code.in_(resident_codes[start : start + _IN])
+            used.update(self._conn.scalars(select(resident.c.resident_code).where(chosen)))
+        return used
 
     def by_number(self, number: str) -> Resident | None:
         """The resident who has this number now."""
@@ -180,14 +192,11 @@ class Transaction:
 
     def subscribe(self, resident_id: int, institution: str) -> None:
         """From now on the institution hears of the resident's events; again is the same as once."""
-        key = (subscription.c.resident == resident_id) & (subscription.c.institution == institution)
-        if self._conn.scalar(select(subscription.c.resident).where(key)) is None:
-            self._conn.execute(subscription.insert(), [{"resident": resident_id, "institution": institution}])
+        self._insert_missing(subscription, [{"resident": resident_id, "institution": institution}])
 
     def subscribe_many(self, pairs: Sequence[tuple[int, str]]) -> None:
-        """Subscriptions of a new country; none may exist yet."""
-        if pairs:
-            self._conn.execute(subscription.insert(), [{"resident": r, "institution": i} for r, i in pairs])
+        """Subscriptions of a new country, as (resident, institution)."""
+        self._insert_missing(subscription, [{"resident": r, "institution": i} for r, i in pairs])
 
     def subscribers(self, resident_id: int) -> list[str]:
         return list(
@@ -199,20 +208,12 @@ class Transaction:
         )
 
     def hold_codes(self, residents: Sequence[Resident], institution: str, basis: str, at: datetime) -> None:
-        """Note that an institution obtained codes of these residents: who must hear of a re-coding."""
-        ids = [one.id for one in residents]
-        known: set[int] = set()
-        for start in range(0, len(ids), _IN):
-            chosen = code_holder.c.resident.in_(ids[start : start + _IN])
-            statement = select(code_holder.c.resident).where(code_holder.c.institution == institution, chosen)
-            known.update(self._conn.scalars(statement))
+        """Note that an institution obtained codes of these residents, the first time: who must hear of a re-coding."""
         rows = [
             {"resident": o.id, "institution": institution, "counter": o.code_counter, "basis": basis, "issued_at": at}
-            for o in {one.id: one for one in residents}.values()
-            if o.id not in known
+            for o in residents
         ]
-        if rows:
-            self._conn.execute(code_holder.insert(), rows)
+        self._insert_missing(code_holder, rows)
 
     def code_holders(self, resident_id: int) -> list[str]:
         holders = select(code_holder.c.institution).where(code_holder.c.resident == resident_id)
@@ -225,6 +226,14 @@ class Transaction:
     def count(self) -> int:
         return self._conn.scalar(select(func.count()).select_from(resident)) or 0
 
+    def _insert_missing(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert rows whose primary key is not there yet, also when another writer is about to insert the same."""
+        dialect = postgresql if self._conn.dialect.name == "postgresql" else sqlite
+        if rows:
+            # In one order for all, or two writers could wait for each other.
+            ordered = sorted(rows, key=lambda row: (row["resident"], row["institution"]))
+            self._conn.execute(dialect.insert(table).on_conflict_do_nothing(), ordered)
+
     def _one(self, condition: Any) -> Resident | None:
         row = self._conn.execute(select(resident).where(condition)).mappings().first()
         return _resident(row) if row is not None else None
@@ -233,7 +242,6 @@ class Transaction:
 def _row(one: Resident) -> dict[str, Any]:
     name_key, address_key, _, sex = one.four_items.key()
     return {
-        "id": one.id,
         "resident_code": one.resident_code,
         "individual_number": one.individual_number,
         "four_items": canonical_json(one.four_items.to_dict()).decode(),

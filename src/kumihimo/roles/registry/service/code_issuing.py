@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from kumihimo.domain.codes import encrypt, person_point, public_key, random_scalar
+from kumihimo.domain.codes import PublicKey, encrypt, person_point, public_key, random_scalar
 from kumihimo.domain.kernel import Clock, IndividualNumber, Institution, Problem, RandomSource
-from kumihimo.plumbing.wire.envelope import b64
+from kumihimo.plumbing.wire.envelope import b64, from_b64
 from kumihimo.plumbing.wire.messages.codes import BlindCode, RefusedTicket, TicketOf
 from kumihimo.roles.registry.store import RegistryStore, Resident
 
 PORTAL: Final = "portal"
+TICKET_BYTES: Final = 32
 Translate = Callable[[str, Sequence[BlindCode]], None]
 """(institution, shuffled blind codes) → operator 1. Raises Problem(operator.unreachable)."""
 
@@ -52,8 +53,10 @@ class CodeIssuing:
             raise Problem("peer.not_allowed", f"{asker} asks for codes of {institution}", expected="its own codes")
         refused: list[RefusedTicket] = []
         wanted: list[tuple[str, str]] = []
+        seen: set[bytes] = set()
         for ticket in tickets:
             try:
+                seen.add(_fresh(ticket.ticket, seen))
                 wanted.append((ticket.ticket, IndividualNumber.parse(ticket.individual_number).digits))
             except Problem as problem:
                 refused.append(RefusedTicket(ticket=ticket.ticket, code=problem.code))
@@ -64,14 +67,15 @@ class CodeIssuing:
             RefusedTicket(ticket=ticket, code="number.unknown") for ticket, number in wanted if number not in residents
         )
         if known:
-            self._translate(institution, self._shuffled([self._blind(ticket, one) for ticket, one in known]))
+            key = public_key(self._secret_key())
+            self._translate(institution, self._shuffled([self._blind(ticket, one, key) for ticket, one in known]))
             with self._store.transaction() as transaction:
                 transaction.hold_codes([one for _, one in known], institution, basis, self._clock.now())
         return tuple(refused)
 
-    def _blind(self, ticket: str, resident: Resident) -> BlindCode:
+    def _blind(self, ticket: str, resident: Resident, key: PublicKey) -> BlindCode:
         point = person_point(self._person_secret, resident.resident_code, resident.code_counter)
-        ciphertext = encrypt(point, public_key(self._secret_key()), random_scalar(self._randomness.token_bytes))
+        ciphertext = encrypt(point, key, random_scalar(self._randomness.token_bytes))
         return BlindCode(ticket=ticket, ciphertext=b64(ciphertext))
 
     def _shuffled(self, codes: list[BlindCode]) -> list[BlindCode]:
@@ -80,3 +84,14 @@ class CodeIssuing:
             j = self._randomness.randbelow(i + 1)
             codes[i], codes[j] = codes[j], codes[i]
         return codes
+
+
+def _fresh(ticket: str, seen: set[bytes]) -> bytes:
+    """The bytes of a ticket. Raises Problem(message.malformed, value.invalid): a ticket that is no ticket would go to the hub.
+
+    What is not 32 random bytes may be anything, also a number of the person it stands for.
+    """
+    found = from_b64(ticket, "ticket")
+    if len(found) != TICKET_BYTES or found in seen:
+        raise Problem("value.invalid", "a ticket", expected=f"{TICKET_BYTES} random bytes, each time new ones")
+    return found

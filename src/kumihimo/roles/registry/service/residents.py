@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Final, TypeVar
 
 from kumihimo.domain.kernel import (
     Clock,
@@ -28,7 +29,9 @@ from kumihimo.plumbing.wire.messages.residents import (
 )
 from kumihimo.roles.registry.store import Change, NewResident, RegistryStore, Resident, Taken, Transaction
 
-FIRST = (RegisterEventKind.BIRTH, RegisterEventKind.MOVE_IN)
+T = TypeVar("T")
+FIRST: Final = (RegisterEventKind.BIRTH, RegisterEventKind.MOVE_IN)
+TRIES: Final = 5
 NumberFor = Callable[[str, Sequence[str]], dict[str, str]]
 """(municipality, resident codes) → resident code to Individual Number, from the numbering authority."""
 
@@ -80,28 +83,56 @@ class Residents:
             raise _invalid(f"{reported.event} without four items", "name, address, birth and sex")
         if reported.resident_code is not None:
             raise _invalid(f"{reported.event} with a resident code", "a resident who has none yet")
-        if reported.event is RegisterEventKind.BIRTH and reported.four_items.birth > reported.on:
-            raise _invalid(f"birth on {reported.on} of somebody born later", "the day of birth or a later day")
-        residents = self.register_many(municipality, [(reported.four_items, reported)])
-        with self._store.transaction() as transaction:
-            return self._announced(transaction, residents[0], reported)
+        if reported.four_items.birth > reported.on:
+            raise _invalid(
+                f"{reported.event} on {reported.on} of somebody born later", "the day of birth or a later day"
+            )
+        return self._register(
+            municipality,
+            [(reported.four_items, reported)],
+            lambda transaction, added: self._announced(transaction, added[0], reported),
+        )
 
     def register_many(self, municipality: str, first: Sequence[tuple[FourItems, Reported]]) -> list[Resident]:
         """Give residents codes and numbers and store them, all or none; nothing is announced.
 
-        Resident codes are drawn at random; a clash with an existing one draws the batch again.
+        Raises Problem(number.none_left) and those of the numbering authority.
         """
-        for _ in range(5):
-            codes = [ResidentCode.random(self._randomness).digits for _ in first]
+        return self._register(municipality, first, lambda _transaction, added: added)
+
+    def _register(
+        self,
+        municipality: str,
+        first: Sequence[tuple[FourItems, Reported]],
+        then: Callable[[Transaction, list[Resident]], T],
+    ) -> T:
+        """Store new residents and do what follows from it in the same transaction."""
+        for _ in range(TRIES):
+            codes = self._unused_codes(len(first))
             numbers = self._numbers(municipality, codes)
             new = [NewResident(c, numbers[c], items, municipality) for c, (items, _) in zip(codes, first, strict=True)]
             changes = [self._as_change(municipality, reported) for _, reported in first]
             try:
                 with self._store.transaction() as transaction:
-                    return transaction.add(new, changes)
+                    return then(transaction, transaction.add(new, changes))
             except Taken:
                 continue
-        raise Problem("number.none_left", "no free resident code in five draws", advice="Check the random generator.")
+        raise _none_left()
+
+    def _unused_codes(self, count: int) -> list[str]:
+        """Resident codes at random that nobody has; only those that clash are drawn again.
+
+        They are looked up before numbers are asked for: a number drawn for a code that was taken would be lost for ever.
+        """
+        found: dict[str, None] = {}
+        for _ in range(TRIES):
+            drawn = dict.fromkeys(ResidentCode.random(self._randomness).digits for _ in range(count - len(found)))
+            with self._store.transaction() as transaction:
+                used = transaction.codes_in_use(list(drawn))
+            found.update((code, None) for code in drawn if code not in used)
+            if len(found) == count:
+                return list(found)
+        raise _none_left()
 
     def _change(self, municipality: str, reported: Reported) -> ResidentSnapshot:
         if reported.resident_code is None:
@@ -143,10 +174,11 @@ def changed(before: Resident, municipality: str, reported: Reported) -> Resident
         raise _invalid(f"{kind} of a resident who has died", "a living resident, or a correction")
     if kind is not RegisterEventKind.MOVE and municipality != before.municipality:
         raise _invalid(f"{kind} reported by {municipality}", "a report by the municipality of residence")
+    born = before.four_items.birth if items is None or kind is RegisterEventKind.DEATH else items.birth
+    if born > min(reported.on, before.died_on or reported.on):
+        raise _invalid(f"{kind} or death before birth", "the day of birth or a later day")
     version = before.version + 1
     if kind is RegisterEventKind.DEATH:
-        if reported.on < before.four_items.birth:
-            raise _invalid("death before birth", "a day after birth")
         return replace(before, died_on=reported.on, version=version)
     if items is None:
         raise _invalid(f"{kind} without four items", "the four items after the event")
@@ -172,6 +204,14 @@ def snapshot(resident: Resident, former_numbers: tuple[str, ...], *, with_code: 
         alive=resident.died_on is None,
         died_on=resident.died_on,
         version=resident.version,
+    )
+
+
+def _none_left() -> Problem:
+    return Problem(
+        "number.none_left",
+        f"no free resident code in {TRIES} draws",
+        advice="Check the random generator of this machine before anybody is registered.",
     )
 
 
