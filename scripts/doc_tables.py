@@ -127,7 +127,7 @@ def _described(kind: type) -> str:
     lines = [f"{title}. {said}" if said else title]
     if issubclass(kind, StrEnum):
         return "\n".join([*lines, f"- {', '.join(f'`{word.value}`' for word in kind)}"])
-    return "\n".join([*lines, *_own_fields(kind)])
+    return "\n".join([*lines, *(_own_fields(kind) if issubclass(kind, BaseModel) else ())])
 
 
 def _own_fields(kind: type[BaseModel]) -> list[str]:
