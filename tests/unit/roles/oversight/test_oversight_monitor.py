@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Event
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from kumihimo.plumbing.wire.envelope import seal_envelope
 from kumihimo.plumbing.wire.messages.inquiry import LogPromise
 from kumihimo.roles.oversight.service.alarms import AlarmKind
 from kumihimo.roles.oversight.service.monitor import Monitor
+from kumihimo.roles.oversight.store import WitnessStore
+from kumihimo.roles.oversight.watching import Watching
 
 SENTINEL = b"\x01" * 32
 
@@ -215,7 +218,7 @@ def test_a_restarted_monitor_goes_on_where_it_stood(overseer: Any) -> None:
     again = Monitor(
         overseer.operator,
         overseer.verified,
-        overseer.monitor._witnessed,
+        WitnessStore(overseer.engine),
         overseer.findings,
         overseer.operator.key.verifier_key,
         [],
@@ -226,3 +229,21 @@ def test_a_restarted_monitor_goes_on_where_it_stood(overseer: Any) -> None:
     again.check()
     assert overseer.verified.state().size == 600
     assert overseer.kinds() == []
+
+
+def test_the_watch_goes_on_after_a_round_that_failed() -> None:
+    rounds, second = [], Event()
+
+    def check() -> None:
+        rounds.append(len(rounds))
+        if len(rounds) == 1:
+            watching.wake()
+            raise RuntimeError("the disk is full")
+        second.set()
+
+    watching = Watching(check, seconds=3600)
+    watching.start()
+    watching.wake()
+    assert second.wait(10)
+    watching.stop()
+    assert rounds == [0, 1]

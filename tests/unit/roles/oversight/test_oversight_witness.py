@@ -20,6 +20,7 @@ from kumihimo.plumbing.storage import read_secret
 from kumihimo.plumbing.wire.tls import PEER
 from kumihimo.roles.oversight.api import build, prepare
 from kumihimo.roles.oversight.service.alarms import AlarmKind
+from kumihimo.roles.oversight.service.witness import Witness
 from kumihimo.roles.oversight.settings import Settings
 from kumihimo.roles.oversight.store import WitnessStore
 
@@ -53,17 +54,21 @@ def test_of_two_racing_requests_only_one_is_cosigned(overseer: Any) -> None:
     honest = overseer.operator.request(0)
     overseer.operator.rewrite([SENTINEL, *overseer.operator.entries_[1:]])
     forked = overseer.operator.request(0)
-    store, read = overseer.witness._store, overseer.witness._store.state
 
-    def read_then_lose(origin: str) -> WitnessedState:
-        state = read(origin)
-        store.state = read  # the other request comes between reading and writing
-        overseer.witness.add_checkpoint(honest)
-        return state
+    class Overtaken(WitnessStore):
+        """The other request comes between reading and writing."""
 
-    store.state = read_then_lose
+        def state(self, origin: str) -> WitnessedState:
+            state = super().state(origin)
+            if state.size == 0:
+                overseer.witness.add_checkpoint(honest)
+            return state
+
+    key = overseer.operator.key.verifier_key
+    signer = NoteKey.from_seed("oversight.kumihimo.internal/witness", bytes(range(32, 64)))
+    slower = Witness(Overtaken(overseer.engine), overseer.findings, key, signer, overseer.clock)
     with pytest.raises(Problem) as caught:
-        overseer.witness.add_checkpoint(forked)
+        slower.add_checkpoint(forked)
     assert caught.value.code == "log.old_size_differs"
 
 

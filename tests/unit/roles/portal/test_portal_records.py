@@ -122,13 +122,11 @@ def test_proofs_are_right_in_a_log_of_many_tiles(
 ) -> None:
     account = portal.accounts.open(ticket_of(1), "x-city")
     portal.hear(operators.code(ticket_of(1), code_of(1)))
-    others = request_of(999)
     for number in range(600):
         if number in (0, 255, 256, 511, 599):
             portal.hear(operators.access(code_of(1), request_of(number)))
         else:
             operators.entries.append(bytes([number % 256]) * 32)
-    assert others.granted
     operators.publish()
     operators.fetched.clear()
     keys = operators.log_key.verifier_key, [operators.witness.witness_key]

@@ -98,8 +98,8 @@ def test_a_refused_request_is_shown_with_the_reason_of_the_refusal(request_of: M
 def test_a_refusal_names_its_article_once_in_the_language_of_the_reader(request_of: Make, names: Names) -> None:
     article = "番号法 別表第二 74の項"
     refused = request_of(granted=False, refusal=refusal(article))
-    assert sentence_ja(refused, None, names).endswith("提供する者に当たらない。（番号法 別表第二 74の項）")
-    assert sentence_en(refused, None, names).endswith("Not a provider. (Number Use Act, Appended Table 2, item 74)")
+    assert sentence_ja(refused, None, names).endswith("提供する者に当たらない（番号法 別表第二 74の項）。")
+    assert sentence_en(refused, None, names).endswith("Not a provider (Number Use Act, Appended Table 2, item 74).")
     told = refusal(article).model_copy(update={"reason_ja": f"提供しない（{article}）。"})
     assert sentence_ja(request_of(granted=False, refusal=told), None, names).count(article) == 1
 

@@ -196,7 +196,7 @@ def _refused_ja(record: LogRecord) -> str:
     if record.refusal is None:
         return "記録されていません"
     reason, article = record.refusal.reason_ja, record.refusal.article
-    return reason if article is None or article in reason else f"{reason}（{article}）"
+    return reason if article is None or article in reason else f"{reason.removesuffix('。')}（{article}）。"
 
 
 def _refused_en(record: LogRecord, names: Names) -> str:
@@ -204,7 +204,7 @@ def _refused_en(record: LogRecord, names: Names) -> str:
         return "not recorded"
     reason, article = record.refusal.reason_en, record.refusal.article
     article = None if article is None else names.articles_en.get(article, article)
-    return reason if article is None or article in reason else f"{reason} ({article})"
+    return reason if article is None or article in reason else f"{reason.removesuffix('.')} ({article})."
 
 
 def told_outcome(outcomes: Iterable[LogRecord]) -> int | None:
