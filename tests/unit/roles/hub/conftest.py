@@ -1,4 +1,4 @@
-"""Keys are made once; every test gets a country with empty stores."""
+"""Keys are made once; every test gets a country with empty stores; no test may make the hub log more than is allowed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 from hub_country import HubCountry, found
+from structlog.testing import capture_logs
+
+from kumihimo.plumbing.program_log import ALLOWED
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +25,11 @@ def country(hub_keys: Path, tmp_path: Path) -> Iterator[HubCountry]:
     yield made
     for operator in made.operators.values():
         operator.engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def only_allowed_fields_are_logged() -> Iterator[None]:
+    with capture_logs() as lines:
+        yield
+    fields = {name for line in lines for name in line}
+    assert fields <= ALLOWED | {"log_level", "exc_info"}
