@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from kumihimo.country.benches.figures import Effort, Measured, Reach, Reference,
 from kumihimo.country.benches.reaches import REACHES
 from kumihimo.country.benches.rules import questions
 from kumihimo.country.benches.timing import Paired, paired
+from kumihimo.country.layout import Country
+from kumihimo.domain.kernel import Problem
 from kumihimo.domain.law import Permission, RuleBook
 
 FIELDS = ["bench", "figure", "value", "unit", "reference", "ratio", "reach", "holds"]
@@ -101,8 +104,15 @@ def test_the_rules_bench_itself_fails_when_nothing_can_be_fast_enough(monkeypatc
 
 def test_inquiries_need_a_country(tmp_path: Path) -> None:
     result = CliRunner().invoke(bench.app, ["inquiry", "--quick", "--country", str(tmp_path / "nowhere")])
-    assert result.exit_code != 0
-    assert "country.missing" in str(result.exception)
+    assert isinstance(result.exception, Problem)
+    assert result.exception.code == "country.missing"
+
+
+def test_inquiries_need_a_country_that_is_up(tmp_path: Path) -> None:
+    Country(tmp_path, 1, 3, date(2026, 6, 1), {}).save()
+    result = CliRunner().invoke(bench.app, ["inquiry", "--quick", "--country", str(tmp_path)])
+    assert isinstance(result.exception, Problem)
+    assert result.exception.code == "country.not_running"
 
 
 def test_a_ratio_that_was_not_measured_keeps_no_promise() -> None:

@@ -34,7 +34,7 @@ _PLAIN: Final = Table("plain", MetaData(), Column("seq", Integer, primary_key=Tr
 
 def measure(effort: Effort) -> Iterator[Measured]:
     """Durable appends a second by 64 callers."""
-    count, rounds = effort.pick(quick=640, full=6_400), effort.pick(quick=3, full=7)
+    count, rounds = effort.pick(quick=640, full=3_200), effort.pick(quick=3, full=7)
     signer = _Operator(topology.HUB_1, SigningKey.generate())
     items = [_item() for _ in range(count)]
     bodies = [item.record.to_bytes() for item in items]

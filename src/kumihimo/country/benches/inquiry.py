@@ -21,6 +21,7 @@ from kumihimo.country.desk import Desk
 from kumihimo.country.layout import Country
 from kumihimo.country.people.hanako import hanako
 from kumihimo.country.scenarios.first_case import AFFAIR, CASE, STAFF
+from kumihimo.country.supervisor import pids
 from kumihimo.domain.kernel import Problem, fiscal_year
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
 
@@ -34,14 +35,15 @@ def measure(country: Country, effort: Effort) -> Iterator[Measured]:
 
     Raises Problem(country.not_running, internal), and what an inquiry raises.
     """
+    pids(country)  # refuses a country that is down, before anything is asked of it
     desk = Desk.of(country, _REQUESTER)
     exchange = topology.exchange_of(_REQUESTER)
     inquire = _inquiry(country, desk)
-    found = paired(inquire, lambda: desk.client.get(exchange, "/health"), effort.pick(quick=20, full=300))
+    found = paired(inquire, lambda: desk.client.get(exchange, "/health"), effort.pick(quick=10, full=300))
     trip = Reference("a bare round trip", found.reference_seconds * _MILLI)
     yield Measured("inquiry", "alone", found.seconds * _MILLI, "ms", trip, found.time_ratio)
 
-    each = effort.pick(quick=10, full=100)
+    each = effort.pick(quick=3, full=100)
     callers = [_inquiry(country, Desk.of(country, _REQUESTER)) for _ in range(_CALLERS)]
     with ThreadPoolExecutor(_CALLERS) as pool:
         list(pool.map(seconds_of, callers))  # the first of each caller makes its connection
