@@ -37,7 +37,6 @@ def country(
         return made.carry(self._edge.party, party, method, path, content, params)
 
     monkeypatch.setattr(PeerClient, "_exchange", straight)
-    made.start()
     yield made
     made.stop()
 

@@ -68,6 +68,7 @@ from kumihimo.roles.gateway.api import ledger as ledger_api
 from kumihimo.roles.gateway.api.exchange import Services
 from kumihimo.roles.gateway.settings import ExchangeSettings, LedgerSettings
 from kumihimo.roles.gateway.store.addressees import LedgerStore
+from kumihimo.roles.gateway.store.commits import OneByOne
 from kumihimo.roles.gateway.store.exchange import feed_cursor as exchange_cursor
 from kumihimo.roles.gateway.store.inquiries import InquiryStore
 from kumihimo.roles.gateway.store.ledger import feed_cursor as ledger_cursor
@@ -155,11 +156,16 @@ class GatewayCountry:
         for module, settings in self._programs():
             module.prepare(settings)
 
-    def start(self) -> None:
-        """Build every application on its own store."""
-        for module, settings in self._programs():
-            self.apps[PartyId(settings.party)] = module.build(settings, self.clock)
-        self.apps[PORTAL] = self._portal()
+    def app(self, party: PartyId) -> FastAPI:
+        """The application of a party, started on its own store when it is first called."""
+        if party not in self.apps:
+            self.apps[party] = self._portal() if party == PORTAL else self._build(party)
+        return self.apps[party]
+
+    def _build(self, party: PartyId) -> FastAPI:
+        module, settings = next(one for one in self._programs() if one[1].party == party)
+        app: FastAPI = module.build(settings, self.clock)
+        return app
 
     def _programs(self) -> Iterator[tuple[Any, Any]]:
         for number, party in ((1, HUB_1), (2, HUB_2)):
@@ -209,7 +215,7 @@ class GatewayCountry:
         """What a connection does: the other side sees the party that the certificate would name."""
         if party in self.down:
             raise Problem("peer.unreachable", f"{party} (down)")
-        app = self.apps[party]
+        app = self.app(party)
 
         async def secured(scope: Any, receive: Any, send: Any) -> None:
             scope.setdefault("extensions", {})[PEER] = me
@@ -290,10 +296,9 @@ class Desk:
 
     def services(self) -> Services:
         """The exchange's services on its own store, for what its edge does not offer."""
-        edge = self.country.edge(self.exchange)
-        return exchange_api.wire(
-            self.country.exchange_settings(self.city), edge, self.country.engine(self.exchange), PeerClient(edge)
-        )
+        edge, engine = self.country.edge(self.exchange), self.country.engine(self.exchange)
+        settings = self.country.exchange_settings(self.city)
+        return exchange_api.wire(settings, edge, engine, PeerClient(edge), OneByOne(engine))
 
     def receive_codes(self) -> int:
         """Let the exchange read operator 2's feed once."""

@@ -11,6 +11,7 @@ from kumihimo.domain.kernel import PartyId, Problem
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.envelope import from_b64, parse_envelope
 from kumihimo.plumbing.wire.messages.inquiry import InquiryRequest, LogRecord, Outcome, Period
+from kumihimo.plumbing.wire.messages.provision import Inquire
 from kumihimo.roles.gateway.service.audit import open_inquiry
 from kumihimo.roles.gateway.service.outcomes import Outcomes
 from kumihimo.roles.gateway.store.outbox import OutboxStore
@@ -201,3 +202,30 @@ def test_an_auditor_can_be_shown_whom_an_inquiry_was_about(case: Case) -> None:
     with pytest.raises(Problem) as refused:
         open_inquiry(services.inquiry.store, services.codes, b"k" * 32, transaction)
     assert refused.value.code == "codes.proof_invalid"
+
+
+def test_an_inquiry_that_a_stop_cut_off_is_closed_at_the_next_start(case: Case) -> None:
+    services = case.x.services()
+
+    def power_cut(_body: bytes) -> bytes:
+        raise KeyboardInterrupt
+
+    case.country.altered["/provisions"] = power_cut
+    with pytest.raises(KeyboardInterrupt):
+        services.inquiry.inquire(
+            case.x.message(
+                Inquire,
+                case.x.exchange,
+                staff=CLERK,
+                case_reference="児手-1",
+                addressee_number=case.at_x,
+                provider="y-city",
+                affair=AFFAIR,
+                items=(ITEM,),
+            )
+        )
+    assert records(case.country, "x-city") == []
+    assert services.inquiry.close_interrupted() == 1
+    (mine,) = records(case.country, "x-city")
+    assert (mine.problem, mine.outcome, mine.staff) == ("inquiry.interrupted", None, CLERK)
+    assert services.inquiry.close_interrupted() == 0

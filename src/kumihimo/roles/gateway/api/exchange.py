@@ -33,6 +33,7 @@ from kumihimo.roles.gateway.service.link_codes import LinkCodes, OwnDomain
 from kumihimo.roles.gateway.service.outcomes import Outcomes
 from kumihimo.roles.gateway.service.provision import Provision, sealed_text
 from kumihimo.roles.gateway.settings import ExchangeSettings
+from kumihimo.roles.gateway.store.commits import Commit, Together
 from kumihimo.roles.gateway.store.copies import CopyStore
 from kumihimo.roles.gateway.store.exchange import MIGRATIONS, feed_cursor
 from kumihimo.roles.gateway.store.inquiries import InquiryStore
@@ -43,6 +44,7 @@ from kumihimo.roles.gateway.store.records import RecordStore
 
 AUDIT_KEY = "audit.key"
 _PAUSE_SECONDS = 1.0
+_LAST_WORDS_SECONDS = 2.0
 log = structlog.get_logger()
 
 
@@ -61,6 +63,7 @@ class OutcomeSender(Background):
     def stop(self) -> None:
         self._stopping = True
         self._wake.set()
+        self._thread.join(_LAST_WORDS_SECONDS)
 
     def wake(self) -> None:
         """Something was put into the outbox."""
@@ -78,6 +81,26 @@ class OutcomeSender(Background):
                 self._wake.clear()
 
 
+class LifeOfExchange(Background):
+    """What is done first when the process starts, and last when it stops."""
+
+    def __init__(self, inquiry: Inquiry, commit: Together, client: PeerClient, engine: Engine) -> None:
+        self._inquiry = inquiry
+        self._commit = commit
+        self._client = client
+        self._engine = engine
+
+    def start(self) -> None:
+        interrupted = self._inquiry.close_interrupted()
+        if interrupted:
+            log.warning("inquiries.interrupted", count=interrupted)
+
+    def stop(self) -> None:
+        self._commit.close()
+        self._client.close()
+        self._engine.dispose()
+
+
 @dataclass(frozen=True)
 class Services:
     """What an exchange consists of, wired together."""
@@ -90,7 +113,7 @@ class Services:
     receive_codes: Callable[[Connection, FeedItem], None]
 
 
-def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerClient) -> Services:
+def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerClient, commit: Commit) -> Services:
     """Put the services of one institution together. Raises Problem(key.missing, key.permissions)."""
     institution = institution_of(edge.party)
     domain = OwnDomain(edge, LinkKeys(edge, client))
@@ -109,8 +132,8 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
         codes,
         Copies(CopyStore(engine, institution), edge.clock),
         Inquiry(
-            InquiryStore(engine, institution),
-            RecordStore(engine, institution),
+            InquiryStore(engine, institution, commit),
+            RecordStore(engine, institution, commit),
             codes,
             edge,
             client,
@@ -118,7 +141,7 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
             read_secret(edge.identity.folder / AUDIT_KEY),
             sender.wake,
         ),
-        Provision(ProvisionStore(engine, institution), edge, domain, sender.wake),
+        Provision(ProvisionStore(engine, institution, commit), edge, domain, sender.wake),
         sender,
         receive_codes,
     )
@@ -137,9 +160,11 @@ def build(settings: ExchangeSettings, clock: Clock = SystemClock()) -> FastAPI: 
     engine = open_engine(settings.store)
     require_current(engine, MIGRATIONS)
     client = PeerClient(edge)
-    services = wire(settings, edge, engine, client)
+    commit = Together(engine)
+    services = wire(settings, edge, engine, client, commit)
     feed = FeedReader(client, edge, HUB_2, engine, feed_cursor, services.receive_codes)
-    app = application(edge.party, background=[feed, services.sender])
+    life = LifeOfExchange(services.inquiry, commit, client, engine)
+    app = application(edge.party, background=[life, feed, services.sender])
     _for_ledger(app, edge, services)
     _for_desk(app, edge, services)
     _for_others(app, edge, services)

@@ -93,6 +93,29 @@ class Inquiry:
             return Result(asked.transaction, Outcome.REFUSED, refusal=decided.refusal, log_index=decided.log_index)
         return self._fetch(asked, decided, decision)
 
+    def close_interrupted(self) -> int:
+        """Close what a stop of this process left open, with a record that says so; how many. For the start only."""
+        unfinished = self.store.unfinished()
+        for opened in unfinished:
+            record = AccessRecord(
+                transaction=opened.transaction,
+                side=Side.REQUESTER,
+                requester=institution_of(self.edge.party),
+                provider=opened.provider,
+                affair=opened.affair,
+                items=opened.items,
+                period=opened.period,
+                requested_at=opened.asked_at,
+                recorded_at=self.edge.clock.now(),
+                problem="inquiry.interrupted",
+                addressee_number=opened.addressee_number.digits,
+                staff=opened.staff,
+                department=opened.department,
+                case_reference=opened.case_reference,
+            )
+            self.store.close(Closing(record))
+        return len(unfinished)
+
     def _numbered(self, message: Inquire) -> Asked:
         """Give the question its transaction number, once it is known that this staff member may ask it."""
         # Read first: a mistyped number, which could be an Individual Number, must not get into a record.
@@ -150,6 +173,8 @@ class Inquiry:
             domain.epoch,
             hashlib.sha256(subject).hexdigest(),
             asked.requested_at,
+            message.staff,
+            asked.department or "",
         )
         return request, opened
 

@@ -36,7 +36,7 @@ class Outcomes:
 
         Stops at an operator that cannot be reached: the rest would wait for the same.
         """
-        accepted = 0
+        accepted: list[str] = []
         for waiting in self.store.due(self.edge.clock.now(), BATCH):
             try:
                 self._send(waiting.report)
@@ -45,9 +45,11 @@ class Outcomes:
                 if problem.code == "peer.unreachable":
                     break
             else:
-                self.store.accepted(waiting.report.transaction)
-                accepted += 1
-        return accepted
+                accepted.append(waiting.report.transaction)
+        if accepted:
+            # A report sent twice because this was not reached gets the same promise again.
+            self.store.accepted(accepted)
+        return len(accepted)
 
     def _send(self, report: Report) -> None:
         message = self.edge.message(

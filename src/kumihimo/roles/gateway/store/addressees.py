@@ -17,7 +17,7 @@ from kumihimo.domain.kernel.person import FourItems
 from kumihimo.plumbing.storage import get_cursor
 from kumihimo.roles.gateway.store.ledger import addressee, feed_cursor, former_number, serial
 from kumihimo.roles.gateway.store.persons import Entry, Person, entry_of, person_columns
-from kumihimo.roles.gateway.store.upserts import upsert
+from kumihimo.roles.gateway.store.upserts import dialect_insert, upsert
 
 _CHUNK: Final = 2_000
 
@@ -98,6 +98,7 @@ class LedgerStore:
             return [entry_of(row) for row in conn.execute(query.order_by(addressee.c.addressee_number))]
 
     def _enter(self, conn: Connection, persons: Sequence[Person], at: datetime) -> list[Entry]:
+        self._lock(conn)
         known = self._known(conn, [number for person in persons for number in person.numbers()])
         fresh: dict[str, Person] = {}
         for person in persons:
@@ -129,16 +130,17 @@ class LedgerStore:
         upsert(conn, former_number, former)
         return entries
 
+    def _lock(self, conn: Connection) -> None:
+        """Let one transaction at a time enter people, from before it looks who is known: no gaps, no twins."""
+        insert = dialect_insert(conn, serial).values(institution=self._institution, last=0)
+        conn.execute(insert.on_conflict_do_nothing())
+        conn.execute(select(serial.c.last).where(serial.c.institution == self._institution).with_for_update())
+
     def _next_serials(self, conn: Connection, count: int) -> int:
-        """Reserve `count` serials and return the first. The row is locked until the transaction ends: no gaps, no twins."""
+        """Reserve `count` serials and return the first."""
         mine = serial.c.institution == self._institution
-        taken = conn.execute(
-            serial.update().where(mine).values(last=serial.c.last + count).returning(serial.c.last)
-        ).scalar_one_or_none()
-        if taken is None:
-            conn.execute(serial.insert().values(institution=self._institution, last=count))
-            return 1
-        return int(taken) - count + 1
+        reserve = serial.update().where(mine).values(last=serial.c.last + count).returning(serial.c.last)
+        return int(conn.execute(reserve).scalar_one()) - count + 1
 
     def _known(self, conn: Connection, numbers: Sequence[str]) -> dict[str, Entry]:
         """Entries by each of these numbers they have or once had."""

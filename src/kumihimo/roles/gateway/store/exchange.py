@@ -97,6 +97,8 @@ inquiry = Table(
     Column("epoch", Integer, nullable=False),
     Column("subject_hash", Text, nullable=False),
     Column("asked_at", UtcDateTime, nullable=False),
+    Column("staff", Text, nullable=False),
+    Column("department", Text, nullable=False),
     Column("closed_at", UtcDateTime),
     Column("outcome", Text),
     Column("problem", Text),  # the code of the problem that ended it

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Engine, select
+from sqlalchemy import ColumnElement, Connection, Engine, select
 
 from kumihimo.domain.kernel.numbers import AddresseeNumber
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
+from kumihimo.roles.gateway.store.commits import Commit, OneByOne
 from kumihimo.roles.gateway.store.exchange import inquiry, staff_right
 from kumihimo.roles.gateway.store.outbox import Report, append_report
 from kumihimo.roles.gateway.store.records import AccessRecord, append_record
@@ -35,6 +36,8 @@ class OpenInquiry:
     epoch: int
     subject_hash: str
     asked_at: datetime
+    staff: str
+    department: str
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,10 @@ class Closing:
 class InquiryStore:
     """One institution's inquiries and the rights of its staff in a database."""
 
-    def __init__(self, engine: Engine, institution: str) -> None:
+    def __init__(self, engine: Engine, institution: str, commit: Commit | None = None) -> None:
         self._engine = engine
         self._institution = institution
+        self._commit = commit or OneByOne(engine)
 
     def department(self, staff: str, affair: str) -> str | None:
         """The department in which a staff member may handle this affair; None: may not."""
@@ -97,48 +101,38 @@ class InquiryStore:
             "epoch": opened.epoch,
             "subject_hash": opened.subject_hash,
             "asked_at": opened.asked_at,
+            "staff": opened.staff,
+            "department": opened.department,
         }
-        with self._engine.begin() as conn:
-            conn.execute(inquiry.insert().values(values))
+        self._commit(lambda conn: conn.execute(inquiry.insert().values(values)).close())
 
     def close(self, closing: Closing) -> None:
         """Close an inquiry with its access record, and with its report where one is due, in one transaction."""
         record = closing.record
-        with self._engine.begin() as conn:
-            conn.execute(
-                inquiry.update()
-                .where(inquiry.c.institution == self._institution, inquiry.c.transaction == record.transaction)
-                .values(
-                    closed_at=record.recorded_at,
-                    outcome=record.outcome,
-                    problem=record.problem,
-                    decision=closing.decision.model_dump_json() if closing.decision else None,
-                )
-            )
+        closed = {
+            "closed_at": record.recorded_at,
+            "outcome": record.outcome,
+            "problem": record.problem,
+            "decision": closing.decision.model_dump_json() if closing.decision else None,
+        }
+        this = (inquiry.c.institution == self._institution) & (inquiry.c.transaction == record.transaction)
+
+        def work(conn: Connection) -> None:
+            conn.execute(inquiry.update().where(this).values(closed))
             append_record(conn, self._institution, record)
             if closing.report:
                 append_report(conn, self._institution, closing.report, record.recorded_at)
 
+        self._commit(work)
+
     def find(self, transaction: str) -> OpenInquiry | None:
         """An inquiry as it was sent."""
-        query = select(inquiry).where(inquiry.c.institution == self._institution, inquiry.c.transaction == transaction)
-        with self._engine.connect() as conn:
-            row = conn.execute(query).one_or_none()
-        if row is None:
-            return None
-        return OpenInquiry(
-            transaction=row.transaction,
-            addressee_number=AddresseeNumber(row.addressee_number),
-            case_reference=row.case_reference,
-            case_salt=bytes(row.case_salt),
-            provider=row.provider,
-            affair=row.affair,
-            items=tuple(json.loads(row.items)),
-            period=Period(since=row.since, until=row.until),
-            epoch=row.epoch,
-            subject_hash=row.subject_hash,
-            asked_at=row.asked_at,
-        )
+        found = self._read(inquiry.c.transaction == transaction)
+        return found[0] if found else None
+
+    def unfinished(self) -> list[OpenInquiry]:
+        """Inquiries that were sent and never closed, oldest first."""
+        return self._read(inquiry.c.closed_at.is_(None))
 
     def outcome(self, transaction: str) -> Outcome | None:
         """What came of an inquiry; None while it is open or when it ended in a problem."""
@@ -148,3 +142,26 @@ class InquiryStore:
         with self._engine.connect() as conn:
             found = conn.execute(query).scalar_one_or_none()
         return Outcome(found) if found else None
+
+    def _read(self, condition: ColumnElement[bool]) -> list[OpenInquiry]:
+        query = select(inquiry).where(inquiry.c.institution == self._institution, condition)
+        with self._engine.connect() as conn:
+            return [_opened(row) for row in conn.execute(query.order_by(inquiry.c.asked_at))]
+
+
+def _opened(row: Any) -> OpenInquiry:
+    return OpenInquiry(
+        transaction=row.transaction,
+        addressee_number=AddresseeNumber(row.addressee_number),
+        case_reference=row.case_reference,
+        case_salt=bytes(row.case_salt),
+        provider=row.provider,
+        affair=row.affair,
+        items=tuple(json.loads(row.items)),
+        period=Period(since=row.since, until=row.until),
+        epoch=row.epoch,
+        subject_hash=row.subject_hash,
+        asked_at=row.asked_at,
+        staff=row.staff,
+        department=row.department,
+    )

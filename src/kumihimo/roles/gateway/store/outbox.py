@@ -5,6 +5,7 @@ A row leaves only when operator 1 has logged it; until then it is due again and 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -83,10 +84,10 @@ class OutboxStore:
         with self._engine.connect() as conn:
             return conn.execute(select(func.count()).select_from(outbox).where(self._here)).scalar_one()
 
-    def accepted(self, transaction: str) -> None:
-        """The log has it: forget the report."""
+    def accepted(self, transactions: Collection[str]) -> None:
+        """The log has them: forget these reports."""
         with self._engine.begin() as conn:
-            conn.execute(outbox.delete().where(self._here, outbox.c.transaction == transaction))
+            conn.execute(outbox.delete().where(self._here, outbox.c.transaction.in_(transactions)))
 
     def postpone(self, transaction: str, attempts: int, due_at: datetime) -> None:
         """Try again at `due_at`."""

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.messages.inquiry import Period
+from kumihimo.roles.gateway.store.commits import Commit, OneByOne
 from kumihimo.roles.gateway.store.copies import CopyStore, StoredCopy, StoredFlag
 from kumihimo.roles.gateway.store.exchange import link_code, provision
 from kumihimo.roles.gateway.store.outbox import Report, append_report
@@ -58,9 +59,10 @@ W = TypeVar("W", bound=Written)
 class ProvisionStore:
     """One institution's provisions in a database."""
 
-    def __init__(self, engine: Engine, institution: str) -> None:
+    def __init__(self, engine: Engine, institution: str, commit: Commit | None = None) -> None:
         self._engine = engine
         self._institution = institution
+        self._commit = commit or OneByOne(engine)
         self._copies = CopyStore(engine, institution)
 
     def answered(self, transaction: str) -> bool:
@@ -71,18 +73,26 @@ class ProvisionStore:
     def release(self, claim: Claim, decide: Callable[[Holdings], W]) -> W:
         """Read what is held, let `decide` make the answer, write it down; durable when this returns.
 
+        `decide` must do nothing else: it may be asked twice.
+
         Raises Problem(permit.used), also for the second of two at the same moment, and whatever `decide` raises, with
         nothing written.
         """
+
+        def work(conn: Connection) -> W:
+            if self._used(conn, claim.transaction):
+                raise permit_used(claim.transaction)
+            answer = decide(self._holdings(conn, claim))
+            self._write(conn, answer)
+            return answer
+
         try:
-            with self._engine.begin() as conn:
-                if self._used(conn, claim.transaction):
-                    raise permit_used(claim.transaction)
-                answer = decide(self._holdings(conn, claim))
-                self._write(conn, answer)
-                return answer
+            return self._commit(work)
         except IntegrityError:
-            raise permit_used(claim.transaction) from None
+            # On PostgreSQL the second of two at the same moment sees the first one only now.
+            if self.answered(claim.transaction):
+                raise permit_used(claim.transaction) from None
+            raise
 
     def _used(self, conn: Connection, transaction: str) -> bool:
         query = select(provision.c.transaction).where(

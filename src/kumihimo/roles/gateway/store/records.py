@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select
 
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
+from kumihimo.roles.gateway.store.commits import Commit, OneByOne
 from kumihimo.roles.gateway.store.exchange import access_record
 
 
@@ -70,14 +71,14 @@ def append_record(conn: Connection, institution: str, record: AccessRecord) -> N
 class RecordStore:
     """One institution's access records in a database."""
 
-    def __init__(self, engine: Engine, institution: str) -> None:
+    def __init__(self, engine: Engine, institution: str, commit: Commit | None = None) -> None:
         self._engine = engine
         self._institution = institution
+        self._commit = commit or OneByOne(engine)
 
     def append(self, record: AccessRecord) -> None:
         """Write one record durably."""
-        with self._engine.begin() as conn:
-            append_record(conn, self._institution, record)
+        self._commit(lambda conn: append_record(conn, self._institution, record))
 
     def about(self, addressee_number: str) -> list[AccessRecord]:
         """All records about an addressee, oldest first."""

@@ -14,6 +14,11 @@ def upsert(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) ->
     if not rows:
         return
     keys = [column.name for column in table.primary_key]
-    insert = (postgresql if conn.dialect.name == "postgresql" else sqlite).insert(table)
+    insert = dialect_insert(conn, table)
     replaced = {column.name: insert.excluded[column.name] for column in table.c if column.name not in keys}
     conn.execute(insert.on_conflict_do_update(index_elements=keys, set_=replaced), list(rows))
+
+
+def dialect_insert(conn: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that can say what to do on conflict; both engines spell it alike, each under its own name."""
+    return postgresql.insert(table) if conn.dialect.name == "postgresql" else sqlite.insert(table)

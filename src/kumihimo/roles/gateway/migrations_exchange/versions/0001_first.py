@@ -67,6 +67,8 @@ def upgrade() -> None:
         sa.Column("epoch", sa.Integer, nullable=False),
         sa.Column("subject_hash", sa.Text, nullable=False),
         sa.Column("asked_at", UtcDateTime, nullable=False),
+        sa.Column("staff", sa.Text, nullable=False),
+        sa.Column("department", sa.Text, nullable=False),
         sa.Column("closed_at", UtcDateTime),
         sa.Column("outcome", sa.Text),
         sa.Column("problem", sa.Text),
