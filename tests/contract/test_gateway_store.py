@@ -32,7 +32,7 @@ from kumihimo.roles.gateway import founding
 from kumihimo.roles.gateway.service.release import FlagKind
 from kumihimo.roles.gateway.store import exchange, ledger
 from kumihimo.roles.gateway.store.addressees import LedgerStore
-from kumihimo.roles.gateway.store.commits import Together
+from kumihimo.roles.gateway.store.commits import OneByOne, Together
 from kumihimo.roles.gateway.store.copies import CopyStore
 from kumihimo.roles.gateway.store.inquiries import Closing, InquiryStore, OpenInquiry
 from kumihimo.roles.gateway.store.link_codes import LinkCodeStore
