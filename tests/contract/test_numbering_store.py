@@ -1,38 +1,194 @@
-"""Numbers are stored alike on both engines: every one once, to the digit and the instant."""
+"""Numbering on both engines: one number a person, for ever, also when many are numbered at the same moment."""
 
+from __future__ import annotations
+
+import threading
 from datetime import UTC, datetime
 
+import pytest
+from at_once import at_once
+from schema_equality import differences
 from sqlalchemy import Engine, select
+from statement_watch import SMALLEST_LIMIT, watching
 
-from kumihimo.domain.kernel import FixedClock, ResidentCode, SeededRandomness
+from kumihimo.domain.kernel import FixedClock, Problem, ResidentCode, SeededRandomness
 from kumihimo.plumbing.storage import migrate
-from kumihimo.roles.numbering.service import Numbering
-from kumihimo.roles.numbering.store import MIGRATIONS, NumberingStore, assignment, used_number
+from kumihimo.roles.numbering.service import Assigned, Numbering
+from kumihimo.roles.numbering.store import (
+    MIGRATIONS,
+    NewAssignment,
+    NumberingStore,
+    Taken,
+    assignment,
+    metadata,
+    used_number,
+)
 
-NOON = datetime(2026, 6, 1, 3, 0, 0, 250, tzinfo=UTC)
+CLOCK = FixedClock(datetime(2026, 6, 1, 3, 0, 0, 250, tzinfo=UTC))
 
 
-def test_a_bulk_assignment_is_stored_as_it_was_answered(engine: Engine) -> None:
+@pytest.fixture
+def store(engine: Engine) -> NumberingStore:
     migrate(engine, MIGRATIONS)
-    numbering = Numbering(NumberingStore(engine), SeededRandomness(7), FixedClock(NOON))
-    codes = [ResidentCode.random(SeededRandomness(number)).digits for number in range(300)]
-    assigned = numbering.assign("x-city", codes)
+    return NumberingStore(engine)
+
+
+def codes(count: int, seed: int = 1) -> list[str]:
+    randomness = SeededRandomness(seed)
+    return list(dict.fromkeys(ResidentCode.random(randomness).digits for _ in range(count)))
+
+
+def office(store: NumberingStore, seed: int) -> Numbering:
+    """One process of the numbering authority, with a generator of its own."""
+    return Numbering(store, SeededRandomness(seed), CLOCK)
+
+
+def assigned(results: list[list[Assigned] | BaseException]) -> list[list[Assigned]]:
+    lists = [one for one in results if isinstance(one, list)]
+    assert len(lists) == len(results), results
+    return lists
+
+
+def test_the_migrated_schema_is_the_one_the_tables_describe(engine: Engine) -> None:
+    assert differences(engine, MIGRATIONS, metadata) == []
+
+
+def test_one_resident_code_has_one_current_number(store: NumberingStore) -> None:
+    (code,) = codes(1)
+    with store.transaction() as transaction:
+        transaction.store([NewAssignment(621498320257, code)], "x-city", CLOCK.now())
+    with pytest.raises(Taken), store.transaction() as transaction:
+        transaction.store([NewAssignment(983205673214, code)], "x-city", CLOCK.now())
+    with store.transaction() as transaction:
+        assert transaction.counts() == (1, 1)
+        assert transaction.current_numbers([code]) == {code: 621498320257}
+
+
+def test_a_number_that_is_given_up_is_never_given_out_again(store: NumberingStore, engine: Engine) -> None:
+    (code,) = codes(1)
+    (first,) = office(store, 7).assign("x-city", [code])
+    with engine.begin() as conn:
+        conn.execute(assignment.update().values(until=CLOCK.now()))
+    (second,) = office(store, 7).assign("x-city", [code])  # the same generator draws the same number first
+    assert second.newly
+    assert second.number != first.number
+    with store.transaction() as transaction:
+        assert transaction.counts() == (2, 1)
+
+
+def test_two_offices_that_draw_the_same_numbers_at_once_never_give_one_twice(store: NumberingStore) -> None:
+    batches = [codes(200, seed) for seed in (1, 2)]
+    offices = [office(store, 7) for _ in batches]
+    results = assigned(at_once([lambda o=o, b=b: o.assign("x-city", b) for o, b in zip(offices, batches, strict=True)]))
+    numbers = [one.number.digits for result in results for one in result]
+    assert len(set(numbers)) == len(numbers) == 400
+    with store.transaction() as transaction:
+        assert transaction.counts() == (400, 400)
+
+
+def test_one_person_numbered_by_many_at_once_gets_one_number(store: NumberingStore) -> None:
+    batch = codes(1)
+    offices = [office(store, seed) for seed in range(6)]
+    results = assigned(at_once([lambda o=o: o.assign("x-city", batch) for o in offices]))
+    assert len({result[0].number.digits for result in results}) == 1
+    assert sum(result[0].newly for result in results) == 1
+
+
+def test_the_same_people_in_another_order_at_once_get_one_number_each(store: NumberingStore) -> None:
+    batch = codes(1_000)
+    offices = [office(store, seed) for seed in range(3)]
+    orders = [batch, batch[::-1], batch[500:] + batch[:500]]
+    results = assigned(
+        at_once([lambda o=o, order=order: o.assign("x-city", order) for o, order in zip(offices, orders, strict=True)])
+    )
+    given = [{one.resident_code.digits: one.number.digits for one in result} for result in results]
+    assert given[0] == given[1] == given[2]
+    with store.transaction() as transaction:
+        assert transaction.counts() == (1_000, 1_000)
+
+
+def test_two_batches_that_wait_for_each_other_end_with_one_of_them_stored(
+    store: NumberingStore, engine: Engine
+) -> None:
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer at a time: nobody waits for each other")
+    first, second = codes(2)
+    stored = threading.Barrier(2)
+
+    def crosswise(mine: str, other: str, number: int) -> str:
+        try:
+            with store.transaction() as transaction:
+                transaction.store([NewAssignment(number, mine)], "x-city", CLOCK.now())
+                stored.wait(30)
+                transaction.store([NewAssignment(number + 1, other)], "x-city", CLOCK.now())
+        except Taken:
+            return "taken"
+        return "stored"
+
+    results = at_once([lambda: crosswise(first, second, 10**11), lambda: crosswise(second, first, 2 * 10**11)])
+    assert sorted(map(str, results)) == ["stored", "taken"]
+    with store.transaction() as transaction:
+        assert transaction.counts() == (2, 2)
+
+
+def test_a_bulk_assignment_is_stored_as_it_was_answered(store: NumberingStore, engine: Engine) -> None:
+    result = office(store, 7).assign("x-city", codes(300))
     with engine.connect() as conn:
         held = {row.resident_code: row for row in conn.execute(select(assignment))}
         drawn = {row.number: row.drawn_at for row in conn.execute(select(used_number))}
     assert {code: f"{row.number:012d}" for code, row in held.items()} == {
-        one.resident_code.digits: one.number.digits for one in assigned
+        one.resident_code.digits: one.number.digits for one in result
     }
-    assert {(row.municipality, row.since, row.until) for row in held.values()} == {("x-city", NOON, None)}
-    assert drawn == {row.number: NOON for row in held.values()}
+    assert {(row.municipality, row.since, row.until) for row in held.values()} == {("x-city", CLOCK.now(), None)}
+    assert drawn == {row.number: CLOCK.now() for row in held.values()}
 
 
-def test_a_second_request_adds_only_those_without_a_number(engine: Engine) -> None:
-    migrate(engine, MIGRATIONS)
-    numbering = Numbering(NumberingStore(engine), SeededRandomness(7), FixedClock(NOON))
-    codes = [ResidentCode.random(SeededRandomness(number)).digits for number in range(20)]
-    first = numbering.assign("x-city", codes[:10])
-    both = numbering.assign("y-city", codes)
+def test_a_second_request_adds_only_those_without_a_number(store: NumberingStore) -> None:
+    numbering, batch = office(store, 7), codes(20)
+    first = numbering.assign("x-city", batch[:10])
+    both = numbering.assign("y-city", batch)
     assert [one.number for one in both[:10]] == [one.number for one in first]
     assert [one.newly for one in both] == [False] * 10 + [True] * 10
     assert numbering.counts() == (20, 20)
+
+
+def test_ten_thousand_are_numbered_in_a_few_statements(store: NumberingStore, engine: Engine) -> None:
+    batch = codes(10_000)
+    with watching(engine) as watch:
+        first = office(store, 7).assign("x-city", batch)
+    assert watch.calls < 20
+    assert max(watch.bound) <= SMALLEST_LIMIT
+    assert [one.resident_code.digits for one in first] == batch
+    assert len({one.number.digits for one in first}) == len(batch)
+    with watching(engine) as watch:
+        again = office(store, 8).assign("y-city", batch)
+    assert watch.calls < 20
+    assert [one.number for one in again] == [one.number for one in first]
+    assert not any(one.newly for one in again)
+
+
+def test_a_batch_that_fails_in_the_middle_leaves_no_number_behind(store: NumberingStore) -> None:
+    taken, *others = codes(50)
+    office(store, 1).assign("x-city", [taken])
+    new = [NewAssignment(10**11 + n, code) for n, code in enumerate([*others, taken])]
+    with pytest.raises(Taken), store.transaction() as transaction:
+        transaction.store(new, "x-city", CLOCK.now())
+    with store.transaction() as transaction:
+        assert transaction.counts() == (1, 1)
+        assert transaction.already_used([10**11 + n for n in range(50)]) == set()
+
+
+def test_a_body_registered_at_two_desks_at_once_gets_one_corporate_number(store: NumberingStore) -> None:
+    offices = [office(store, seed) for seed in range(4)]
+    results = at_once([lambda o=o: o.assign_corporate("株式会社組紐", "甲県X市中央1-2-3") for o in offices])
+    pairs = [one for one in results if isinstance(one, tuple)]
+    assert len(pairs) == 4, results
+    assert len({number.digits for number, _ in pairs}) == 1
+    assert sum(newly for _, newly in pairs) == 1
+
+
+def test_two_bodies_never_share_a_corporate_number(store: NumberingStore) -> None:
+    offices = [office(store, 7) for _ in range(3)]
+    results = at_once([lambda o=o, n=n: o.assign_corporate(f"組紐{n}号社", "甲県X市") for n, o in enumerate(offices)])
+    assert not [one for one in results if isinstance(one, Problem)]
+    assert len({one[0].digits for one in results if isinstance(one, tuple)}) == 3

@@ -25,7 +25,7 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from kumihimo.plumbing.storage import UtcDateTime
 
@@ -67,6 +67,7 @@ corporate_number = Table(
     UniqueConstraint("registered_name", "seat", name="corporate_number_body"),
 )
 
+_DEADLOCK: Final = "40P01"  # SQLSTATE
 _IN = 5_000  # bound parameters in one statement
 
 
@@ -96,6 +97,11 @@ class NumberingStore:
                 yield Transaction(conn)
         except IntegrityError:
             raise Taken from None
+        except OperationalError as error:
+            # Two batches with the same resident codes in another order: PostgreSQL lets one of them go on.
+            if getattr(error.orig, "sqlstate", None) == _DEADLOCK:
+                raise Taken from None
+            raise
 
 
 class Transaction:

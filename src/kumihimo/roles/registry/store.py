@@ -103,10 +103,9 @@ class Transaction:
         unstored = [
             Resident(0, n.resident_code, n.individual_number, n.four_items, n.municipality, None, 1, 0) for n in new
         ]
-        ids = self._conn.scalars(
-            resident.insert().returning(resident.c.id, sort_by_parameter_order=True), [_row(one) for one in unstored]
-        )
-        added = [replace(one, id=given) for one, given in zip(unstored, ids, strict=True)]
+        self._conn.execute(resident.insert(), [_row(one) for one in unstored])
+        ids = self._ids([one.resident_code for one in new])
+        added = [replace(one, id=ids[one.resident_code]) for one in unstored]
         self._conn.execute(history.insert(), [_history(o, c) for o, c in zip(added, changes, strict=True)])
         self._conn.execute(
             number_history.insert(),
@@ -133,11 +132,7 @@ class Transaction:
 
     def codes_in_use(self, resident_codes: Sequence[str]) -> set[str]:
         """Which of these resident codes are somebody's."""
-        used: set[str] = set()
-        for start in range(0, len(resident_codes), _IN):
-            chosen = resident.c.resident_code.in_(resident_codes[start : start + _IN])
-            used.update(self._conn.scalars(select(resident.c.resident_code).where(chosen)))
-        return used
+        return set(self._ids(resident_codes))
 
     def by_number(self, number: str) -> Resident | None:
         """The resident who has this number now."""
@@ -225,6 +220,14 @@ class Transaction:
 
     def count(self) -> int:
         return self._conn.scalar(select(func.count()).select_from(resident)) or 0
+
+    def _ids(self, resident_codes: Sequence[str]) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for start in range(0, len(resident_codes), _IN):
+            chosen = resident.c.resident_code.in_(resident_codes[start : start + _IN])
+            rows = self._conn.execute(select(resident.c.resident_code, resident.c.id).where(chosen))
+            found.update((code, given) for code, given in rows)
+        return found
 
     def _insert_missing(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
         """Insert rows whose primary key is not there yet, also when another writer is about to insert the same."""
