@@ -28,7 +28,6 @@ from kumihimo.plumbing.storage import downgrade, migrate
 from kumihimo.plumbing.wire.envelope import Envelope, Signature, b64
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
 from kumihimo.plumbing.wire.messages.provision import CopyOf, DatedItem
-from kumihimo.roles.gateway import founding
 from kumihimo.roles.gateway.service.release import FlagKind
 from kumihimo.roles.gateway.store import exchange, ledger
 from kumihimo.roles.gateway.store.addressees import LedgerStore
@@ -120,8 +119,8 @@ def test_one_person_entered_by_two_clerks_at_once_has_one_number(ledger_engine: 
 def test_institutions_in_one_database_count_for_themselves_and_see_themselves_only(ledger_engine: Engine) -> None:
     everybody = people(3)
     for institution in ("x-city", "y-city"):
-        numbers = founding.load_addressees(ledger_engine, institution, everybody, NOON)
-        assert [number.serial for number in numbers] == [1, 2, 3]
+        entries = LedgerStore(ledger_engine, institution).enter(everybody, NOON)
+        assert [entry.addressee_number.serial for entry in entries] == [1, 2, 3]
     store = LedgerStore(ledger_engine, "x-city")
     with ledger_engine.begin() as conn:
         assert store.follow(conn, replace(everybody[0], version=2, alive=False), NOON)
@@ -131,8 +130,10 @@ def test_institutions_in_one_database_count_for_themselves_and_see_themselves_on
 
 def test_entering_everybody_again_gives_the_same_numbers(ledger_engine: Engine) -> None:
     everybody = people(25)
-    first = founding.load_addressees(ledger_engine, "x-city", everybody, NOON)
-    again = founding.load_addressees(ledger_engine, "x-city", reversed(everybody), NOON)
+    store = LedgerStore(ledger_engine, "x-city")
+    first = store.enter(everybody, NOON)
+    again = store.enter([*reversed(everybody), everybody[0]], NOON)
+    assert again.pop() == first[0]
     assert again == first[::-1]
 
 
@@ -198,7 +199,7 @@ def test_a_newer_copy_of_the_same_start_replaces_and_periods_are_days_with_both_
 def test_flags_are_set_once_and_lifted(exchange_engine: Engine) -> None:
     store = CopyStore(exchange_engine, "x-city")
     for _ in range(2):
-        founding.set_flag(exchange_engine, "x-city", AddresseeNumber(NUMBERS[0]), FlagKind.SUPPORT_MEASURE, NOON)
+        store.set_flag(NUMBERS[0], "*", FlagKind.SUPPORT_MEASURE, NOON)
     with exchange_engine.connect() as conn:
         assert [(one.item, one.kind) for one in store.flags(conn, NUMBERS[0])] == [("*", "support_measure")]
         assert store.flags(conn, NUMBERS[1]) == []
@@ -328,8 +329,8 @@ def test_a_report_is_due_again_later_and_gone_once_accepted(exchange_engine: Eng
 
 def test_a_right_for_one_affair_goes_before_the_right_for_all(exchange_engine: Engine) -> None:
     store = InquiryStore(exchange_engine, "x-city")
-    founding.grant_staff(exchange_engine, "x-city", "tanaka", department="総務課")
-    founding.grant_staff(exchange_engine, "x-city", "tanaka", "child-allowance.payment", "子育て支援課")
+    store.grant("tanaka", "*", "総務課")
+    store.grant("tanaka", "child-allowance.payment", "子育て支援課")
     assert store.department("tanaka", "child-allowance.payment") == "子育て支援課"
     assert store.department("tanaka", "another") == "総務課"
     assert store.department("suzuki", "another") is None

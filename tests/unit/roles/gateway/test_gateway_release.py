@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from gateway_country import ITEM, NOON, Case
+from gateway_country import ITEM, Case
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
@@ -13,10 +13,9 @@ from sqlalchemy import update
 from kumihimo.domain.kernel import AddresseeNumber, PartyId, Problem
 from kumihimo.plumbing.wire.messages.inquiry import Outcome
 from kumihimo.plumbing.wire.messages.provision import DatedItem
-from kumihimo.roles.gateway.founding import set_flag
 from kumihimo.roles.gateway.service.items import item_ids
 from kumihimo.roles.gateway.service.release import ANY_ITEM, FlagKind, decide
-from kumihimo.roles.gateway.store.copies import CopyStore, StoredCopy, StoredFlag
+from kumihimo.roles.gateway.store.copies import StoredCopy, StoredFlag
 from kumihimo.roles.gateway.store.exchange import copy, flag
 from kumihimo.roles.gateway.store.provisions import Holdings
 from kumihimo.roles.gateway.store.records import RecordStore
@@ -27,7 +26,7 @@ PROTECTING = (FlagKind.SUPPORT_MEASURE, FlagKind.NON_DISCLOSURE)
 
 
 def put_flag(case: Case, kind: FlagKind, item: str = ANY_ITEM) -> None:
-    set_flag(case.country.engine(Y), "y-city", AddresseeNumber(case.at_y), kind, NOON, item)
+    case.y.services().copies.protect(AddresseeNumber(case.at_y), kind, item)
 
 
 @pytest.mark.parametrize("kind", PROTECTING)
@@ -60,7 +59,7 @@ def test_protection_goes_before_answering_by_hand(case: Case) -> None:
 def test_a_flag_set_between_permit_and_release_counts_and_a_lifted_one_does_not(case: Case) -> None:
     put_flag(case, FlagKind.SUPPORT_MEASURE)
     assert case.x.inquire(case.at_x).outcome is Outcome.WITHHELD
-    assert CopyStore(case.country.engine(Y), "y-city").lift_flag(case.at_y, ANY_ITEM, FlagKind.SUPPORT_MEASURE)
+    assert case.y.services().copies.lift(AddresseeNumber(case.at_y), FlagKind.SUPPORT_MEASURE)
     assert case.x.inquire(case.at_x).outcome is Outcome.PROVIDED
 
 

@@ -1,4 +1,4 @@
-"""Placing copies (副本登録): what a business system hands over is checked against the item's schema before it is stored.
+"""Copies and what protects them (副本登録・不開示設定): what a business system hands over, checked before it is stored.
 
 One bad copy does not hold up the others: it is rejected with its position and the reason, and the rest is placed.
 """
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from kumihimo.domain.kernel import AddresseeNumber, Clock, Problem
 from kumihimo.plumbing.wire.messages.provision import CopyOf, RejectedCopy
-from kumihimo.roles.gateway.service.items import check_body
+from kumihimo.roles.gateway.service.items import check_body, schema_of
+from kumihimo.roles.gateway.service.release import ANY_ITEM, FlagKind
 from kumihimo.roles.gateway.store.copies import CopyStore
 
 
@@ -49,3 +50,13 @@ class Copies:
         if right:
             self.store.put(right, self.clock.now())
         return len(right), tuple(rejected)
+
+    def protect(self, addressee: AddresseeNumber, kind: FlagKind, item: str = ANY_ITEM) -> None:
+        """Put a flag before the release of an item, or of every item. Raises Problem(item.unknown)."""
+        if item != ANY_ITEM:
+            schema_of(item)
+        self.store.set_flag(addressee.digits, item, kind, self.clock.now())
+
+    def lift(self, addressee: AddresseeNumber, kind: FlagKind, item: str = ANY_ITEM) -> bool:
+        """Take a flag away again; whether there was one."""
+        return self.store.lift_flag(addressee.digits, item, kind)
