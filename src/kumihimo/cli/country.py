@@ -182,9 +182,6 @@ def _stop_on_signals() -> threading.Event:
 
 
 def _print_addresses(country: Country) -> None:
-    table = Table("", "address", box=None)
-    for service in topology.services():
-        name = f"{topology.institution(service.party.partition('/')[0]).name_ja} {service.boundary.name.ja}"
-        table.add_row(f"  {service.party:28}{name}", country.url(service.party) or "")
     console.print("\n[bold]Addresses[/] (mutual TLS; keys in parties/*/*/keys)")
-    console.print(table)
+    for service in topology.services():
+        console.print(f"  {service.party:28}{country.url(service.party)}  {service.boundary.name.en}", markup=False)

@@ -15,6 +15,7 @@ HELP = """Kumihimo (組紐): Japan's national number system for local government
 Numbers are issued; institutions link what they know about a person without using the number and without anybody in the
 middle learning who it is; residents see every access; an independent body verifies the log.
 
+\b
 Start here:   kumihimo demo            a country in miniature and its first case
 Then by hand: kumihimo country new DIR; kumihimo country up DIR; kumihimo inquire --country DIR --help
 Law:          kumihimo rules ask --help

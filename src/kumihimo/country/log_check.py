@@ -9,19 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from kumihimo.country import topology
 from kumihimo.country.desk import edge_of
 from kumihimo.country.layout import RESIDENT, Country
 from kumihimo.domain.kernel import Problem
 from kumihimo.domain.transparency.checkpoint import OpenedCheckpoint, open_checkpoint
 from kumihimo.domain.transparency.merkle import Frontier, leaf_hash, root_of
 from kumihimo.domain.transparency.note import VerifierKey
-from kumihimo.domain.transparency.tiles import EntryBundle, Tile, TiledTree, unpack_entries
+from kumihimo.domain.transparency.tiles import TILE_WIDTH, EntryBundle, TiledTree
 from kumihimo.plumbing.wire.client import PeerClient
-
-_WIDTH: Final = 256
+from kumihimo.plumbing.wire.remote_log import RemoteLog
 
 
 @dataclass(frozen=True)
@@ -34,21 +31,6 @@ class LogVerified:
     seen_before: int | None
 
 
-class _Fetched:
-    """The tiles of a remote log."""
-
-    def __init__(self, client: PeerClient) -> None:
-        self._client = client
-
-    def tile(self, level: int, index: int, width: int) -> bytes:
-        return self._client.get(topology.HUB_1, f"/log{Tile(level, index, width).path}")
-
-    def entries(self, size: int) -> Iterator[bytes]:
-        for index in range((size + _WIDTH - 1) // _WIDTH):
-            width = min(_WIDTH, size - index * _WIDTH)
-            yield from unpack_entries(self._client.get(topology.HUB_1, f"/log{EntryBundle(index, width).path}"), width)
-
-
 def verify_log(country: Country) -> LogVerified:
     """Verify the log of a running country.
 
@@ -57,12 +39,12 @@ def verify_log(country: Country) -> LogVerified:
     client = PeerClient(edge_of(country, RESIDENT))
     log_key = VerifierKey.parse((country.folder / "log.vkey").read_text().strip())
     witness_key = VerifierKey.parse((country.folder / "witness.vkey").read_text().strip())
-    document = client.get(topology.HUB_1, "/log/checkpoint").decode()
+    log = RemoteLog(client)
+    document = log.checkpoint()
     opened = open_checkpoint(document, log_key, [witness_key])
-    log = _Fetched(client)
     checkpoint = opened.checkpoint
     seen = _seen_before(country.folder / "verified.checkpoint", log_key, witness_key)
-    hashes = [leaf_hash(entry) for entry in log.entries(checkpoint.size)]
+    hashes = [leaf_hash(entry) for entry in _entries(log, checkpoint.size)]
     if len(hashes) != checkpoint.size or Frontier().extended(hashes).root() != checkpoint.root:
         raise Problem("log.inconsistent", f"{len(hashes)} entries do not give the root of the checkpoint")
     if root_of(TiledTree(log, checkpoint.size), checkpoint.size) != checkpoint.root:
@@ -73,6 +55,11 @@ def verify_log(country: Country) -> LogVerified:
     return LogVerified(
         checkpoint.size, checkpoint.root.hex(), len(opened.cosigned), seen.checkpoint.size if seen else None
     )
+
+
+def _entries(log: RemoteLog, size: int) -> Iterator[bytes]:
+    for index in range((size + TILE_WIDTH - 1) // TILE_WIDTH):
+        yield from log.entries(EntryBundle(index, min(TILE_WIDTH, size - index * TILE_WIDTH)))
 
 
 def _seen_before(file: Path, log_key: VerifierKey, witness_key: VerifierKey) -> OpenedCheckpoint | None:

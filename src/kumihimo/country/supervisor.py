@@ -50,6 +50,8 @@ def _stop_with_supervisor(line: Connection) -> None:
 
 def run_service(role: str, settings_file: str, line: Connection | None = None) -> None:
     """Run one service in this process until SIGTERM; tells the supervisor on `line` when it is ready, or why it is not."""
+    if line is not None:
+        os.setsid()  # Ctrl-C in the terminal is for the supervisor, which then stops everybody in good order
     path = Path(settings_file)
     settings = programs.load_settings(Role(role), path)
     with (path.parent / "program.log").open("a", buffering=1) as stream:

@@ -15,7 +15,7 @@ from kumihimo.domain.kernel.institutions import PartyId
 from kumihimo.domain.sealing import commit
 from kumihimo.domain.transparency.tiles import EntryBundle, Tile, unpack_entries
 from kumihimo.plumbing.wire.edge import Edge
-from kumihimo.plumbing.wire.envelope import b64, from_b64
+from kumihimo.plumbing.wire.envelope import Signed, b64, from_b64
 from kumihimo.plumbing.wire.link_keys import OPERATORS
 from kumihimo.plumbing.wire.messages.inquiry import LoggedRecord, LogPromise
 
@@ -67,10 +67,11 @@ class RemoteLog:
 
 @dataclass(frozen=True)
 class Promised:
-    """A record with its commitment (32 bytes), promised by operator 1 to stand at `index`."""
+    """A record's commitment (32 bytes), promised by operator 1 to stand at `index`, with the promise itself."""
 
     index: int
     commitment: bytes
+    signed: Signed[LogPromise]
 
 
 def check_logged(edge: Edge, logged: LoggedRecord) -> Promised:
@@ -78,10 +79,11 @@ def check_logged(edge: Edge, logged: LoggedRecord) -> Promised:
 
     Raises Problem(log.proof_invalid) when the promise is about another record or time, and those of a bad signature.
     """
-    promise = edge.read(logged.promise, LogPromise, LOGGER).value
+    signed = edge.read(logged.promise, LogPromise, LOGGER)
+    promise = signed.value
     commitment = commit(from_b64(logged.salt, "salt"), logged.record.to_bytes())
     if not hmac.compare_digest(b64(commitment), promise.entry):
         raise Problem("log.proof_invalid", "the promise is about another record", where="promise")
     if promise.logged_at != logged.record.logged_at:
         raise Problem("log.proof_invalid", "the promise states another time than the record", where="promise")
-    return Promised(promise.index, commitment)
+    return Promised(promise.index, commitment, signed)

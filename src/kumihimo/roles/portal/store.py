@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -33,7 +33,7 @@ from sqlalchemy import (
 
 from kumihimo.domain.kernel import Problem
 from kumihimo.plumbing.storage import UtcDateTime, cursor_table
-from kumihimo.plumbing.wire.messages.inquiry import LogRecord
+from kumihimo.plumbing.wire.messages.inquiry import LogRecord, Refusal
 
 MIGRATIONS: Final = "kumihimo.roles.portal.migrations"
 metadata = MetaData()
@@ -66,6 +66,7 @@ access = Table(
     Column("commitment", LargeBinary, nullable=False),
     Column("salt", LargeBinary, nullable=False),
     Column("record", Text, nullable=False),
+    Column("refusal", Text),  # operator 2's own, where operator 1 had granted
     Column("received_at", UtcDateTime, nullable=False),
 )
 Index("ix_access_link_code", access.c.link_code, access.c.log_index)
@@ -98,7 +99,10 @@ _IN = 5_000  # bound parameters in one statement
 
 @dataclass(frozen=True)
 class KeptRecord:
-    """A record of the log as kept: its index, its commitment and salt (32 bytes each), and what it says."""
+    """A record of the log as kept: its index, its commitment and salt (32 bytes each), and what it says.
+
+    `refusal` is operator 2's own, for a request that operator 1 granted and operator 2 did not.
+    """
 
     index: int
     transaction: str
@@ -106,6 +110,7 @@ class KeptRecord:
     salt: bytes
     record: LogRecord
     received_at: datetime
+    refusal: Refusal | None = None
 
 
 class PortalStore:
@@ -165,7 +170,8 @@ class Transaction:
     def keep_access(self, kept: KeptRecord, link_code: bytes) -> None:
         """Keep an access record; once more changes nothing. Raises Problem(log.inconsistent) for another at its index."""
         if self._is_new(access, kept):
-            self._conn.execute(insert(access).values(link_code=link_code, **_values(kept)))
+            refusal = kept.refusal.model_dump_json() if kept.refusal is not None else None
+            self._conn.execute(insert(access).values(link_code=link_code, refusal=refusal, **_values(kept)))
 
     def keep_outcome(self, kept: KeptRecord) -> None:
         """Keep an outcome; once more changes nothing. Raises Problem(log.inconsistent) for another at its index."""
@@ -176,7 +182,11 @@ class Transaction:
         """The access records about an account's holder, newest first; none while the link code is under way."""
         here = account.c.link_code == access.c.link_code
         query = select(access).join(account, here).where(account.c.account == name)
-        return [_kept(row) for row in self._conn.execute(query.order_by(access.c.log_index.desc()))]
+        rows = self._conn.execute(query.order_by(access.c.log_index.desc()))
+        return [
+            replace(_kept(row), refusal=Refusal.model_validate_json(row.refusal) if row.refusal else None)
+            for row in rows
+        ]
 
     def outcomes(self, transactions: Sequence[str]) -> dict[str, list[KeptRecord]]:
         """The outcomes reported for transactions, oldest first."""

@@ -168,11 +168,15 @@ class InquiryDecision(Reply):
 
 
 class PortalAccess(Part):
-    """An item of operator 2's feed to the portal (kind `access`): a request about the holder of `subject`."""
+    """An item of operator 2's feed to the portal (kind `access`): a request about the holder of `subject`.
+
+    `refusal` is operator 2's own: set too where operator 1 granted and logged what operator 2 then did not permit.
+    """
 
     transaction: str
     subject: str
     logged: LoggedRecord
+    refusal: Refusal | None = None
 
 
 class PortalOutcome(Part):

@@ -10,9 +10,9 @@ from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
 from kumihimo.roles.hub.api.shared import Operator, mount_keys
 from kumihimo.roles.hub.service.codes import CODES_KIND, SecondCodeDesk
-from kumihimo.roles.hub.service.outcomes import SecondOutcomeDesk
+from kumihimo.roles.hub.service.outcomes import OUTCOME_KIND, SecondOutcomeDesk
 from kumihimo.roles.hub.service.parties import OVERSIGHT
-from kumihimo.roles.hub.service.second import SecondDesk
+from kumihimo.roles.hub.service.second import ACCESS_KIND, SecondDesk
 from kumihimo.roles.hub.store import SecondStore, feed
 
 log = structlog.get_logger()
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 def build_second(operator: Operator) -> FastAPI:
     """The application of operator 2."""
     edge = operator.edge
-    feeds = FeedDesk(edge, operator.engine, feed, forget=(CODES_KIND,))
+    feeds = FeedDesk(edge, operator.engine, feed, forget=(CODES_KIND, ACCESS_KIND, OUTCOME_KIND))
     store = SecondStore(operator.engine, OVERSIGHT)
     app = application("hub operator 2", [operator.lives(store.close)])
     inquiries = SecondDesk(edge, operator.bench(), store, operator.translator, feeds.notify)

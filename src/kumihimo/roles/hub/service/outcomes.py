@@ -15,10 +15,11 @@ from kumihimo.plumbing.wire.envelope import Envelope, Signed, parse_envelope
 from kumihimo.plumbing.wire.link_keys import OPERATORS
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Permit, PortalOutcome
 from kumihimo.plumbing.wire.messages.provision import OutcomeLogged, OutcomeRelayed, RelayOutcome, ReportOutcome
+from kumihimo.plumbing.wire.remote_log import check_logged
 from kumihimo.roles.hub.service.journal import Journal
 from kumihimo.roles.hub.service.parties import PORTAL, is_exchange, is_first_operator
 from kumihimo.roles.hub.service.ports import Notify, Outcomes, Passages, Sender, send_to_operator
-from kumihimo.roles.hub.service.records import check_promise, outcome_record
+from kumihimo.roles.hub.service.records import outcome_record
 from kumihimo.roles.hub.store import News, Passage, Report, ReportedOutcome
 
 OUTCOME_KIND: Final = "outcome"
@@ -88,7 +89,7 @@ class SecondOutcomeDesk:
         if not is_exchange(reporter):
             raise Problem("peer.not_allowed", f"{reporter} reports no outcomes")
         permit = check_report(self._edge, signed, reporter)
-        promise = check_promise(self._edge, relay.logged)
+        promise = check_logged(self._edge, relay.logged).signed
         if relay.logged.record != outcome_record(signed, permit, relay.logged.record.logged_at):
             raise Problem("log.proof_invalid", "the logged record says something else than the report", where="record")
         item = PortalOutcome(transaction=permit.transaction, logged=relay.logged)

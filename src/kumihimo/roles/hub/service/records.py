@@ -6,22 +6,16 @@ Both operators make the record of a request from the request itself: operator 2 
 from __future__ import annotations
 
 import hashlib
-import hmac
 from datetime import datetime, timedelta
 from typing import Final
 
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
-from kumihimo.domain.sealing import commit
-from kumihimo.plumbing.wire.edge import Edge
-from kumihimo.plumbing.wire.envelope import Signed, b64, from_b64
-from kumihimo.plumbing.wire.link_keys import OPERATORS
+from kumihimo.plumbing.wire.envelope import Signed
 from kumihimo.plumbing.wire.messages.codes import TranslateCodes
 from kumihimo.plumbing.wire.messages.inquiry import (
     EntryKind,
     InquiryRequest,
-    LoggedRecord,
-    LogPromise,
     LogRecord,
     Permit,
 )
@@ -126,17 +120,3 @@ def rejected_record(peer: PartyId, problem: Problem, at: datetime) -> LogRecord:
 def rule_book_record(sha256: str, at: datetime) -> LogRecord:
     """The record of the rule book that this desk applies from now on."""
     return LogRecord(entry=EntryKind.RULE_BOOK, logged_at=at, rule_book=sha256)
-
-
-def check_promise(edge: Edge, logged: LoggedRecord) -> Signed[LogPromise]:
-    """Verify operator 1's promise and that it is about this very record.
-
-    Raises Problem(log.proof_invalid), and those of a bad signature.
-    """
-    promise = edge.read(logged.promise, LogPromise, OPERATORS[0])
-    committed = commit(from_b64(logged.salt, "salt"), logged.record.to_bytes())
-    if not hmac.compare_digest(b64(committed), promise.value.entry):
-        raise Problem("log.proof_invalid", "the promise is about another record", where="promise")
-    if promise.value.logged_at != logged.record.logged_at:
-        raise Problem("log.proof_invalid", "the promise states another time than the record", where="promise")
-    return promise

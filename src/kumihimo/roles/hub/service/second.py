@@ -21,9 +21,10 @@ from kumihimo.plumbing.wire.messages.inquiry import (
     PortalAccess,
     RelayInquiry,
 )
+from kumihimo.plumbing.wire.remote_log import check_logged
 from kumihimo.roles.hub.service.parties import PORTAL, is_exchange, is_first_operator
 from kumihimo.roles.hub.service.ports import Notify, Passages
-from kumihimo.roles.hub.service.records import PERMIT_LIFE, check_promise, permit_of, request_record
+from kumihimo.roles.hub.service.records import PERMIT_LIFE, permit_of, request_record
 from kumihimo.roles.hub.service.rulings import Bench
 from kumihimo.roles.hub.store import News, Passage
 
@@ -48,7 +49,7 @@ class SecondDesk:
         """
         relay = self._edge.open(envelope, RelayInquiry, peer, is_first_operator).value
         signed = self._requested(relay.request)
-        promise = check_promise(self._edge, relay.logged)
+        promised = check_logged(self._edge, relay.logged)
         record = relay.logged.record
         now = self._edge.clock.now()
         check_fresh(record.logged_at, now)
@@ -59,13 +60,14 @@ class SecondDesk:
             if relay.for_provider is None:
                 raise Problem("message.malformed", "a granted request without ciphertext", where="for_provider")
             subject = self._finish(relay.for_provider, signed.value, signed.value.provider)
-            permit = self._edge.answer(permit_of(record, promise.value.index, subject, now, now + PERMIT_LIFE))
+            permit = self._edge.answer(permit_of(record, promised.index, subject, now, now + PERMIT_LIFE))
         access = PortalAccess(
             transaction=signed.value.transaction,
             subject=b64(self._finish(relay.for_portal, signed.value, institution_of(PORTAL))),
             logged=relay.logged,
+            refusal=ruling.refusal if record.granted else None,
         )
-        passage = Passage(signed.value.transaction, promise, (News(PORTAL, ACCESS_KIND, access),), now)
+        passage = Passage(signed.value.transaction, promised.signed, (News(PORTAL, ACCESS_KIND, access),), now)
         if not self._passages.passes(passage):
             raise Problem("message.replayed", f"transaction {signed.value.transaction} was already used")
         self._notify()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from sqlalchemy import Engine, insert, select, update
 
@@ -32,6 +33,7 @@ class TreeStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._tile_root = lru_cache(maxsize=65_536)(self._root_of_full_tile)  # a full tile never changes
 
     def size(self) -> int:
         """How many entries are durable."""
@@ -94,7 +96,7 @@ class TreeStore:
             found: bytes | None = conn.execute(query).scalar_one_or_none()
             return found
 
-    def _tile_root(self, level: int, index: int) -> bytes:
+    def _root_of_full_tile(self, level: int, index: int) -> bytes:
         data = self.tile(level, index, TILE_WIDTH)
         return pair_up([data[at : at + HASH_SIZE] for at in range(0, len(data), HASH_SIZE)])
 

@@ -30,14 +30,17 @@ class AccessRecords:
         return tuple(self._shown(one, outcomes.get(one.transaction, []), prover) for one in accesses)
 
     def _shown(self, access: KeptRecord, outcomes: list[KeptRecord], prover: Prover) -> AccessShown:
-        told = told_outcome([one.record for one in outcomes]) if access.record.granted else None
+        record = access.record
+        if access.refusal is not None:  # told as what came of it in the end; the proof stays that of what was logged
+            record = record.model_copy(update={"granted": False, "refusal": access.refusal})
+        told = told_outcome([one.record for one in outcomes]) if record.granted else None
         outcome = None if told is None else outcomes[told]
         proof = prover.prove(access)
         outcome_proof = Proof() if outcome is None else prover.prove(outcome)
-        record, outcome_record = access.record, None if outcome is None else outcome.record
+        outcome_record = None if outcome is None else outcome.record
         return AccessShown(
             transaction=access.transaction,
-            record=record,
+            record=access.record,
             outcome=outcome_record,
             sentence_ja=sentence_ja(record, outcome_record, self._names),
             sentence_en=sentence_en(record, outcome_record, self._names),

@@ -7,6 +7,7 @@ operator can show a resident what the log does not hold.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import structlog
@@ -63,7 +64,7 @@ class Intake:
             log.warning("codes.unknown_tickets", count=unknown)
 
     def _take_access(self, transaction: Transaction, access: PortalAccess) -> None:
-        kept = self._kept(access.logged, access.transaction, EntryKind.REQUEST)
+        kept = replace(self._kept(access.logged, access.transaction, EntryKind.REQUEST), refusal=access.refusal)
         link_code = decrypt(from_b64(access.subject, "subject"), self._secret())
         transaction.keep_access(kept, link_code)
 

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("commitment", sa.LargeBinary, nullable=False),
         sa.Column("salt", sa.LargeBinary, nullable=False),
         sa.Column("record", sa.Text, nullable=False),
+        sa.Column("refusal", sa.Text),
         sa.Column("received_at", UtcDateTime, nullable=False),
     )
     op.create_index("ix_access_link_code", "access", ["link_code", "log_index"])
