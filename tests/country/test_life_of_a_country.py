@@ -140,20 +140,23 @@ def test_an_unreachable_operator_1_is_one_clear_error(up: Country) -> None:
     assert caught.value.code == "operator.unreachable"
 
 
-def _started(country: Country, process: subprocess.Popen[str]) -> bool | None:
-    assert process.poll() is None, process.communicate()
-    return True if (country.run / "pids").exists() else None
+def _await_up(process: subprocess.Popen[str]) -> None:
+    """Read what a starting country prints until it says that it is up."""
+    assert process.stdout is not None
+    printed = []
+    for line in process.stdout:
+        printed.append(line)
+        if line.startswith("Up."):
+            return
+    pytest.fail("the country did not come up:\n" + "".join(printed))
 
 
 def test_a_process_that_dies_stops_the_country_loudly(founded: Country) -> None:
     command = [str(KUMIHIMO), "country", "up", str(founded.folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        until(lambda: _started(founded, process), 60, "the start")
+        _await_up(process)
         everyone = pids(founded)
         assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("Up."):
-                break
         kill(founded, "pension-service/ledger")
         output = process.stdout.read()
         assert process.wait(30) == 1
@@ -165,10 +168,8 @@ def test_a_process_that_dies_stops_the_country_loudly(founded: Country) -> None:
 def test_ctrl_c_stops_cleanly_and_down_says_when_nothing_runs(founded: Country) -> None:
     command = [str(KUMIHIMO), "country", "up", str(founded.folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        _await_up(process)
         assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("Up."):
-                break
         process.send_signal(signal.SIGINT)
         assert "Stopped." in process.stdout.read()
         assert process.wait(30) == 0

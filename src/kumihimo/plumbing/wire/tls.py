@@ -72,3 +72,10 @@ class PeerProtocol(HttpToolsProtocol):
             await inner(scope, receive, send)
 
         self.app = with_peer
+
+    def shutdown(self) -> None:
+        """End an idle connection at once: nobody is reading at the other end, so no farewell would be answered."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.abort()
+        else:
+            super().shutdown()
