@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from at_once import at_once
@@ -79,7 +80,7 @@ def test_a_number_that_is_given_up_is_never_given_out_again(store: NumberingStor
 def test_two_offices_that_draw_the_same_numbers_at_once_never_give_one_twice(store: NumberingStore) -> None:
     batches = [codes(200, seed) for seed in (1, 2)]
     offices = [office(store, 7) for _ in batches]
-    results = assigned(at_once([lambda o=o, b=b: o.assign("x-city", b) for o, b in zip(offices, batches, strict=True)]))
+    results = assigned(at_once([partial(o.assign, "x-city", b) for o, b in zip(offices, batches, strict=True)]))
     numbers = [one.number.digits for result in results for one in result]
     assert len(set(numbers)) == len(numbers) == 400
     with store.transaction() as transaction:
@@ -89,7 +90,7 @@ def test_two_offices_that_draw_the_same_numbers_at_once_never_give_one_twice(sto
 def test_one_person_numbered_by_many_at_once_gets_one_number(store: NumberingStore) -> None:
     batch = codes(1)
     offices = [office(store, seed) for seed in range(6)]
-    results = assigned(at_once([lambda o=o: o.assign("x-city", batch) for o in offices]))
+    results = assigned(at_once([partial(o.assign, "x-city", batch) for o in offices]))
     assert len({result[0].number.digits for result in results}) == 1
     assert sum(result[0].newly for result in results) == 1
 
@@ -98,9 +99,7 @@ def test_the_same_people_in_another_order_at_once_get_one_number_each(store: Num
     batch = codes(1_000)
     offices = [office(store, seed) for seed in range(3)]
     orders = [batch, batch[::-1], batch[500:] + batch[:500]]
-    results = assigned(
-        at_once([lambda o=o, order=order: o.assign("x-city", order) for o, order in zip(offices, orders, strict=True)])
-    )
+    results = assigned(at_once([partial(o.assign, "x-city", order) for o, order in zip(offices, orders, strict=True)]))
     given = [{one.resident_code.digits: one.number.digits for one in result} for result in results]
     assert given[0] == given[1] == given[2]
     with store.transaction() as transaction:
@@ -180,7 +179,7 @@ def test_a_batch_that_fails_in_the_middle_leaves_no_number_behind(store: Numberi
 
 def test_a_body_registered_at_two_desks_at_once_gets_one_corporate_number(store: NumberingStore) -> None:
     offices = [office(store, seed) for seed in range(4)]
-    results = at_once([lambda o=o: o.assign_corporate("株式会社組紐", "甲県X市中央1-2-3") for o in offices])
+    results = at_once([partial(o.assign_corporate, "株式会社組紐", "甲県X市中央1-2-3") for o in offices])
     pairs = [one for one in results if isinstance(one, tuple)]
     assert len(pairs) == 4, results
     assert len({number.digits for number, _ in pairs}) == 1
@@ -189,6 +188,6 @@ def test_a_body_registered_at_two_desks_at_once_gets_one_corporate_number(store:
 
 def test_two_bodies_never_share_a_corporate_number(store: NumberingStore) -> None:
     offices = [office(store, 7) for _ in range(3)]
-    results = at_once([lambda o=o, n=n: o.assign_corporate(f"組紐{n}号社", "甲県X市") for n, o in enumerate(offices)])
+    results = at_once([partial(o.assign_corporate, f"組紐{n}号社", "甲県X市") for n, o in enumerate(offices)])
     assert not [one for one in results if isinstance(one, Problem)]
     assert len({one[0].digits for one in results if isinstance(one, tuple)}) == 3

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -122,7 +123,7 @@ def test_many_clerks_register_at_once_and_no_number_is_wasted(store: RegistrySto
             for resident in one.register_many("x-city", [(items(f"第{seed}の{n}"), MOVED_IN)])
         ]
 
-    results = at_once([lambda one=one, seed=seed: work(one, seed) for seed, one in enumerate(clerks)])
+    results = at_once([partial(work, one, seed) for seed, one in enumerate(clerks)])
     registered = [resident for one in results if isinstance(one, list) for resident in one]
     assert len(registered) == 30, results
     assert len({one.id for one in registered}) == len({one.individual_number for one in registered}) == 30
@@ -161,7 +162,7 @@ def test_events_about_one_resident_at_once_happen_one_after_the_other_or_are_ref
     kind, today = RegisterEventKind.NAME_CHANGE, date(2026, 6, 1)
     events = [Reported(kind, today, resident.resident_code, items(family=name), "") for name in "甲乙丙丁"]
     one = clerk(store, numbering)
-    results = at_once([lambda event=event: one.report("x-city", event) for event in events])
+    results = at_once([partial(one.report, "x-city", event) for event in events])
     done = [result for result in results if isinstance(result, ResidentSnapshot)]
     refused = [result for result in results if isinstance(result, Problem)]
     assert len(done) + len(refused) == len(events), results
@@ -180,7 +181,7 @@ def test_an_institution_that_looks_somebody_up_many_times_at_once_is_subscribed_
 ) -> None:
     resident = born(store, numbering)
     look_ups = LookUps(store, institution)
-    results = at_once([lambda: look_ups.find("pension", number=resident.individual_number)] * 8)
+    results = at_once([partial(look_ups.find, "pension", number=resident.individual_number)] * 8)
     assert [len(one) for one in results if isinstance(one, tuple)] == [1] * 8, results
     assert count(store, subscription, "pension") == 1
 
@@ -192,7 +193,7 @@ def test_codes_issued_twice_at_once_have_one_holder(store: RegistryStore, number
         with store.transaction() as transaction:
             transaction.hold_codes(some, "pension", "番号法", NOW)
 
-    results = at_once([lambda some=some: hold(some) for some in (people, people[::-1], people + people)])
+    results = at_once([partial(hold, some) for some in (people, people[::-1], people + people)])
     assert results == [None, None, None]
     assert count(store, code_holder, "pension") == 200
 
