@@ -137,7 +137,10 @@ def hanako(town: str = "中央1丁目2番3号", given: str = "花子") -> FourIt
 
 @dataclass
 class GatewayCountry:
-    """Everybody who takes part in an inquiry. `down` are parties that cannot be reached."""
+    """Everybody who takes part in an inquiry.
+
+    `down` are parties that cannot be reached; `altered` changes what a party answers on a path on its way back.
+    """
 
     keys: Path
     stores: Path
@@ -229,8 +232,9 @@ class GatewayCountry:
 
         response = asyncio.run(exchange())
         body = response.content
-        if path in self.altered and response.status_code == 200:
-            body = self.altered[path](body)
+        alter = self.altered.get(f"{party}{path}")
+        if alter and response.status_code == 200:
+            body = alter(body)
         sent = content.encode() if isinstance(content, str) else content or b""
         self.carried.append((me, party, path, sent, body))
         return httpx.Response(response.status_code, content=body)

@@ -21,6 +21,7 @@ from kumihimo.roles.gateway.service.provision import answer_binding
 from kumihimo.roles.gateway.store.records import RecordStore
 
 PATH = "/provisions"
+ALTERED = f"y-city/exchange{PATH}"
 
 
 def answer_in(body: bytes) -> ProvisionAnswer:
@@ -60,21 +61,21 @@ def test_an_altered_answer_does_not_hold_its_signature(case: Case) -> None:
         payload = b64(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
         return envelope.model_copy(update={"payload": payload}).model_dump_json().encode()
 
-    case.country.altered[PATH] = altered
+    case.country.altered[ALTERED] = altered
     assert refused(case) == "message.signature_invalid"
 
 
 def test_yesterdays_answer_is_not_taken_for_todays(case: Case) -> None:
     case.x.inquire(case.at_x)
     old = next(body for _, _, path, _, body in case.country.carried if path == PATH)
-    case.country.altered[PATH] = lambda _body: old
+    case.country.altered[ALTERED] = lambda _body: old
     assert refused(case) == "message.replayed"
 
 
 def test_the_answer_to_one_transaction_is_not_taken_for_another_even_when_the_provider_signs_it(case: Case) -> None:
     case.x.inquire(case.at_x)
     old = answer_in(next(body for _, _, path, _, body in case.country.carried if path == PATH))
-    case.country.altered[PATH] = resigned(case, lambda now: old.model_copy(update={"in_reply_to": now.in_reply_to}))
+    case.country.altered[ALTERED] = resigned(case, lambda now: old.model_copy(update={"in_reply_to": now.in_reply_to}))
     assert refused(case) == "message.replayed"
 
 
@@ -82,7 +83,7 @@ def test_sealed_content_moved_from_another_transaction_does_not_open(case: Case)
     case.x.inquire(case.at_x)
     old = answer_in(next(body for _, _, path, _, body in case.country.carried if path == PATH))
     moved = {"sealed": old.sealed, "payload_hash": old.payload_hash}
-    case.country.altered[PATH] = resigned(case, lambda now: now.model_copy(update=moved))
+    case.country.altered[ALTERED] = resigned(case, lambda now: now.model_copy(update=moved))
     assert refused(case) == "sealing.cannot_open"
 
 
@@ -97,7 +98,7 @@ def test_sealed_content_moved_from_another_transaction_does_not_open(case: Case)
     ],
 )
 def test_an_answer_that_contradicts_itself_is_refused(case: Case, changes: dict[str, Any], code: str) -> None:
-    case.country.altered[PATH] = resigned(case, lambda now: now.model_copy(update=changes))
+    case.country.altered[ALTERED] = resigned(case, lambda now: now.model_copy(update=changes))
     assert refused(case) == code
 
 

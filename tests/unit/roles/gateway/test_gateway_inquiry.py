@@ -210,7 +210,7 @@ def test_an_inquiry_that_a_stop_cut_off_is_closed_at_the_next_start(case: Case) 
     def power_cut(_body: bytes) -> bytes:
         raise KeyboardInterrupt
 
-    case.country.altered["/provisions"] = power_cut
+    case.country.altered["y-city/exchange/provisions"] = power_cut
     with pytest.raises(KeyboardInterrupt):
         services.inquiry.inquire(
             case.x.message(

@@ -158,12 +158,12 @@ def test_an_event_between_look_up_and_entry_is_not_lost(x: Desk, country: Gatewa
     x.take_in(x.register(hanako("東町1", "太郎")))
 
     def meanwhile(body: bytes) -> bytes:
-        del country.altered["/look-ups"]
+        del country.altered["registry/network/look-ups"]
         x.event(RegisterEventKind.MOVE, resident, four_items=FourItemsPart.of(hanako("北町9番地")))
         x.follow_registry()
         return body
 
-    country.altered["/look-ups"] = meanwhile
+    country.altered["registry/network/look-ups"] = meanwhile
     taken = take_in(x, individual_number=resident.individual_number)
     assert taken.four_items.address.lines == "北町9番地"
     assert taken.version == resident.version + 1

@@ -24,7 +24,7 @@ from kumihimo.roles.gateway.service.lines import HUB_1, HUB_2
 from kumihimo.roles.gateway.service.link_codes import OwnDomain
 from kumihimo.roles.gateway.service.release import Release, decide
 from kumihimo.roles.gateway.store.outbox import Report
-from kumihimo.roles.gateway.store.provisions import Claim, Holdings, ProvisionStore, permit_used
+from kumihimo.roles.gateway.store.provisions import Claim, Holdings, ProvisionStore
 from kumihimo.roles.gateway.store.records import AccessRecord, Side
 
 
@@ -58,8 +58,6 @@ class Provision:
         now = self.edge.clock.now()
         subject = from_b64(message.subject, "subject")
         self._check(permit, peer, subject, now)
-        if self.store.answered(permit.transaction):
-            raise permit_used(permit.transaction)
         code = decrypt(subject, self.domain.present().secret)
         claim = Claim(permit.transaction, code, permit.items, permit.period)
         answer = self.store.release(claim, partial(self._answer, permit, message, peer, now))

@@ -60,7 +60,7 @@ class CopyStore:
             query = query.where(copy.c.valid_from <= period.until)
         if period.since is not None:
             query = query.where(or_(copy.c.valid_until.is_(None), copy.c.valid_until >= period.since))
-        return [_stored(addressee, row) for row in conn.execute(query.order_by(copy.c.item, copy.c.valid_from))]
+        return [self._stored(addressee, row) for row in conn.execute(query.order_by(copy.c.item, copy.c.valid_from))]
 
     def flags(self, conn: Connection, addressee: str) -> list[StoredFlag]:
         """Every flag of an addressee, whatever it says."""
@@ -95,29 +95,28 @@ class CopyStore:
         return lifted.rowcount > 0
 
     def _row(self, one: CopyOf, at: datetime) -> dict[str, Any]:
-        body = canonical_json(one.item.body).decode()
+        item = one.item
+        body = canonical_json(item.body).decode()
         return {
             "institution": self._institution,
             "addressee_number": one.addressee_number,
-            "item": one.item.item,
-            "valid_from": one.item.valid_from,
-            "valid_until": one.item.valid_until,
+            "item": item.item,
+            "valid_from": item.valid_from,
+            "valid_until": item.valid_until,
             "body": body,
             "placed_at": at,
-            "sha256": _digest(one.addressee_number, one.item.item, one.item.valid_from, one.item.valid_until, body),
+            "sha256": self._digest(one.addressee_number, item.item, item.valid_from, item.valid_until, body),
         }
 
+    def _stored(self, addressee: str, row: Any) -> StoredCopy:
+        if self._digest(addressee, row.item, row.valid_from, row.valid_until, row.body) != row.sha256:
+            return StoredCopy(row.item, None)
+        body: dict[str, Any] = json.loads(row.body)
+        return StoredCopy(
+            row.item, DatedItem(item=row.item, valid_from=row.valid_from, valid_until=row.valid_until, body=body)
+        )
 
-def _digest(addressee: str, item: str, valid_from: date, valid_until: date | None, body: str) -> str:
-    """Over the whole row, so that a content cannot be moved to another person or year either."""
-    until = valid_until.isoformat() if valid_until else ""
-    return hashlib.sha256("\n".join((addressee, item, valid_from.isoformat(), until, body)).encode()).hexdigest()
-
-
-def _stored(addressee: str, row: Any) -> StoredCopy:
-    if _digest(addressee, row.item, row.valid_from, row.valid_until, row.body) != row.sha256:
-        return StoredCopy(row.item, None)
-    body: dict[str, Any] = json.loads(row.body)
-    return StoredCopy(
-        row.item, DatedItem(item=row.item, valid_from=row.valid_from, valid_until=row.valid_until, body=body)
-    )
+    def _digest(self, addressee: str, item: str, since: date, until: date | None, body: str) -> str:
+        """Over the whole row: a content cannot be moved to another person or year, nor be told from another store's hash."""
+        parts = (self._institution, addressee, item, since.isoformat(), until.isoformat() if until else "", body)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
