@@ -10,20 +10,21 @@ What each catches of wrong single digits, by arithmetic and held by a test:
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import cycle
+from operator import mul
 from typing import Final
 
 CheckDigit = Callable[[str], str]
 """From the body of a number (ASCII digits) to its check digit (one ASCII digit)."""
 
-_WEIGHTS_11: Final = (2, 3, 4, 5, 6, 7)
-_WEIGHTS_9: Final = (1, 2)
+_LONGEST: Final = 24  # digits of the longest body weighted here
+_WEIGHTS_11: Final = (2, 3, 4, 5, 6, 7) * (_LONGEST // 6)
+_WEIGHTS_9: Final = (1, 2) * (_LONGEST // 2)
 _WEIGHTS_LOCAL: Final = (2, 3, 4, 5, 6)
 
 
 def _weighted_sum(body: str, weights: tuple[int, ...]) -> int:
-    """Σ Pn·Qn with P1 the rightmost digit and the weights repeated leftwards."""
-    return sum(int(digit) * weight for digit, weight in zip(reversed(body), cycle(weights), strict=False))
+    """Σ Pn·Qn with P1 the rightmost digit; bodies are at most 24 digits long."""
+    return sum(map(mul, map(int, reversed(body)), weights))
 
 
 def remainder_11(body: str) -> int:
