@@ -91,7 +91,7 @@ class Wire(PeerClient):
         self._country = country
         self._me = edge.party
 
-    def _exchange(self, method: str, party: PartyId, path: str, content=None, params=None, timeout=None):  # noqa: ARG002
+    def _exchange(self, method: str, party: PartyId, path: str, content=None, params=None, timeout=None):
         return self._country.carry(self._me, party, method, path, content, params)
 
 
