@@ -151,13 +151,28 @@ def test_codes_find_their_addressees_by_ticket_and_tickets_are_gone_afterwards(e
     store = LinkCodeStore(exchange_engine, "x-city")
     tickets = {bytes([n]) * 32: number for n, number in enumerate(NUMBERS[:3])}
     store.expect(tickets, NOON)
-    assert store.lacking(NUMBERS[:4], NOON) == [NUMBERS[3]]
-    assert store.lacking(NUMBERS[:4], NOON + timedelta(seconds=1)) == list(NUMBERS[:4])
+    assert store.lacking(NUMBERS[:4], 1, NOON) == [NUMBERS[3]]
+    assert store.lacking(NUMBERS[:4], 1, NOON + timedelta(seconds=1)) == list(NUMBERS[:4])
     codes = dict(zip(tickets, points(3), strict=True))
     assert place(exchange_engine, {**codes, b"?" * 32: points(4)[3]}) == (3, 1, 0)
     assert [found.code for n in NUMBERS[:3] if (found := store.code_of(AddresseeNumber(n)))] == points(3)
     assert place(exchange_engine, codes) == (0, 3, 0)
     assert store.count() == 3
+
+
+def test_a_new_epoch_asks_for_all_codes_again_and_replaces_them(exchange_engine: Engine) -> None:
+    store, number = LinkCodeStore(exchange_engine, "x-city"), AddresseeNumber(NUMBERS[0])
+    old, new = points(2)
+    for epoch, code in ((1, old), (2, new)):
+        assert store.lacking(NUMBERS[:1], epoch, NOON) == list(NUMBERS[:1])
+        store.expect({b"a" * 32: NUMBERS[0]}, NOON)
+        with exchange_engine.begin() as conn:
+            assert store.place(conn, {b"a" * 32: code}, epoch, NOON).stored == 1
+        assert store.lacking(NUMBERS[:1], epoch, NOON) == []
+        found = store.code_of(number)
+        assert found is not None
+        assert (found.code, found.epoch) == (code, epoch)
+    assert store.count() == 1
 
 
 def test_one_code_is_one_addressee_but_other_institutions_may_hold_the_same_bytes(exchange_engine: Engine) -> None:

@@ -123,7 +123,7 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
     def receive_codes(conn: Connection, item: FeedItem) -> None:
         opened = codes.opened(item)
         if opened:
-            placed = codes.store.place(conn, opened, domain.present().epoch, edge.clock.now())
+            placed = codes.store.place(conn, opened, domain.epoch, edge.clock.now())
             log.info("codes.placed", count=placed.stored)
             if placed.without_ticket or placed.of_another:
                 log.warning("codes.not_placed", count=placed.without_ticket + placed.of_another)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from typing import Final, Protocol
@@ -45,7 +45,7 @@ class Domain:
     label: str
     epoch: int
     public: bytes
-    secret: SecretKey
+    secret: SecretKey = field(repr=False)
 
 
 class OwnDomain:
@@ -56,9 +56,14 @@ class OwnDomain:
         self._keys = keys
         self._assembled = lru_cache(16)(self._assemble)
 
+    @property
+    def epoch(self) -> int:
+        """The present epoch, as the directory has it."""
+        return _epoch_of(self._label)
+
     def present(self) -> Domain:
         """The domain of the directory's epoch. Raises Problem(operator.unreachable, sealing.cannot_open)."""
-        return self._assembled(self._edge.directory.label(institution_of(self._edge.party)))
+        return self._assembled(self._label)
 
     def of_epoch(self, epoch: int) -> Domain:
         """An earlier domain, for what was encrypted then. Raises Problem as `present`."""
@@ -66,7 +71,15 @@ class OwnDomain:
 
     def _assemble(self, label: str) -> Domain:
         secret = SecretKey(self._keys.secret(label))
-        return Domain(label, int(label.rpartition("#")[2]), public_key(secret), secret)
+        return Domain(label, _epoch_of(label), public_key(secret), secret)
+
+    @property
+    def _label(self) -> str:
+        return self._edge.directory.label(institution_of(self._edge.party))
+
+
+def _epoch_of(label: str) -> int:
+    return int(label.rpartition("#")[2])
 
 
 @dataclass(frozen=True)
@@ -80,7 +93,7 @@ class LinkCodes:
 
     def lacking(self, numbers: Sequence[str]) -> list[str]:
         """Which addressees have neither a code nor one under way for less than the patience."""
-        return self.store.lacking(numbers, self.edge.clock.now() - self.patience)
+        return self.store.lacking(numbers, self.domain.epoch, self.edge.clock.now() - self.patience)
 
     def expect(self, tickets: Sequence[TicketFor]) -> int:
         """Remember whom the codes under these tickets will be for.
@@ -126,7 +139,7 @@ class LinkCodes:
     def code_of(self, number: AddresseeNumber) -> Point:
         """The addressee's link code in the present domain. Raises Problem(addressee.no_code)."""
         found = self.store.code_of(number)
-        if found is None or found.epoch != self.domain.present().epoch:
+        if found is None or found.epoch != self.domain.epoch:
             raise Problem(
                 "addressee.no_code",
                 f"addressee {number}",

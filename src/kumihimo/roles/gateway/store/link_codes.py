@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from kumihimo.domain.kernel.numbers import AddresseeNumber
 from kumihimo.roles.gateway.store.exchange import expected_ticket, link_code
+from kumihimo.roles.gateway.store.upserts import upsert
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,15 @@ class LinkCodeStore:
         self._code_here = link_code.c.institution == institution
         self._ticket_here = expected_ticket.c.institution == institution
 
-    def lacking(self, numbers: Sequence[str], under_way_since: datetime) -> list[str]:
-        """Which of these addressees have neither a code nor a ticket made at or after that instant, in order."""
-        coded = select(link_code.c.addressee_number).where(self._code_here, link_code.c.addressee_number.in_(numbers))
+    def lacking(self, numbers: Sequence[str], epoch: int, under_way_since: datetime) -> list[str]:
+        """Which of these addressees have neither a code of this epoch nor a ticket made at or after that instant, in order."""
         waiting = select(expected_ticket.c.addressee_number).where(
             self._ticket_here,
             expected_ticket.c.addressee_number.in_(numbers),
             expected_ticket.c.expected_at >= under_way_since,
         )
         with self._engine.connect() as conn:
-            have = {*conn.execute(coded).scalars(), *conn.execute(waiting).scalars()}
+            have = self._coded(conn, numbers, epoch).union(conn.execute(waiting).scalars())
         return [number for number in numbers if number not in have]
 
     def expect(self, tickets: Mapping[bytes, str], at: datetime) -> None:
@@ -66,11 +66,12 @@ class LinkCodeStore:
     def place(self, conn: Connection, codes: Mapping[bytes, bytes], epoch: int, at: datetime) -> Placed:
         """Store codes by ticket hash inside the feed reader's transaction, and forget the tickets.
 
-        An addressee that has a code keeps it: another ticket of theirs brings the same one. A code that another
-        addressee has already is not stored again, since one code means one person.
+        An addressee that has a code of this epoch keeps it: another ticket of theirs brings the same one; a code of an
+        earlier epoch is replaced. A code that another addressee has already is not stored again, since one code means
+        one person.
         """
         owners = self._owners(conn, codes.keys())
-        have = self._coded(conn, owners.values())
+        have = self._coded(conn, owners.values(), epoch)
         holders = self._holders(conn, [codes[digest] for digest in owners])
         rows: dict[str, bytes] = {}
         of_another = 0
@@ -82,11 +83,8 @@ class LinkCodeStore:
                 of_another += 1
                 continue
             rows[number] = code
-        if rows:
-            common = {"institution": self._institution, "epoch": epoch, "placed_at": at}
-            conn.execute(
-                link_code.insert(), [{"addressee_number": number, "code": rows[number], **common} for number in rows]
-            )
+        common = {"institution": self._institution, "epoch": epoch, "placed_at": at}
+        upsert(conn, link_code, [{"addressee_number": number, "code": code, **common} for number, code in rows.items()])
         if owners:
             all_theirs = expected_ticket.c.addressee_number.in_(set(owners.values()))
             conn.execute(expected_ticket.delete().where(self._ticket_here, all_theirs))
@@ -112,8 +110,10 @@ class LinkCodeStore:
         )
         return {bytes(row.ticket_hash): row.addressee_number for row in conn.execute(query)}
 
-    def _coded(self, conn: Connection, numbers: Collection[str]) -> set[str]:
-        query = select(link_code.c.addressee_number).where(self._code_here, link_code.c.addressee_number.in_(numbers))
+    def _coded(self, conn: Connection, numbers: Collection[str], epoch: int) -> set[str]:
+        query = select(link_code.c.addressee_number).where(
+            self._code_here, link_code.c.epoch == epoch, link_code.c.addressee_number.in_(numbers)
+        )
         return set(conn.execute(query).scalars())
 
     def _holders(self, conn: Connection, codes: Collection[bytes]) -> dict[bytes, str]:
