@@ -82,7 +82,8 @@ def test_nobody_is_taken_in_whom_the_registry_does_not_know(x: Desk, country: Ga
 
 
 def test_two_residents_with_the_same_four_items_are_told_apart_by_number_only(x: Desk) -> None:
-    twins = [x.register(hanako()), x.register(hanako())]
+    other = x.register(hanako(given="花代"))
+    twins = [x.register(hanako()), x.event(RegisterEventKind.CORRECTION, other, four_items=FourItemsPart.of(hanako()))]
     assert refused(lambda: take_in(x, four_items=FourItemsPart.of(hanako()))) == "resident.ambiguous"
     first, second = (take_in(x, individual_number=twin.individual_number) for twin in twins)
     assert first.addressee_number != second.addressee_number
@@ -127,9 +128,14 @@ def test_an_event_that_comes_again_or_late_changes_nothing(x: Desk, country: Gat
     assert entry.person.four_items.address.lines == "南町3"
 
 
-def test_events_of_people_who_are_not_addressees_leave_no_trace(x: Desk, country: GatewayCountry) -> None:
-    assert not follow(country, person_of(x.register(hanako())))
-    assert list(store(country).living(10)) == []
+def test_events_of_people_an_institution_has_nothing_to_do_with_leave_no_trace(
+    x: Desk, country: GatewayCountry
+) -> None:
+    engine = country.engine(PartyId("pension-service/ledger"))
+    pension = LedgerStore(engine, "pension-service")
+    with engine.begin() as conn:
+        assert not pension.follow(conn, person_of(x.register(hanako())), NOON)
+    assert list(pension.living(10)) == []
 
 
 def test_a_new_individual_number_keeps_the_addressee_number_and_the_old_one_still_finds_her(
