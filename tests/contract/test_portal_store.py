@@ -10,7 +10,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine
 
-from kumihimo.domain.kernel import Problem
 from kumihimo.plumbing.storage import downgrade, migrate
 from kumihimo.plumbing.wire.messages.inquiry import EntryKind, LogRecord
 from kumihimo.roles.portal.store import MIGRATIONS, KeptRecord, PortalStore, metadata
@@ -70,14 +69,16 @@ def test_accesses_are_newest_first_and_only_those_of_the_code(store: PortalStore
         assert [one.index for one in transaction.accesses("a")] == [7, 1]
 
 
-def test_a_record_is_kept_once_and_never_replaced(store: PortalStore) -> None:
+def test_a_record_is_kept_once_and_another_at_its_index_beside_it(store: PortalStore) -> None:
     with store.transaction() as transaction:
+        transaction.open_account("a", TICKET, "x-city", NOON)
+        transaction.give_code("a", CODE)
+        other = replace(kept(1), commitment=OTHER)
         for keep in (lambda one: transaction.keep_access(one, CODE), transaction.keep_outcome):
-            keep(kept(1))
-            keep(kept(1))
-            with pytest.raises(Problem) as caught:
-                keep(replace(kept(1), commitment=OTHER))
-            assert caught.value.code == "log.inconsistent"
+            for one in (kept(1), kept(1), other, other):
+                keep(one)
+        assert sorted(one.commitment for one in transaction.accesses("a")) == [CODE, OTHER]
+        assert sorted(one.commitment for one in transaction.outcomes(["t"])["t"]) == [CODE, OTHER]
 
 
 def test_outcomes_are_found_by_transaction_oldest_first(store: PortalStore) -> None:

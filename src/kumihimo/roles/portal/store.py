@@ -31,7 +31,6 @@ from sqlalchemy import (
     update,
 )
 
-from kumihimo.domain.kernel import Problem
 from kumihimo.plumbing.storage import UtcDateTime, cursor_table
 from kumihimo.plumbing.wire.messages.inquiry import LogRecord, Refusal
 
@@ -56,14 +55,15 @@ ticket = Table(
     Column("account", String(32), ForeignKey("account.account"), nullable=False),
 )
 
-# The log index is the key: one transaction number may have several records, a refused replay among them.
+# One transaction number may have several records, a refused replay among them. Two commitments promised at one index are
+# two rows: operator 1 can keep at most one of its promises, and the resident must see both records.
 access = Table(
     "access",
     metadata,
     Column("log_index", BigInteger, primary_key=True, autoincrement=False),
     Column("link_code", LargeBinary, nullable=False),
     Column("transaction_number", String(32), nullable=False),
-    Column("commitment", LargeBinary, nullable=False),
+    Column("commitment", LargeBinary, primary_key=True),
     Column("salt", LargeBinary, nullable=False),
     Column("record", Text, nullable=False),
     Column("refusal", Text),  # operator 2's own, where operator 1 had granted
@@ -76,7 +76,7 @@ outcome = Table(
     metadata,
     Column("log_index", BigInteger, primary_key=True, autoincrement=False),
     Column("transaction_number", String(32), nullable=False),
-    Column("commitment", LargeBinary, nullable=False),
+    Column("commitment", LargeBinary, primary_key=True),
     Column("salt", LargeBinary, nullable=False),
     Column("record", Text, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
@@ -94,6 +94,7 @@ tally = Table(
 feed_cursor = cursor_table(metadata)
 
 UNKNOWN_TICKETS: Final = "unknown_tickets"
+NOBODYS_CODE: Final = "nobodys_code"
 _IN = 5_000  # bound parameters in one statement
 
 
@@ -168,13 +169,13 @@ class Transaction:
         return int(self._conn.scalar(select(tally.c.count).where(tally.c.name == name)) or 0)
 
     def keep_access(self, kept: KeptRecord, link_code: bytes) -> None:
-        """Keep an access record; once more changes nothing. Raises Problem(log.inconsistent) for another at its index."""
+        """Keep an access record; once more changes nothing."""
         if self._is_new(access, kept):
             refusal = kept.refusal.model_dump_json() if kept.refusal is not None else None
             self._conn.execute(insert(access).values(link_code=link_code, refusal=refusal, **_values(kept)))
 
     def keep_outcome(self, kept: KeptRecord) -> None:
-        """Keep an outcome; once more changes nothing. Raises Problem(log.inconsistent) for another at its index."""
+        """Keep an outcome; once more changes nothing."""
         if self._is_new(outcome, kept):
             self._conn.execute(insert(outcome).values(**_values(kept)))
 
@@ -198,12 +199,8 @@ class Transaction:
         return found
 
     def _is_new(self, table: Table, kept: KeptRecord) -> bool:
-        known = self._conn.scalar(select(table.c.commitment).where(table.c.log_index == kept.index))
-        if known is None:
-            return True
-        if known != kept.commitment:
-            raise Problem("log.inconsistent", f"two records promised at index {kept.index}", where=table.name)
-        return False
+        same = (table.c.log_index == kept.index) & (table.c.commitment == kept.commitment)
+        return self._conn.scalar(select(table.c.log_index).where(same)) is None
 
 
 def _values(kept: KeptRecord) -> dict[str, object]:

@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 
+from kumihimo.domain.codes import public_key, random_scalar
+from kumihimo.domain.codes.group import base_mul, mul
 from kumihimo.domain.kernel import Problem
 from kumihimo.domain.transparency.access_proof import verify_proof_file
 from kumihimo.domain.transparency.note import NoteKey
 from kumihimo.plumbing.storage import FeedItem
-from kumihimo.plumbing.wire.envelope import from_b64, seal_envelope
+from kumihimo.plumbing.wire.envelope import b64, from_b64, seal_envelope
+from kumihimo.plumbing.wire.messages.codes import BlindCode, CodesIssued
 from kumihimo.plumbing.wire.messages.inquiry import LogPromise, LogRecord, Outcome, PortalAccess
 from kumihimo.roles.portal.service.accounts import ticket_hash
-from kumihimo.roles.portal.store import UNKNOWN_TICKETS
+from kumihimo.roles.portal.store import NOBODYS_CODE, UNKNOWN_TICKETS
 
 Code = Callable[[int], bytes]
 Ticket = Callable[[int], str]
@@ -245,16 +248,45 @@ def test_an_access_that_operator_one_did_not_promise_stops_the_feed(
     assert caught.value.code == codes.get(change, "log.proof_invalid")
 
 
-def test_two_records_promised_at_one_index_stop_the_feed(
-    portal: Any, operators: Any, code_of: Code, request_of: Make
+def test_two_records_promised_at_one_index_are_both_shown_and_only_one_has_a_proof(
+    portal: Any, operators: Any, code_of: Code, ticket_of: Ticket, request_of: Make
 ) -> None:
+    """Operator 1 could else hide an access by promising it a place that is taken, or hide all by stopping the feed."""
+    account = portal.accounts.open(ticket_of(1), "x-city")
     one = operators.access(code_of(1), request_of(1))
     operators.entries.clear()
     other = operators.access(code_of(1), request_of(2))
-    portal.hear(one)
-    with pytest.raises(Problem) as caught:
-        portal.hear(other)
-    assert caught.value.code == "log.inconsistent"
+    operators.publish()
+    portal.hear(operators.code(ticket_of(1), code_of(1)), one, other)
+    shown = {access.transaction: access for access in portal.shown(account)}
+    assert shown[f"{2:032x}"].proof is not None
+    assert (shown[f"{1:032x}"].proof, shown[f"{1:032x}"].proof_problem) == (None, "log.proof_invalid")
+
+
+def test_a_request_about_nobody_does_not_stop_the_feed(
+    portal: Any, operators: Any, code_of: Code, ticket_of: Ticket, request_of: Make
+) -> None:
+    """An exchange can encrypt the identity point, and no operator can see it: only the portal, when it opens it."""
+    account = portal.accounts.open(ticket_of(1), "x-city")
+    key, r = public_key(operators.secret), random_scalar()
+    of_nobody = b64(base_mul(r) + mul(r, key))
+    poison = operators.access(code_of(1), request_of(1)).model_copy(update={"subject": of_nobody})
+    portal.hear(
+        operators.code(ticket_of(1), code_of(1)),
+        poison,
+        CodesIssued(codes=(BlindCode(ticket=ticket_of(1), ciphertext=of_nobody),)),
+        operators.access(code_of(1), request_of(2)),
+    )
+    assert [one.transaction for one in portal.shown(account)] == [f"{2:032x}"]
+    with portal.store.reading() as transaction:
+        assert transaction.counted(NOBODYS_CODE) == 1
+
+
+def test_a_code_of_nobody_opens_no_account(portal: Any, operators: Any, ticket_of: Ticket) -> None:
+    account = portal.accounts.open(ticket_of(1), "x-city")
+    key, r = public_key(operators.secret), random_scalar()
+    portal.hear(CodesIssued(codes=(BlindCode(ticket=ticket_of(1), ciphertext=b64(base_mul(r) + mul(r, key))),)))
+    assert portal.shown(account) == ()
 
 
 def test_an_item_of_a_kind_nobody_knows_stops_the_feed(portal: Any) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kumihimo.plumbing.wire.messages.inquiry import LogRecord, Outcome, Period, Refusal
 from kumihimo.roles.portal.service.sentences import (
@@ -169,3 +171,18 @@ def test_the_provider_is_believed_over_the_requester_and_the_newest_over_the_old
     assert told(Outcome.PROVIDED, Outcome.UNDELIVERED) == 0
     assert told(Outcome.UNDELIVERED, Outcome.NONE) == 1
     assert told(Outcome.PENDING, Outcome.PROVIDED) == 1
+
+
+@given(st.dates() | st.none(), st.dates() | st.none())
+def test_no_period_that_can_be_asked_about_leaves_a_resident_without_sentences(
+    since: date | None, until: date | None
+) -> None:
+    """A request may name any days; one from before the calendar's eras must not hide who asked."""
+    period = Period(since=since, until=until)
+    for told in (period_ja(period), period_en(period)):
+        assert bool(told) == (since is not None or until is not None)
+
+
+def test_days_before_the_eras_are_told_in_plain_years() -> None:
+    assert period_ja(Period(since=date(1700, 1, 1))) == "1700年1月1日から"
+    assert period_ja(Period(since=date(1, 1, 1), until=date(9999, 12, 31))) == "1年1月1日から令和7981年12月31日まで"

@@ -22,7 +22,7 @@ from kumihimo.plumbing.wire.messages.codes import CodesIssued
 from kumihimo.plumbing.wire.messages.inquiry import EntryKind, LoggedRecord, PortalAccess, PortalOutcome
 from kumihimo.plumbing.wire.remote_log import check_logged
 from kumihimo.roles.portal.service.accounts import ticket_hash
-from kumihimo.roles.portal.store import UNKNOWN_TICKETS, KeptRecord, Transaction
+from kumihimo.roles.portal.store import NOBODYS_CODE, UNKNOWN_TICKETS, KeptRecord, Transaction
 
 P = TypeVar("P", bound=Part)
 log = structlog.get_logger()
@@ -59,14 +59,32 @@ class Intake:
                 transaction.count(UNKNOWN_TICKETS)
                 unknown += 1
                 continue
-            transaction.give_code(account, decrypt(from_b64(code.ciphertext, "ciphertext"), self._secret()))
+            link_code = self._opened(transaction, code.ciphertext)
+            if link_code is not None:
+                transaction.give_code(account, link_code)
         if unknown:
             log.warning("codes.unknown_tickets", count=unknown)
 
     def _take_access(self, transaction: Transaction, access: PortalAccess) -> None:
         kept = replace(self._kept(access.logged, access.transaction, EntryKind.REQUEST), refusal=access.refusal)
-        link_code = decrypt(from_b64(access.subject, "subject"), self._secret())
-        transaction.keep_access(kept, link_code)
+        link_code = self._opened(transaction, access.subject)
+        if link_code is not None:
+            transaction.keep_access(kept, link_code)
+
+    def _opened(self, transaction: Transaction, ciphertext: str) -> bytes | None:
+        """The link code inside; None for an encryption of the identity point, which is nobody's code.
+
+        Neither operator can tell such a ciphertext from another, and any exchange can make one: it must not stop the
+        feed, or one request would hide everybody's records.
+        """
+        try:
+            return decrypt(from_b64(ciphertext, "ciphertext"), self._secret())
+        except Problem as problem:
+            if problem.code != "codes.identity_point":
+                raise
+            transaction.count(NOBODYS_CODE)
+            log.error("codes.of_nobody", code=problem.code)
+            return None
 
     def _kept(self, logged: LoggedRecord, transaction: str, kind: EntryKind) -> KeptRecord:
         promised = check_logged(self._edge, logged)

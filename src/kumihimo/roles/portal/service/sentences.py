@@ -12,7 +12,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
-from kumihimo.domain.kernel import JAPAN, FiscalYear, Institution, to_wareki
+from kumihimo.domain.kernel import JAPAN, FiscalYear, Institution, Problem, to_wareki
+from kumihimo.domain.kernel.eras import GREGORIAN_SINCE
 from kumihimo.domain.law import RuleBook
 from kumihimo.plumbing.wire.messages.inquiry import LogRecord, Outcome, Period
 
@@ -145,8 +146,8 @@ def period_ja(period: Period) -> str:
     fiscal = _fiscal_year(period)
     if fiscal is not None:
         return fiscal.label
-    since = f"{to_wareki(period.since)}から" if period.since else ""
-    return since + (f"{to_wareki(period.until)}まで" if period.until else "")
+    since = f"{_day_ja(period.since)}から" if period.since else ""
+    return since + (f"{_day_ja(period.until)}まで" if period.until else "")
 
 
 def period_en(period: Period) -> str:
@@ -162,8 +163,15 @@ def period_en(period: Period) -> str:
 def _fiscal_year(period: Period) -> FiscalYear | None:
     if period.since is None or period.until is None:
         return None
-    fiscal = FiscalYear(period.since.year)
+    try:
+        fiscal = FiscalYear(period.since.year)
+    except Problem:  # any day may be asked about, and a day without a fiscal year must not hide who asked
+        return None
     return fiscal if (fiscal.start, fiscal.end) == (period.since, period.until) else None
+
+
+def _day_ja(day: date) -> str:
+    return to_wareki(day) if day >= GREGORIAN_SINCE else f"{day.year}年{day.month}月{day.day}日"
 
 
 def _day_en(day: date) -> str:
