@@ -74,6 +74,7 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "permit.used": (409, "The permit was already used"),
     # persons and ledgers
     "resident.unknown": (404, "No such resident"),
+    "resident.already_registered": (409, "A resident with these four items is registered already"),
     "resident.ambiguous": (409, "More than one resident fits"),
     "resident.event_invalid": (409, "The event does not fit the resident's state"),
     "number.none_left": (503, "No number could be drawn"),

@@ -15,12 +15,16 @@ from kumihimo.plumbing.wire.feeds import FeedDesk
 from kumihimo.plumbing.wire.link_keys import LinkKeys
 from kumihimo.plumbing.wire.messages.codes import BlindCode, CodesTranslated, CodesUnderWay, IssueCodes, TranslateCodes
 from kumihimo.plumbing.wire.messages.residents import (
+    Arrival,
+    ArrivalsRegistered,
     AssignNumbers,
     LookUp,
     LookUpResult,
     NumbersAssigned,
+    RegisterArrivals,
     RegisterEvent,
     RegisterEventAccepted,
+    RejectedArrival,
 )
 from kumihimo.roles.registry.schema import MIGRATIONS, feed
 from kumihimo.roles.registry.service.code_issuing import CodeIssuing
@@ -92,10 +96,30 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
         """A municipality reports a birth, a move, a death, a change of name or a correction."""
         message = edge.open(envelope, RegisterEvent, peer, _office).value
         items = message.four_items.read() if message.four_items is not None else None
-        reported = Reported(message.event, message.on, message.resident_code, items, message.reason)
+        reported = Reported(
+            message.event, message.on, message.resident_code, items, message.reason, message.individual_number
+        )
         resident = residents.report(institution_of(peer), reported)
         desk.notify()
         return edge.answer(RegisterEventAccepted(in_reply_to=message.message_id, resident=resident))
+
+    @app.post("/arrivals")
+    def register_arrivals(envelope: Envelope, peer: Peer) -> Envelope:
+        """A municipality registers many births and move-ins at once."""
+        message = edge.open(envelope, RegisterArrivals, peer, _office).value
+        readable, unreadable = _read_arrivals(message.arrivals)
+        registered, refused = residents.arrive(institution_of(peer), [reported for _, reported in readable])
+        rejected = unreadable | {readable[position][0]: problem for position, problem in refused.items()}
+        desk.notify()
+        reply = ArrivalsRegistered(
+            in_reply_to=message.message_id,
+            residents=tuple(registered),
+            rejected=tuple(
+                RejectedArrival(position=position, code=problem.code, reason=str(problem))
+                for position, problem in sorted(rejected.items())
+            ),
+        )
+        return edge.answer(reply)
 
     @app.post("/look-ups")
     def look_up(envelope: Envelope, peer: Peer) -> Envelope:
@@ -118,6 +142,18 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
         return edge.answer(CodesUnderWay(in_reply_to=message.message_id, accepted=accepted, refused=refused))
 
     return app
+
+
+def _read_arrivals(arrivals: Sequence[Arrival]) -> tuple[list[tuple[int, Reported]], dict[int, Problem]]:
+    """Arrivals whose four items can be read, with their positions, and what is wrong with the others."""
+    readable: list[tuple[int, Reported]] = []
+    unreadable: dict[int, Problem] = {}
+    for position, one in enumerate(arrivals):
+        try:
+            readable.append((position, Reported(one.event, one.on, None, one.four_items.read(), one.reason)))
+        except Problem as problem:
+            unreadable[position] = problem
+    return readable, unreadable
 
 
 def _ledger(party: PartyId) -> bool:

@@ -128,6 +128,13 @@ def test_an_event_that_comes_again_or_late_changes_nothing(x: Desk, country: Gat
     assert entry.person.four_items.address.lines == "南町3"
 
 
+def test_somebody_who_is_born_or_moves_here_is_in_the_municipality_s_ledger_without_being_taken_in(x: Desk) -> None:
+    child = x.register(hanako(given="一子"))
+    assert x.follow_registry() == 1
+    (entry,) = find(x, individual_number=child.individual_number)
+    assert entry.four_items.name.given == "一子"
+
+
 def test_events_of_people_an_institution_has_nothing_to_do_with_leave_no_trace(
     x: Desk, country: GatewayCountry
 ) -> None:

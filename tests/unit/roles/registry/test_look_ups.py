@@ -91,7 +91,8 @@ def test_one_item_that_differs_finds_nobody(office: Office, other: FourItems) ->
 
 
 def test_where_two_fit_nobody_s_number_is_given_out_and_nobody_is_subscribed(office: Office) -> None:
-    pair = [office.born(), office.born()]
+    pair = [office.born(), office.born(items=hanako(municipality="Y市"))]
+    office.residents.report("x-city", event(Kind.CORRECTION, TODAY, pair[1].resident_code, hanako()))
     problem = fault(office, "pension", four_items=hanako())
     assert (problem.code, problem.detail) == ("resident.ambiguous", "2 residents fit")
     for one in pair:

@@ -165,9 +165,35 @@ def test_a_first_event_needs_four_items_and_no_code(office: Office, kind: Kind) 
 
 @pytest.mark.parametrize("kind", [Kind.MOVE, Kind.DEATH, Kind.NAME_CHANGE, Kind.CORRECTION])
 def test_a_later_event_needs_the_code_of_a_resident(office: Office, kind: Kind) -> None:
-    assert "without resident code" in refused(office, "x-city", event(kind, items=hanako())).detail
+    assert "of nobody, or of two" in refused(office, "x-city", event(kind, items=hanako())).detail
     unknown = ResidentCode.from_body("1234567890").digits
     assert refused(office, "x-city", event(kind, TODAY, unknown, hanako()), "resident.unknown").where == "resident_code"
+
+
+def test_a_later_event_may_name_the_resident_by_number_but_not_by_both(office: Office) -> None:
+    resident = office.born()
+    by_number = replace(event(Kind.DEATH, TODAY), individual_number=resident.individual_number)
+    both = replace(by_number, resident_code=resident.resident_code)
+    assert "of nobody, or of two" in refused(office, "x-city", both).detail
+    assert office.residents.report("x-city", by_number).died_on == TODAY
+
+
+def test_a_birth_reported_twice_makes_one_resident(office: Office) -> None:
+    office.born()
+    problem = refused(office, "x-city", event(Kind.BIRTH, items=hanako()), "resident.already_registered")
+    assert "花" not in problem.detail
+
+
+def test_many_arrivals_are_registered_and_each_bad_one_is_named(office: Office) -> None:
+    good, other = event(Kind.MOVE_IN, items=hanako()), event(Kind.BIRTH, items=hanako(municipality="Y市"))
+    bad = event(Kind.DEATH, items=hanako())
+    registered, rejected = office.residents.arrive("x-city", [good, bad, good, other])
+    assert len({one.individual_number for one in registered}) == 2
+    assert {position: problem.code for position, problem in rejected.items()} == {
+        1: "resident.event_invalid",
+        2: "resident.already_registered",
+    }
+    assert len(office.heard("x-city/ledger")) == 2
 
 
 @pytest.mark.parametrize("kind", [Kind.MOVE, Kind.NAME_CHANGE, Kind.CORRECTION])

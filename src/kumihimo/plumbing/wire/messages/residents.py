@@ -16,6 +16,7 @@ from kumihimo.domain.kernel import FourItems
 from kumihimo.plumbing.wire.envelope import Message, Part, Reply
 
 BATCH = 10_000
+ARRIVALS = 1_000
 
 
 class NamePart(Part):
@@ -66,12 +67,13 @@ class RegisterEventKind(StrEnum):
 
 
 class RegisterEvent(Message):
-    """A municipality reports an event. Without resident code for birth and move_in, with it otherwise."""
+    """A municipality reports an event: for birth and move_in with four items only, else with resident code or number."""
 
     KIND: ClassVar[str] = "register-event.v1"
     event: RegisterEventKind
     on: date
     resident_code: str | None = None
+    individual_number: str | None = None
     four_items: FourItemsPart | None = None
     reason: str = ""
 
@@ -92,6 +94,36 @@ class ResidentSnapshot(Part):
 class RegisterEventAccepted(Reply):
     KIND: ClassVar[str] = "register-event-accepted.v1"
     resident: ResidentSnapshot
+
+
+class Arrival(Part):
+    """Somebody who enters the register for the first time: a birth or a move_in."""
+
+    event: RegisterEventKind
+    on: date
+    four_items: FourItemsPart
+    reason: str = ""
+
+
+class RegisterArrivals(Message):
+    """A municipality registers many people at once; each is taken or rejected by itself."""
+
+    KIND: ClassVar[str] = "register-arrivals.v1"
+    arrivals: Annotated[tuple[Arrival, ...], Field(min_length=1, max_length=ARRIVALS)]
+
+
+class RejectedArrival(Part):
+    """An arrival that was not registered: its position in the message and what was wrong."""
+
+    position: int
+    code: str
+    reason: str
+
+
+class ArrivalsRegistered(Reply):
+    KIND: ClassVar[str] = "arrivals-registered.v1"
+    residents: tuple[ResidentSnapshot, ...]
+    rejected: tuple[RejectedArrival, ...] = ()
 
 
 class ResidentEvent(Part):

@@ -42,11 +42,16 @@ class LedgerStore:
     def follow(self, conn: Connection, person: Person, at: datetime) -> bool:
         """Apply the registry's state of one person inside the feed reader's transaction; whether anything changed.
 
-        Somebody who is not in the ledger is left alone.
+        Somebody new who lives here is entered: a municipality's ledger holds all its residents. Others are left alone.
         """
         known = self._known(conn, person.numbers())
         entry = self._pick(known, person)
-        return entry is not None and self._renew(conn, entry, person, at)
+        if entry is not None:
+            return self._renew(conn, entry, person, at)
+        if person.residence != self._institution:
+            return False
+        self._enter(conn, [person], at)
+        return True
 
     def by_addressee_number(self, number: AddresseeNumber) -> Entry | None:
         """The entry with this addressee number."""

@@ -14,6 +14,8 @@ from typing import Final, TypeVar
 from kumihimo.domain.kernel import (
     Clock,
     FourItems,
+    FourItemsKey,
+    IndividualNumber,
     Institution,
     Problem,
     RandomSource,
@@ -45,6 +47,7 @@ class Reported:
     resident_code: str | None
     four_items: FourItems | None
     reason: str
+    individual_number: str | None = None
 
 
 class Residents:
@@ -70,28 +73,67 @@ class Residents:
         Raises Problem(peer.not_allowed) unless the reporter is a municipality, resident.unknown,
         resident.event_invalid, and those of the numbering authority.
         """
-        if "municipality" not in self._institution(municipality).classes:
-            raise Problem("peer.not_allowed", f"{municipality} keeps no resident register", expected="a municipality")
-        if reported.on > legal_day(self._clock.now()):
-            raise _invalid(f"{reported.event} on {reported.on}", "a day that is not in the future")
+        self._require_register(municipality)
         if reported.event in FIRST:
-            return self._first(municipality, reported)
+            return self._arrived(municipality, [(self._first(reported), reported)])[0]
+        self._require_past(reported)
         return self._change(municipality, reported)
 
-    def _first(self, municipality: str, reported: Reported) -> ResidentSnapshot:
+    def arrive(
+        self, municipality: str, arrivals: Sequence[Reported]
+    ) -> tuple[list[ResidentSnapshot], dict[int, Problem]]:
+        """Register many births and move-ins: those registered, and for each other position what was wrong with it.
+
+        Raises Problem(peer.not_allowed) unless the reporter is a municipality, and those of the numbering authority.
+        """
+        self._require_register(municipality)
+        taken: list[tuple[FourItems, Reported]] = []
+        rejected: dict[int, Problem] = {}
+        seen: set[FourItemsKey] = set()
+        for position, arrival in enumerate(arrivals):
+            try:
+                items = self._first(arrival)
+                if items.key() in seen:
+                    raise _registered("twice in one report")
+            except Problem as problem:
+                rejected[position] = problem
+            else:
+                seen.add(items.key())
+                taken.append((items, arrival))
+        return (self._arrived(municipality, taken) if taken else []), rejected
+
+    def _arrived(self, municipality: str, first: Sequence[tuple[FourItems, Reported]]) -> list[ResidentSnapshot]:
+        def announced(transaction: Transaction, added: list[Resident]) -> list[ResidentSnapshot]:
+            pairs = zip(added, first, strict=True)
+            return [self._announced(transaction, resident, reported) for resident, (_, reported) in pairs]
+
+        return self._register(municipality, first, announced)
+
+    def _first(self, reported: Reported) -> FourItems:
+        """The four items of somebody who may be registered now. Raises Problem."""
+        self._require_past(reported)
+        if reported.event not in FIRST:
+            raise _invalid(f"{reported.event} of somebody new", "birth or move_in")
         if reported.four_items is None:
             raise _invalid(f"{reported.event} without four items", "name, address, birth and sex")
-        if reported.resident_code is not None:
-            raise _invalid(f"{reported.event} with a resident code", "a resident who has none yet")
+        if reported.resident_code is not None or reported.individual_number is not None:
+            raise _invalid(f"{reported.event} with a resident code or number", "a resident who has none yet")
         if reported.four_items.birth > reported.on:
             raise _invalid(
                 f"{reported.event} on {reported.on} of somebody born later", "the day of birth or a later day"
             )
-        return self._register(
-            municipality,
-            [(reported.four_items, reported)],
-            lambda transaction, added: self._announced(transaction, added[0], reported),
-        )
+        with self._store.transaction() as transaction:
+            if any(one.died_on is None for one in transaction.by_four_items(reported.four_items)):
+                raise _registered("somebody living has exactly these four items")
+        return reported.four_items
+
+    def _require_register(self, municipality: str) -> None:
+        if "municipality" not in self._institution(municipality).classes:
+            raise Problem("peer.not_allowed", f"{municipality} keeps no resident register", expected="a municipality")
+
+    def _require_past(self, reported: Reported) -> None:
+        if reported.on > legal_day(self._clock.now()):
+            raise _invalid(f"{reported.event} on {reported.on}", "a day that is not in the future")
 
     def register_many(self, municipality: str, first: Sequence[tuple[FourItems, Reported]]) -> list[Resident]:
         """Give residents codes and numbers and store them, all or none; nothing is announced.
@@ -135,14 +177,9 @@ class Residents:
         raise _none_left()
 
     def _change(self, municipality: str, reported: Reported) -> ResidentSnapshot:
-        if reported.resident_code is None:
-            raise _invalid(f"{reported.event} without resident code", "the resident's code")
-        code = ResidentCode.parse(reported.resident_code, where="resident_code").digits
         try:
             with self._store.transaction() as transaction:
-                before = transaction.by_code(code)
-                if before is None:
-                    raise Problem("resident.unknown", "no resident has this code", where="resident_code")
+                before = _meant(transaction, reported)
                 after = changed(before, municipality, reported)
                 transaction.update(before, after, self._as_change(municipality, reported))
                 transaction.subscribe(after.id, after.municipality)
@@ -165,6 +202,21 @@ class Residents:
 
     def _as_change(self, municipality: str, reported: Reported) -> Change:
         return Change(reported.event.value, reported.on, self._clock.now(), municipality, reported.reason)
+
+
+def _meant(transaction: Transaction, reported: Reported) -> Resident:
+    """The resident an event is about, by resident code or Individual Number. Raises Problem."""
+    match reported.resident_code, reported.individual_number:
+        case str(code), None:
+            found, where = transaction.by_code(ResidentCode.parse(code, where="resident_code").digits), "resident_code"
+        case None, str(number):
+            digits = IndividualNumber.parse(number, where="individual_number").digits
+            found, where = transaction.by_number(digits), "individual_number"
+        case _:
+            raise _invalid(f"{reported.event} of nobody, or of two", "either the resident's code or their number")
+    if found is None:
+        raise Problem("resident.unknown", "no resident has it", where=where, advice="Compare it with the document.")
+    return found
 
 
 def changed(before: Resident, municipality: str, reported: Reported) -> Resident:
@@ -213,6 +265,13 @@ def _none_left() -> Problem:
         f"no free resident code in {TRIES} draws",
         advice="Check the random generator of this machine before anybody is registered.",
     )
+
+
+def _registered(detail: str) -> Problem:
+    return Problem(
+        "resident.already_registered", detail, where="four_items", expected="somebody who is not registered yet",
+        advice="Report a move or a correction for a resident who is.",
+    )  # fmt: skip
 
 
 def _invalid(detail: str, expected: str) -> Problem:
