@@ -6,6 +6,7 @@ import json
 import os
 import ssl
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +23,7 @@ from kumihimo.plumbing.wire.tls import client_context, host_name
 
 R = TypeVar("R", bound=Reply)
 CAPTURE = "KUMIHIMO_CAPTURE"
+MAX_ANSWER = 64 * 1024 * 1024  # the largest page of a feed has a sixth of it
 log = structlog.get_logger()
 
 
@@ -103,15 +105,16 @@ class PeerClient:
         if url is None:
             raise Problem("peer.unreachable", f"{party} is a client and runs no service")
         try:
-            response = self._pool(party).request(
+            with self._pool(party).stream(
                 method,
                 url + path,
                 content=content,
                 params=params,
-                headers={"content-type": "application/json"},
+                headers={"content-type": "application/json", "accept-encoding": "identity"},
                 timeout=httpx.USE_CLIENT_DEFAULT if timeout is None else timeout,
                 extensions={"sni_hostname": host_name(party)},
-            )
+            ) as answer:
+                response = _read(answer, party, timeout or self._timeout.read or 0.0)
             if self._capture is not None:
                 self._write_down(party, method, path, content, response)
             return response
@@ -133,8 +136,30 @@ class PeerClient:
             "received": response.text,
         }
         assert self._capture is not None  # noqa: S101 - called only when capturing
-        with self._capture.open("a") as file:
+        with open(self._capture, "a", opener=_for_owner) as file:
             file.write(json.dumps(line) + "\n")
+
+
+def _read(answer: httpx.Response, party: PartyId, seconds: float) -> httpx.Response:
+    """The whole answer, as it came: not more than `MAX_ANSWER` bytes, not longer than `seconds`, nothing decompressed.
+
+    A peer is believed no more than a caller is: it could else fill our memory, or hold our threads by a byte at a time.
+    """
+    until = time.monotonic() + seconds
+    parts: list[bytes] = []
+    size = 0
+    for part in answer.iter_raw():
+        size += len(part)
+        if size > MAX_ANSWER:
+            raise Problem("message.too_large", f"{party} answered with more than {MAX_ANSWER} bytes")
+        if time.monotonic() > until:
+            raise httpx.ReadTimeout(f"no whole answer after {seconds} s")
+        parts.append(part)
+    return httpx.Response(answer.status_code, content=b"".join(parts), request=answer.request)
+
+
+def _for_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _reason(error: BaseException) -> str:

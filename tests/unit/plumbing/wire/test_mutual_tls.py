@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import json
 import os
 import signal
 import socket
 import ssl
+import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
 from small_country import (
     DESK,
     EXCHANGE,
@@ -32,9 +36,10 @@ from small_country import (
 )
 
 from kumihimo.domain.kernel import PartyId, Problem
-from kumihimo.plumbing.wire.client import PeerClient
+from kumihimo.plumbing.wire.client import CAPTURE, MAX_ANSWER, PeerClient
 from kumihimo.plumbing.wire.directory import Directory
 from kumihimo.plumbing.wire.edge import Background, Edge, application
+from kumihimo.plumbing.wire.envelope import parse_envelope
 from kumihimo.plumbing.wire.server import serve
 from kumihimo.plumbing.wire.tls import client_context, host_name, party_of_certificate
 
@@ -191,6 +196,61 @@ def test_a_reply_signed_by_another_party_is_refused(country: SmallCountry, run: 
     with pytest.raises(Problem) as caught:
         ask(country.edge(LEDGER), EXCHANGE)
     assert caught.value.code == "message.wrong_signer"
+
+
+def asked_of_a_strange_service(
+    country: SmallCountry, run: Run, body: AsyncIterator[bytes], patience: float = 1.0, **headers: str
+) -> Problem:
+    """What a caller with so many seconds of patience says of a service that answers `body`."""
+    exchange = country.edge(EXCHANGE)
+    app = application("strange")
+
+    @app.get("/strange")
+    async def strange() -> StreamingResponse:
+        return StreamingResponse(body, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+    run(app, exchange)
+    client = PeerClient(country.edge(LEDGER), timeout=patience)
+    with pytest.raises(Problem) as caught:
+        parse_envelope(client.get(EXCHANGE, "/strange"))
+    client.close()
+    return caught.value
+
+
+def test_an_answer_that_is_too_large_is_cut_off(country: SmallCountry, run: Run) -> None:
+    async def much() -> AsyncIterator[bytes]:
+        for _ in range(MAX_ANSWER // 1024**2 + 1):
+            yield bytes(1024**2)
+
+    assert asked_of_a_strange_service(country, run, much(), patience=60.0).code == "message.too_large"
+
+
+def test_an_answer_that_comes_a_byte_at_a_time_is_not_waited_for(country: SmallCountry, run: Run) -> None:
+    async def dripping() -> AsyncIterator[bytes]:
+        for _ in range(300):
+            yield b" "
+            await asyncio.sleep(0.1)
+
+    assert asked_of_a_strange_service(country, run, dripping()).code == "peer.unreachable"
+
+
+def test_an_answer_is_not_decompressed(country: SmallCountry, run: Run) -> None:
+    """A few kilobytes could become gigabytes."""
+
+    async def bomb() -> AsyncIterator[bytes]:
+        yield gzip.compress(bytes(1024 * 1024))
+
+    problem = asked_of_a_strange_service(country, run, bomb(), content_encoding="gzip")
+    assert (problem.code, problem.detail) == ("message.malformed", "not JSON")
+
+
+def test_captured_messages_are_for_their_owner_only(
+    country: SmallCountry, exchange: Edge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CAPTURE, str(tmp_path))
+    ask(country.edge(LEDGER), EXCHANGE)
+    (file,) = tmp_path.iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_a_certificate_without_a_name_of_ours_names_nobody() -> None:
