@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 
+import structlog
 import typer
 from rich.console import Console
 
-from kumihimo.cli import bench, country, desk, log, rules
+from kumihimo.cli import bench, country, desk, log, records, register, rules
 from kumihimo.domain.kernel import Problem
 
 HELP = """Kumihimo (組紐): Japan's national number system for local governments, as software that runs.
@@ -27,16 +28,24 @@ app.add_typer(country.app, name="country", help="Make, start, look at and stop a
 app.add_typer(rules.app, name="rules", help="The rule book: who may ask whom for what (番号法 別表第二).")
 app.add_typer(log.app, name="log", help="The transparency log: verify it, and proofs from it.")
 app.add_typer(bench.app, name="bench", help="Measure, as ratios against a reference in the same run.")
+app.add_typer(
+    register.app, name="register", help="What a municipality reports of its residents: births, moves, deaths."
+)
+app.add_typer(records.portal, name="portal", help="The resident's side: an account and the accesses it shows.")
 app.command("demo")(country.demo)
 app.command("inquire")(desk.inquire)
 app.command("import")(desk.import_copies)
 app.command("find")(desk.find)
+app.command("records")(records.records)
+app.command("corporate-number")(records.corporate_number)
+app.command("oversight")(records.oversight)
 app.command("serve")(country.serve)
 app.command("migrate")(country.migrate)
 
 
 def main() -> None:
     """Run a command; a problem is printed plainly and ends with status 1."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # never among the results
     try:
         app()
     except Problem as problem:

@@ -6,6 +6,7 @@ A desk speaks with its own certificate and key like any business system of that 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -23,15 +24,34 @@ from kumihimo.plumbing.wire.messages.ledger import (
     AccessShown,
     Addressee,
     Addressees,
+    ArrivalsEntered,
     CodesRequested,
     FindAddressee,
     IssueMissingCodes,
     OpenPortalAccount,
     PortalAccountOpened,
+    ReportArrivals,
+    ReportEvent,
     ShowAccesses,
+    TakeIn,
 )
-from kumihimo.plumbing.wire.messages.provision import CopiesPlaced, CopyOf, Inquire, Inquired, PutCopies
-from kumihimo.plumbing.wire.messages.residents import FourItemsPart
+from kumihimo.plumbing.wire.messages.provision import (
+    CopiesPlaced,
+    CopyOf,
+    Inquire,
+    Inquired,
+    PutCopies,
+    Records,
+    RecordShown,
+    ShowRecords,
+)
+from kumihimo.plumbing.wire.messages.residents import (
+    Arrival,
+    AssignCorporateNumber,
+    CorporateNumberAssigned,
+    FourItemsPart,
+    RegisterEventKind,
+)
 
 R = TypeVar("R", bound=Reply)
 CODE_ISSUING_SECONDS = 300.0
@@ -96,6 +116,42 @@ class Desk(Caller):
         """Have the ledger get link codes for everybody who lacks one."""
         ledger = topology.ledger_of(self.institution)
         return self.ask(ledger, "/code-issues", IssueMissingCodes, CodesRequested, basis=basis)
+
+    def report(
+        self, event: RegisterEventKind, on: date, addressee_number: str, items: FourItems | None, reason: str
+    ) -> Addressee:
+        """Report an event of an addressee to the registry, through the own ledger."""
+        part = FourItemsPart.of(items) if items is not None else None
+        reply = self.ask(
+            topology.ledger_of(self.institution), "/events", ReportEvent, Addressees,
+            event=event, on=on, addressee_number=addressee_number, four_items=part, reason=reason,
+        )  # fmt: skip
+        return _only(reply.addressees, self.institution)
+
+    def report_arrivals(self, arrivals: tuple[Arrival, ...]) -> ArrivalsEntered:
+        """Have births and move-ins registered, numbered and entered, at most `ARRIVALS` at once."""
+        ledger = topology.ledger_of(self.institution)
+        return self.ask(ledger, "/arrivals", ReportArrivals, ArrivalsEntered, arrivals=arrivals)
+
+    def take_in(self, number: str, basis: str) -> Addressee:
+        """Enter a resident by Individual Number, whose four items the registry then tells."""
+        ledger = topology.ledger_of(self.institution)
+        reply = self.ask(ledger, "/take-ins", TakeIn, Addressees, basis=basis, individual_number=number)
+        return _only(reply.addressees, self.institution)
+
+    def corporate_number(self, registered_name: str, seat: str) -> CorporateNumberAssigned:
+        """The Corporate Number of a body; for a tax office."""
+        return self.ask(
+            topology.NUMBERING, "/corporate-numbers", AssignCorporateNumber, CorporateNumberAssigned,
+            registered_name=registered_name, seat=seat,
+        )  # fmt: skip
+
+    def records(self, addressee_number: str | None, transaction: str | None) -> tuple[RecordShown, ...]:
+        """The institution's own access records, newest first."""
+        return self.ask(
+            topology.exchange_of(self.institution), "/records", ShowRecords, Records,
+            addressee_number=addressee_number, transaction=transaction,
+        ).records  # fmt: skip
 
     def open_portal_account(self, addressee_number: str) -> str:
         """Open a portal account for somebody identified at the counter; the account id."""

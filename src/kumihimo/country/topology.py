@@ -205,7 +205,10 @@ def connections() -> tuple[Connection, ...]:
         )
         for one in municipalities()
     )
-    return (*_CENTRAL_CONNECTIONS, *gateways, *counters)
+    bodies = Connection(
+        desk_of("tax-office"), NUMBERING, Passes.CASEWORK, Bilingual("法人番号の指定", "ask for Corporate Numbers")
+    )
+    return (*_CENTRAL_CONNECTIONS, *gateways, *counters, bodies)
 
 
 def callers_of(party: str) -> frozenset[PartyId]:

@@ -35,6 +35,9 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     numbering = Numbering(NumberingStore(engine), SystemRandomness(), edge.clock)
     app = application("numbering")
 
+    def tax_desk(party: PartyId) -> bool:
+        return party.endswith("/desk") and "tax-office" in edge.directory.institution_of(party).classes
+
     @app.post("/assignments")
     def assign(envelope: Envelope, peer: Peer) -> Envelope:
         """Numbers for resident codes, on a municipality's request that the registry passes on."""
@@ -49,8 +52,8 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
 
     @app.post("/corporate-numbers")
     def assign_corporate(envelope: Envelope, peer: Peer) -> Envelope:
-        """The Corporate Number of a body; public, so any office may ask."""
-        message = edge.open(envelope, AssignCorporateNumber, peer, lambda party: party.endswith("/desk")).value
+        """The Corporate Number of a body, on a tax office's request (番号法第三十九条)."""
+        message = edge.open(envelope, AssignCorporateNumber, peer, tax_desk).value
         number, newly = numbering.assign_corporate(message.registered_name, message.seat)
         reply = CorporateNumberAssigned(in_reply_to=message.message_id, corporate_number=str(number), newly=newly)
         return edge.answer(reply)

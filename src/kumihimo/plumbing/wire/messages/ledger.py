@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from datetime import date
+from typing import Annotated, ClassVar
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from kumihimo.plumbing.wire.envelope import Message, Part, Reply
 from kumihimo.plumbing.wire.messages.inquiry import LogRecord
-from kumihimo.plumbing.wire.messages.residents import FourItemsPart
+from kumihimo.plumbing.wire.messages.residents import (
+    ARRIVALS,
+    Arrival,
+    FourItemsPart,
+    RegisterEventKind,
+    RejectedArrival,
+)
 
 
 class TakeIn(Message):
@@ -42,6 +49,32 @@ class Addressee(Part):
 class Addressees(Reply):
     KIND: ClassVar[str] = "addressees.v1"
     addressees: tuple[Addressee, ...]
+
+
+class ReportEvent(Message):
+    """Municipal desk → own ledger: something happened to an addressee; the ledger reports it to the registry by number."""
+
+    KIND: ClassVar[str] = "report-event.v1"
+    event: RegisterEventKind
+    on: date
+    addressee_number: str
+    four_items: FourItemsPart | None = None
+    reason: str = ""
+
+
+class ReportArrivals(Message):
+    """Municipal desk → own ledger: births and move-ins, to be registered, numbered and entered."""
+
+    KIND: ClassVar[str] = "report-arrivals.v1"
+    arrivals: Annotated[tuple[Arrival, ...], Field(min_length=1, max_length=ARRIVALS)]
+
+
+class ArrivalsEntered(Reply):
+    """The new residents as addressees, in the order of those taken, and what was wrong with the others."""
+
+    KIND: ClassVar[str] = "arrivals-entered.v1"
+    addressees: tuple[Addressee, ...]
+    rejected: tuple[RejectedArrival, ...] = ()
 
 
 class IssueMissingCodes(Message):

@@ -10,6 +10,8 @@ from pydantic import AwareDatetime, Field
 from kumihimo.plumbing.wire.envelope import Envelope, Message, Part, Reply
 from kumihimo.plumbing.wire.messages.inquiry import LoggedRecord, Outcome, Period, Refusal
 
+HASH = r"^[0-9a-f]{64}$"  # it goes into the log: nothing else may be written there
+
 
 class ProvisionRequest(Message):
     """Requester → provider: the permit and the ciphertext it binds."""
@@ -55,7 +57,7 @@ class ReportOutcome(Message):
     requester: str
     provider: str
     outcome: Outcome
-    payload_hash: str | None = None
+    payload_hash: Annotated[str | None, Field(pattern=HASH)] = None
     permit: Envelope
 
 
@@ -100,6 +102,44 @@ class Inquired(Reply):
     permit: Envelope | None = None
     refusal: Refusal | None = None
     log_index: int | None = None
+
+
+class ShowRecords(Message):
+    """Desk → own exchange: the institution's own access records, of one addressee, one transaction, or all; newest first."""
+
+    KIND: ClassVar[str] = "show-records.v1"
+    addressee_number: str | None = None
+    transaction: str | None = None
+
+
+class RecordShown(Part):
+    """An access record (情報提供等記録) as its keeper has it; `side` is requester or provider."""
+
+    transaction: str
+    side: str
+    requester: str
+    provider: str
+    affair: str
+    items: tuple[str, ...]
+    period: Period
+    requested_at: AwareDatetime
+    recorded_at: AwareDatetime
+    outcome: Outcome | None
+    problem: str | None
+    addressee_number: str | None
+    staff: str | None
+    department: str | None
+    case_reference: str | None
+    flagged: bool
+    rules: tuple[str, ...]
+    rule_book: str | None
+    log_index: int | None
+    payload_hash: str | None
+
+
+class Records(Reply):
+    KIND: ClassVar[str] = "records.v1"
+    records: tuple[RecordShown, ...]
 
 
 class CopyOf(Part):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import structlog
 from fastapi import FastAPI
@@ -25,6 +25,9 @@ from kumihimo.plumbing.wire.messages.provision import (
     ProvisionAnswer,
     ProvisionRequest,
     PutCopies,
+    Records,
+    RecordShown,
+    ShowRecords,
 )
 from kumihimo.roles.gateway.service.copies import Copies
 from kumihimo.roles.gateway.service.inquiry import Inquiry
@@ -109,6 +112,7 @@ class Services:
     copies: Copies
     inquiry: Inquiry
     provision: Provision
+    records: RecordStore
     sender: OutcomeSender
     receive_codes: Callable[[Connection, FeedItem], None]
 
@@ -118,6 +122,7 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
     institution = institution_of(edge.party)
     domain = OwnDomain(edge, LinkKeys(edge, client))
     codes = LinkCodes(LinkCodeStore(engine, institution), edge, domain, settings.ticket_patience)
+    records = RecordStore(engine, institution, commit)
     sender = OutcomeSender(Outcomes(OutboxStore(engine, institution), edge, client))
 
     def receive_codes(conn: Connection, item: FeedItem) -> None:
@@ -133,7 +138,7 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
         Copies(CopyStore(engine, institution), edge.clock),
         Inquiry(
             InquiryStore(engine, institution, commit),
-            RecordStore(engine, institution, commit),
+            records,
             codes,
             edge,
             client,
@@ -142,6 +147,7 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
             sender.wake,
         ),
         Provision(ProvisionStore(engine, institution, commit), edge, domain, sender.wake),
+        records,
         sender,
         receive_codes,
     )
@@ -210,6 +216,13 @@ def _for_desk(app: FastAPI, edge: Edge, services: Services) -> None:
                 log_index=result.log_index,
             )
         )
+
+    @app.post("/records")
+    def show_records(envelope: Envelope, peer: Peer) -> Envelope:
+        message = edge.open(envelope, ShowRecords, peer, own_desk).value
+        found = services.records.shown(message.addressee_number, message.transaction)
+        records = tuple(RecordShown.model_validate(asdict(one) | {"period": one.period}) for one in found)
+        return edge.answer(Records(in_reply_to=message.message_id, records=records))
 
     @app.post("/copies")
     def put_copies(envelope: Envelope, peer: Peer) -> Envelope:

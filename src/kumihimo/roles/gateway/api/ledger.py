@@ -17,16 +17,20 @@ from kumihimo.plumbing.wire.messages.ledger import (
     Addressees as AddresseesReply,
 )
 from kumihimo.plumbing.wire.messages.ledger import (
+    ArrivalsEntered,
     CodesRequested,
     FindAddressee,
     IssueMissingCodes,
     OpenPortalAccount,
     PortalAccountOpened,
+    ReportArrivals,
+    ReportEvent,
     TakeIn,
 )
 from kumihimo.roles.gateway.service.addressees import Addressees, event_of
 from kumihimo.roles.gateway.service.code_issuing import CodeIssuing
 from kumihimo.roles.gateway.service.lines import REGISTRY
+from kumihimo.roles.gateway.service.reporting import Reporting
 from kumihimo.roles.gateway.settings import LedgerSettings
 from kumihimo.roles.gateway.store.addressees import LedgerStore
 from kumihimo.roles.gateway.store.ledger import MIGRATIONS, feed_cursor
@@ -60,6 +64,7 @@ def build(settings: LedgerSettings, clock: Clock = SystemClock()) -> FastAPI:  #
     desk = party_id(institution, "desk")
     store = LedgerStore(engine, institution)
     addressees = Addressees(store, edge, client)
+    reporting = Reporting(addressees)
     issuing = CodeIssuing(store, edge, client, SystemRandomness())
 
     def own_desk(peer: PartyId) -> bool:
@@ -78,6 +83,17 @@ def build(settings: LedgerSettings, clock: Clock = SystemClock()) -> FastAPI:  #
     def find(envelope: Envelope, peer: Peer) -> Envelope:
         message = edge.open(envelope, FindAddressee, peer, own_desk).value
         return edge.answer(AddresseesReply(in_reply_to=message.message_id, addressees=addressees.find(message)))
+
+    @app.post("/events")
+    def report(envelope: Envelope, peer: Peer) -> Envelope:
+        message = edge.open(envelope, ReportEvent, peer, own_desk).value
+        return edge.answer(AddresseesReply(in_reply_to=message.message_id, addressees=(reporting.report(message),)))
+
+    @app.post("/arrivals")
+    def report_arrivals(envelope: Envelope, peer: Peer) -> Envelope:
+        message = edge.open(envelope, ReportArrivals, peer, own_desk).value
+        entered, rejected = reporting.arrive(message)
+        return edge.answer(ArrivalsEntered(in_reply_to=message.message_id, addressees=entered, rejected=rejected))
 
     @app.post("/code-issues")
     def issue_codes(envelope: Envelope, peer: Peer) -> Envelope:

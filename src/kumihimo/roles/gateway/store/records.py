@@ -9,13 +9,15 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import ColumnElement, Connection, Engine, select
 
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
 from kumihimo.roles.gateway.store.commits import Commit, OneByOne
 from kumihimo.roles.gateway.store.exchange import access_record
+
+MOST_SHOWN: Final = 1_000
 
 
 class Side(StrEnum):
@@ -91,6 +93,18 @@ class RecordStore:
     def everything(self) -> list[AccessRecord]:
         """All records of the institution, oldest first."""
         return self._read(access_record.c.transaction.is_not(None))
+
+    def shown(self, addressee_number: str | None, transaction: str | None) -> list[AccessRecord]:
+        """The newest records of an addressee, of a transaction, of both, or of all: at most `MOST_SHOWN`, newest first."""
+        wanted: list[ColumnElement[bool]] = [access_record.c.transaction.is_not(None)]
+        if addressee_number is not None:
+            wanted.append(access_record.c.addressee_number == addressee_number)
+        if transaction is not None:
+            wanted.append(access_record.c.transaction == transaction)
+        newest = select(access_record).where(access_record.c.institution == self._institution, *wanted)
+        newest = newest.order_by(access_record.c.recorded_at.desc(), access_record.c.transaction).limit(MOST_SHOWN)
+        with self._engine.connect() as conn:
+            return [_record(dict(row)) for row in conn.execute(newest).mappings()]
 
     def _read(self, condition: Any) -> list[AccessRecord]:
         query = (
