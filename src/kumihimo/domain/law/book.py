@@ -35,8 +35,10 @@ class _Indexed:
         body = self.rule.local_body
         return not self.requesters.isdisjoint(requester.classes) and (body is None or body == requester.id)
 
-    def names(self, provider: Institution) -> bool:
-        return not self.providers.isdisjoint(provider.classes)
+    def answers(self, question: Question) -> bool:
+        """Whether the provider is named; nobody provides to itself (use inside one body: 第九条第二項)."""
+        provider = question.provider
+        return provider.id != question.requester.id and not self.providers.isdisjoint(provider.classes)
 
 
 class RuleBook:
@@ -119,7 +121,7 @@ class RuleBook:
 
     def _permitting(self, question: Question, item: str) -> Rule | None:
         for one in self._by_item.get((question.affair, item), ()):
-            if one.rule.in_force(question.day) and one.entitles(question.requester) and one.names(question.provider):
+            if one.rule.in_force(question.day) and one.entitles(question.requester) and one.answers(question):
                 return one.rule
         return None
 
@@ -138,7 +140,7 @@ class RuleBook:
         steps = (
             ("rules.requester_not_entitled", lambda one: one.entitles(question.requester)),
             ("rules.item_not_in_affair", lambda one: item in one.rule.items),
-            ("rules.provider_not_named", lambda one: one.names(question.provider)),
+            ("rules.provider_not_named", lambda one: one.answers(question)),
         )
         for code, fits in steps:
             left = [one for one in near if fits(one)]

@@ -41,6 +41,14 @@ class Words(NamedTuple):
     instead: str
 
 
+_OWN_INFORMATION = Words(
+    "自らが保有する情報は情報提供の対象ではない。一つの機関の内での利用は番号法第九条第二項の条例による。",
+    "What an institution holds itself is not provided to it; use inside one body rests on an ordinance "
+    "under Article 9(2) of the Number Use Act.",
+    "another institution as provider",
+)
+
+
 @dataclass(frozen=True)
 class Reasons:
     """Words for decisions, from the labels of the catalogue."""
@@ -112,6 +120,8 @@ class Reasons:
         )
 
     def _provider_not_named(self, question: Question, affair: Affair, item: InformationClass, near: Rules) -> Words:
+        if question.provider.id == question.requester.id:
+            return _OWN_INFORMATION
         named = _in_catalogue_order(self.institutions, [rule.providers for rule in near])
         return Words(
             f"{question.provider.name_ja}は、{affair.ja}のために{item.ja}を提供する者に当たらない。"

@@ -91,6 +91,14 @@ def test_a_city_cannot_ask_for_pension_data_for_library_cards() -> None:
     assert refusal.nearest == ()
 
 
+def test_a_city_does_not_ask_itself_through_the_platform() -> None:
+    """What a body holds itself it may use under its own ordinance (第九条第二項); nothing is provided to anybody then."""
+    refusal = refused(ask(X_CITY, X_CITY, "child-allowance.payment", "local-tax"))
+    assert refusal.code == "rules.provider_not_named"
+    assert "第九条第二項" in refusal.reason_ja
+    assert "Article 9" in refusal.reason_en
+
+
 def test_the_library_cannot_ask_at_all() -> None:
     refusal = refused(ask(LIBRARY, X_CITY, "child-allowance.payment", "local-tax"))
     assert refusal.code == "institution.unknown"

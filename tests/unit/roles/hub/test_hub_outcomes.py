@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hub_country import HUB_1, HUB_2, NOON, PORTAL, HubCountry, X, Y, Z
+from hub_country import HUB_1, HUB_2, NOON, PORTAL, HubCountry, X, Y, Z, code_of
 
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.messages.inquiry import EntryKind, LogPromise, Outcome, Permit, PortalOutcome
+from kumihimo.plumbing.wire.messages.provision import ReportOutcome
 
 PAYLOAD = "ab" * 32
 
@@ -77,6 +78,20 @@ def test_the_requester_may_say_that_nothing_reached_it_and_nothing_else(country:
             x.report(permit, outcome)
         assert caught.value.code == "peer.not_allowed"
     assert logged(country) == [Outcome.UNDELIVERED]
+
+
+def test_a_payload_hash_that_is_no_hash_does_not_reach_the_log(country: HubCountry) -> None:
+    """A provider could else write a person's number into everybody's records (I1)."""
+    permit = a_permit(country)
+    y = country.party(Y)
+    told = y.edge.read(permit, Permit).value
+    ends = {name: getattr(told, name) for name in ("transaction", "requester", "provider")}
+    honest = y.message(ReportOutcome, outcome=Outcome.PROVIDED, payload_hash=PAYLOAD, permit=permit, **ends)
+    for said in ("123456789018", "AB" * 32, "ab" * 33):
+        body = y.edge.answer(honest.model_copy(update={"payload_hash": said})).model_dump_json().encode()
+        assert code_of(y.post("/outcomes", body)) == "message.malformed"
+    assert logged(country) == []
+    assert "123456789018" not in str(country.log())
 
 
 @pytest.mark.parametrize(
