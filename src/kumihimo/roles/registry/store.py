@@ -203,7 +203,7 @@ class Transaction:
         )
 
     def hold_codes(self, residents: Sequence[Resident], institution: str, basis: str, at: datetime) -> None:
-        """Note that an institution obtained codes of these residents, the first time: who must hear of a re-coding."""
+        """Note that an institution may hold codes of these residents, the first time: who must hear of a re-coding."""
         rows = [
             {"resident": o.id, "institution": institution, "counter": o.code_counter, "basis": basis, "issued_at": at}
             for o in residents

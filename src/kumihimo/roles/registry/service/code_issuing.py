@@ -46,7 +46,7 @@ class CodeIssuing:
         """Send a code on its way for every ticket; the tickets that were refused, each with its problem code.
 
         Raises Problem(peer.not_allowed) unless the asker is the institution itself, or a municipality for the portal;
-        operator.unreachable when the hub could not take the batch (nothing is recorded then).
+        operator.unreachable when the hub did not take the batch, or its answer was lost.
         """
         municipal = "municipality" in self._institution(asker).classes
         if institution != asker and not (institution == PORTAL and municipal):
@@ -68,9 +68,11 @@ class CodeIssuing:
         )
         if known:
             key = public_key(self._secret_key())
-            self._translate(institution, self._shuffled([self._blind(ticket, one, key) for ticket, one in known]))
+            batch = self._shuffled([self._blind(ticket, one, key) for ticket, one in known])
+            # Before it leaves: an answer may be lost, and who holds a code must hear of a re-coding. One too many does not harm.
             with self._store.transaction() as transaction:
                 transaction.hold_codes([one for _, one in known], institution, basis, self._clock.now())
+            self._translate(institution, batch)
         return tuple(refused)
 
     def _blind(self, ticket: str, resident: Resident, key: PublicKey) -> BlindCode:
