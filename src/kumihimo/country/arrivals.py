@@ -14,12 +14,12 @@ from typing import Final
 
 from kumihimo.country import topology
 from kumihimo.domain.kernel import Address, FourItems, PersonName, Problem, Sex, parse_date
+from kumihimo.plumbing.business_files import read_text
 from kumihimo.plumbing.wire.messages.residents import Arrival, FourItemsPart, RegisterEventKind
 
 COLUMNS: Final = (
     "event", "on", "family", "given", "family_kana", "given_kana", "birth", "sex", "lines", "building",
 )  # fmt: skip
-_ENCODINGS: Final = ("utf-8-sig", "cp932")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def address_in(municipality: str, lines: str, building: str = "") -> Address:
 
 def read_arrivals(file: Path, municipality: str) -> ReadArrivals:
     """Read a file; a row that cannot be read is a fault of its line. Raises Problem(file.unreadable)."""
-    rows = csv.reader(io.StringIO(_text(file), newline=""))
+    rows = csv.reader(io.StringIO(read_text(file), newline=""))
     header = [name.strip() for name in next(rows, [])]
     if missing := [name for name in COLUMNS[:-1] if name not in header]:
         raise Problem("file.unreadable", f"no column {missing[0]}", str(file), f"the columns {', '.join(COLUMNS)}")
@@ -71,16 +71,3 @@ def _arrival(row: dict[str, str], municipality: str) -> Arrival:
         Sex.parse(row["sex"], "sex"),
     )
     return Arrival(event=event, on=parse_date(row["on"], "on"), four_items=FourItemsPart.of(items))
-
-
-def _text(file: Path) -> str:
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise Problem("file.unreadable", error.strerror or "cannot be opened", str(file), "a readable file") from None
-    for encoding in _ENCODINGS:
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise Problem("file.unreadable", "neither UTF-8 nor CP932", str(file), "text in one of the two")

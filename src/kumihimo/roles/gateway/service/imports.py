@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from kumihimo.domain.kernel import AddresseeNumber, Problem, parse_date
+from kumihimo.plumbing.business_files import read_text
 from kumihimo.plumbing.wire.messages.provision import CopyOf, DatedItem
 from kumihimo.roles.gateway.service.coercion import coerced
 from kumihimo.roles.gateway.service.items import faults, schema_of
 
 HEADER: Final = ("addressee_number", "valid_from", "valid_until")
-_ENCODINGS: Final = ("utf-8-sig", "cp932")
 Row = Mapping[str, object]
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ def read_copies(path: Path, item: str) -> ImportReport:
     kind, in another encoding, without the columns that are always needed.
     """
     schema_of(item)
-    text = _text(path)
+    text = read_text(path)
     match path.suffix.lower():
         case ".csv":
             rows = _csv_rows(text, path, item)
@@ -101,19 +101,6 @@ def read_copies(path: Path, item: str) -> ImportReport:
             lines.append(line)
         rejected.extend(wrong)
     return ImportReport(path.name, item, tuple(accepted), tuple(rejected), tuple(lines))
-
-
-def _text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error.strerror or "it cannot be opened", "a readable file") from None
-    for encoding in _ENCODINGS:
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise _unreadable(path, "neither UTF-8 nor CP932", "text in one of the two")
 
 
 def _csv_rows(text: str, path: Path, item: str) -> Iterator[tuple[int, Row | str]]:

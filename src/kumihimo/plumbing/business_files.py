@@ -1,0 +1,26 @@
+"""Files of business systems (業務システムのファイル): text in the two encodings that municipal systems write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from kumihimo.domain.kernel.errors import Problem
+
+_ENCODINGS: Final = ("utf-8-sig", "cp932")
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, with or without byte order mark, or CP932. Raises Problem(file.unreadable)."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or "it cannot be opened"
+        raise Problem("file.unreadable", reason, where=path.name, expected="a readable file") from None
+    for encoding in _ENCODINGS:
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    expected = "text in one of the two"
+    raise Problem("file.unreadable", "neither UTF-8 nor CP932", where=path.name, expected=expected)
