@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from kumihimo.country import founding, topology
-from kumihimo.country.desk import Desk
+from kumihimo.country.desk import Desk, edge_of
 from kumihimo.country.inspection import read_cell
 from kumihimo.country.layout import Country
 from kumihimo.country.log_check import verify_log
@@ -23,6 +24,7 @@ from kumihimo.country.scenarios.first_case import AFFAIR, CASE, STAFF
 from kumihimo.country.scenarios.waiting import until
 from kumihimo.country.supervisor import pids, running
 from kumihimo.domain.kernel import Problem, SystemClock, legal_day
+from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.messages.inquiry import Period
 from kumihimo.plumbing.wire.messages.provision import Inquired
 
@@ -138,6 +140,34 @@ def test_an_unreachable_operator_1_is_one_clear_error(up: Country) -> None:
     with pytest.raises(Problem) as caught:
         ask(up)
     assert caught.value.code == "operator.unreachable"
+
+
+def test_a_provider_that_hangs_does_not_keep_an_exchange_from_answering_others(up: Country) -> None:
+    """More caseworkers wait for Y市 than X市's exchange has threads, and Z町 is still answered at once."""
+    desk, hung = Desk.of(up, "x-city"), pids(up)[topology.exchange_of("y-city")]
+    addressee = desk.find(hanako(up.founded).four_items).addressee_number
+
+    def inquire(number: int) -> str:
+        try:
+            return desk.inquire(
+                staff=STAFF, case=f"{CASE}-{number}", addressee_number=addressee, provider="y-city", affair=AFFAIR,
+                items=("local-tax",), period=Period(),
+            ).outcome  # fmt: skip
+        except Problem as problem:
+            return problem.code
+
+    waiting = "SELECT count(*) >= ? FROM inquiry WHERE closed_at IS NULL"
+    with ThreadPoolExecutor(60) as caseworkers:
+        os.kill(hung, signal.SIGSTOP)
+        try:
+            answers = [caseworkers.submit(inquire, number) for number in range(60)]
+            until(lambda: read_cell(up, topology.exchange_of("x-city"), waiting, 30) or None, 10, "thirty that wait")
+            neighbour = PeerClient(edge_of(up, topology.exchange_of("z-town")), timeout=2.0)
+            for _ in range(5):
+                assert neighbour.get(topology.exchange_of("x-city"), "/health")
+        finally:
+            os.kill(hung, signal.SIGCONT)
+        assert {answer.result() for answer in answers} <= {"provided", "provider.unreachable"}
 
 
 def _await_up(process: subprocess.Popen[str]) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Final
 
 import structlog
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from sqlalchemy import Connection, Engine
 
@@ -48,6 +50,9 @@ from kumihimo.roles.gateway.store.records import RecordStore
 AUDIT_KEY = "audit.key"
 _PAUSE_SECONDS = 1.0
 _LAST_WORDS_SECONDS = 2.0
+# Threads of their own: an inquiry waits for others, and others must not wait for it. Two institutions that ask one another
+# with every thread they have would else wait until both give up, and one provider that hangs would stop the exchange.
+INQUIRIES_AT_ONCE: Final = 32
 log = structlog.get_logger()
 
 
@@ -201,7 +206,12 @@ def _for_ledger(app: FastAPI, edge: Edge, services: Services) -> None:
 def _for_desk(app: FastAPI, edge: Edge, services: Services) -> None:
     own_desk = _only(edge, "desk")
 
+    in_turn = CapacityLimiter(INQUIRIES_AT_ONCE)
+
     @app.post("/inquiries")
+    async def inquiries(envelope: Envelope, peer: Peer) -> Envelope:
+        return await to_thread.run_sync(inquire, envelope, peer, limiter=in_turn)
+
     def inquire(envelope: Envelope, peer: Peer) -> Envelope:
         message = edge.open(envelope, Inquire, peer, own_desk).value
         result = services.inquiry.inquire(message)
