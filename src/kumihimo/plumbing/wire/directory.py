@@ -6,12 +6,13 @@ two operators' keys, which are the only trust anchors besides the TLS root.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
 from kumihimo.domain.kernel.errors import Problem
-from kumihimo.domain.kernel.institutions import Institution, InstitutionId, PartyId, institution_of
+from kumihimo.domain.kernel.institutions import Institution, InstitutionId, PartyId, institution_of, party_id
 from kumihimo.domain.sealing import VerifyKey
 from kumihimo.plumbing.wire.envelope import Document, Part, from_b64, open_envelope, parse_envelope
 
@@ -67,6 +68,8 @@ class Directory:
     """The directory as a role uses it. All look-ups raise Problem(peer.unknown | institution.unknown)."""
 
     def __init__(self, document: DirectoryDocument) -> None:
+        """Raises Problem(value.invalid) for a document that names somebody twice or makes no sense."""
+        _check(document)
         self.document = document
         self._parties = {entry.party: entry for entry in document.parties}
         self._keys = {
@@ -123,3 +126,26 @@ class Directory:
 
     def institutions(self) -> tuple[Institution, ...]:
         return tuple(self._institutions.values())
+
+
+def _check(document: DirectoryDocument) -> None:
+    """Refuse what two readers could understand differently, and addresses that are not reached through TLS."""
+    institutions = [entry.id for entry in document.institutions]
+    for named in (institutions, [entry.party for entry in document.parties]):
+        twice = sorted({one for one, times in Counter(named).items() if times > 1})
+        if twice:
+            raise Problem("value.invalid", f"{', '.join(twice)} twice", "directory", "each of them once")
+    for entry in document.parties:
+        institution, _, service = entry.party.partition("/")
+        if not _is_party(institution, service) or institution not in institutions:
+            raise Problem("value.invalid", f"party {entry.party!r}", "directory", "a service of an institution in it")
+        if entry.url is not None and not entry.url.startswith("https://"):
+            raise Problem("value.invalid", f"{entry.party} at {entry.url}", "directory", "an address with https://")
+
+
+def _is_party(institution: str, service: str) -> bool:
+    try:
+        party_id(institution, service)
+    except Problem:
+        return False
+    return True

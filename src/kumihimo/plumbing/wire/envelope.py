@@ -24,6 +24,7 @@ from kumihimo.domain.kernel.institutions import PartyId
 from kumihimo.domain.sealing import SigningKey, VerifyKey, canonical_json, sign, verify
 
 FRESHNESS = timedelta(minutes=5)
+MOST_SIGNATURES = 4  # a permit and a directory carry two
 
 
 class Part(BaseModel):
@@ -162,6 +163,9 @@ def open_envelope(envelope: Envelope, kind: type[D], keys: KeyBook, *expected: P
         raise Problem("message.malformed", envelope.payloadType, where="payloadType", expected=kind.payload_type())
     if not envelope.signatures:
         raise Problem("message.unsigned", kind.KIND, expected="a signature by the sender")
+    if len(envelope.signatures) > MOST_SIGNATURES:
+        signed = f"{len(envelope.signatures)} signatures"
+        raise Problem("message.malformed", signed, where="signatures", expected=f"at most {MOST_SIGNATURES}")
     missing = set(expected) - set(envelope.signers())
     if missing:
         signers = ", ".join(envelope.signers())

@@ -100,6 +100,26 @@ def test_nobody_but_the_operators_speaks_for_the_directory(
     assert caught.value.code == "message.wrong_signer"
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        lambda one: {"parties": (*one.parties, one.parties[0])},
+        lambda one: {"institutions": (*one.institutions, one.institutions[0])},
+        lambda one: {"parties": (one.parties[0].model_copy(update={"party": "nowhere/exchange"}),)},
+        lambda one: {"parties": (one.parties[0].model_copy(update={"party": "x-city"}),)},
+        lambda one: {"parties": (one.parties[0].model_copy(update={"url": "http://127.0.0.1:80"}),)},
+    ],
+    ids=["a party twice", "an institution twice", "of no institution", "without a service", "without TLS"],
+)
+def test_a_directory_that_does_not_make_sense_is_refused_though_both_operators_signed_it(
+    country: SmallCountry, changes: Callable[[DirectoryDocument], dict[str, object]]
+) -> None:
+    document = country.edge(LEDGER).directory.document
+    with pytest.raises(Problem) as caught:
+        Directory(document.model_copy(update=changes(document)))
+    assert (caught.value.code, caught.value.where) == ("value.invalid", "directory")
+
+
 def test_without_anchors_no_directory_is_believed(country: SmallCountry) -> None:
     with pytest.raises(Problem) as caught:
         Directory.load(country.directory_file, {})

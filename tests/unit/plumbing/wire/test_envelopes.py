@@ -60,6 +60,16 @@ def test_a_message_arrives_as_it_was_signed(ledger: Edge, exchange: Edge) -> Non
     assert signed.envelope.payload_bytes() == signed.value.to_bytes()
 
 
+def test_an_envelope_with_a_thousand_signatures_is_not_verified(ledger: Edge, exchange: Edge) -> None:
+    """Each takes time to verify: a document inside a message could else keep a service busy for seconds."""
+    envelope = question(ledger)
+    crowded = envelope.model_copy(update={"signatures": envelope.signatures * 1000})
+    with pytest.raises(Problem) as caught:
+        exchange.read(crowded, Question, LEDGER)
+    assert caught.value.code == "message.malformed"
+    assert "1000 signatures" in caught.value.detail
+
+
 def test_the_same_words_to_the_same_party_are_two_messages(ledger: Edge) -> None:
     first, second = (ledger.message(Question, EXCHANGE, text="同じ") for _ in range(2))
     assert first.message_id != second.message_id
