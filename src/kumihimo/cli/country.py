@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import threading
@@ -17,48 +16,52 @@ import typer
 from rich.table import Table
 
 from kumihimo.cli.demo_report import print_report
-from kumihimo.cli.progress import console, steps
+from kumihimo.cli.progress import PROGRAM, console, steps
 from kumihimo.country import programs, topology
 from kumihimo.country.boundaries import Role
 from kumihimo.country.founding import found
 from kumihimo.country.layout import Country
 from kumihimo.country.running import issue_codes, states
 from kumihimo.country.scenarios import first_case
-from kumihimo.country.supervisor import Supervisor, pids, run_service
+from kumihimo.country.supervisor import Supervisor, bring_down, is_up, pids, run_service
 from kumihimo.domain.kernel import Problem, SystemClock, legal_day
 
 app = typer.Typer(no_args_is_help=True)
 
-Folder = Annotated[Path, typer.Argument(help="The folder of the country.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the country.")]
 Residents = Annotated[int, typer.Option(min=3, help="How many residents; 総務花子's family is among them.")]
+_ROLES = ", ".join(Role)
 Seed = Annotated[int, typer.Option(help="The same seed gives the same people (never the same keys or numbers).")]
 
 
 @app.command()
 def new(folder: Folder, residents: Residents = 300, seed: Seed = 1) -> None:
     """Make a country: keys, directory, people, numbers, ledgers, copies."""
+    _interruptible()
     with steps() as step:
         found(folder, residents, seed, _today(), step)
-    console.print(f"The country is in {folder}. Start it with: kumihimo country up {folder}")
+    console.print(f"The country is in {folder}. Start it with: {PROGRAM} country up {folder}", markup=False)
 
 
 @app.command()
 def up(folder: Folder) -> None:
-    """Start every process of the country and keep watch until Ctrl-C; a process that dies stops the country loudly."""
+    """Start every process and keep watch until Ctrl-C. A process that dies stops the country loudly."""
     country = Country.open(folder)
-    stopping = _stop_on_signals()
+    _interruptible()
     with _up(country) as supervisor:
         _print_addresses(country)
         console.print("Up. Ctrl-C, or `kumihimo country down`, stops it.")
-        supervisor.watch(stopping)
+        _watch(supervisor)
     console.print("Stopped.")
 
 
 @app.command()
 def status(folder: Folder) -> None:
-    """What runs, where, and how much memory it takes."""
+    """What runs, where, and how much memory it takes; status 1 if a service does not answer."""
     found_states = states(Country.open(folder))
-    table = Table("party", "pid", "address", "answers", "memory MiB", box=None)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("party", "pid", "address", "answers", "MiB"):
+        table.add_column(heading, no_wrap=True, overflow="ignore")
     for one in found_states:
         table.add_row(
             one.party, str(one.pid), one.url, "yes" if one.answers else "[red]NO[/]", f"{one.memory / 2**20:.0f}"
@@ -72,29 +75,29 @@ def status(folder: Folder) -> None:
 @app.command()
 def down(folder: Folder) -> None:
     """Stop a running country."""
-    country = Country.open(folder)
-    running_pids = pids(country)
-    file = country.run / "supervisor.pid"
-    os.kill(int(file.read_text()), signal.SIGTERM)
-    deadline = time.monotonic() + 30
-    while file.exists():
-        if time.monotonic() > deadline:
-            raise Problem("country.role_died", "the country did not stop within 30 s", where=str(file))
-        time.sleep(0.05)
-    console.print(f"{len(running_pids)} processes stopped.")
+    bring_down(Country.open(folder))
+    console.print("Stopped.")
 
 
 def demo(
-    country: Annotated[Path, typer.Option(help="Where the country lies, or shall lie.")] = Path(".demo"),
+    country: Annotated[Path, typer.Option(metavar="DIR", help="Where the country lies, or shall lie.")] = Path(".demo"),
     residents: Residents = 300,
     seed: Seed = 1,
     once: Annotated[bool, typer.Option("--once", help="Stop the country and exit after the case.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Make the country anew even if there is one.")] = False,
 ) -> None:
-    """Start the country in miniature and play its first case: 総務花子 applies for a child benefit."""
+    """Start a country in miniature and play its first case.
+
+    総務花子 applies for a child benefit. The country is founded if there is none yet, and started as it was left otherwise.
+    """
     started = time.monotonic()
-    stopping = _stop_on_signals()
+    _interruptible()
     if fresh and (country / "country.toml").exists():
+        if is_up(Country.open(country)):
+            raise Problem(
+                "country.running", str(country), expected="a country that is down, to be made anew",
+                advice=f"Stop it first with `kumihimo country down {country}`.",
+            )  # fmt: skip
         shutil.rmtree(country)
     if not (country / "country.toml").exists():
         console.print(f"[bold]Founding the country[/] ({residents} residents, seed {seed})")
@@ -113,28 +116,29 @@ def demo(
         if once:
             return
         _print_addresses(here)
-        console.print("Still running; Ctrl-C stops it. By hand, from another terminal:")
+        console.print("\nStill running; Ctrl-C stops it. By hand, from another terminal:")
         number = case.addressee.addressee_number
         console.print(
-            f"  kumihimo inquire --country {country} --from x-city --about {number} --to y-city"
+            f"  {PROGRAM} inquire --country {country} --from x-city --about {number} --to y-city"
             f" --affair {first_case.AFFAIR} --item local-tax"
         )
-        supervisor.watch(stopping)
+        _watch(supervisor)
+    console.print("Stopped.")
 
 
 def serve(
-    role: Annotated[Role, typer.Argument(help="Which program to run.")],
-    settings: Annotated[Path, typer.Option(help="The role's settings file (TOML).")],
+    role: Annotated[Role, typer.Argument(metavar="ROLE", help=f"Which program to run: {_ROLES}.")],
+    settings: Annotated[Path, typer.Option(metavar="FILE", help="The role's settings file (TOML).")],
 ) -> None:
     """Run one role in this process, as a service manager would."""
-    run_service(role.value, str(settings))
+    run_service(role.value, str(settings), listening=lambda where: typer.echo(where, err=True))
 
 
 def migrate(
-    role: Annotated[Role, typer.Argument(help="Whose store.")],
-    settings: Annotated[Path, typer.Option(help="The role's settings file (TOML).")],
+    role: Annotated[Role, typer.Argument(metavar="ROLE", help=f"Whose store: {_ROLES}.")],
+    settings: Annotated[Path, typer.Option(metavar="FILE", help="The role's settings file (TOML).")],
 ) -> None:
-    """Bring the store of one role to the schema that this version expects."""
+    """Bring the store of one role to this version's schema."""
     programs.prepare(role, programs.load_settings(role, settings))
     console.print(f"The store of {role.value} is current.")
 
@@ -167,18 +171,23 @@ def _up(country: Country) -> Iterator[Supervisor]:
         supervisor.stop()
 
 
-def _stop_on_signals() -> threading.Event:
-    """An event that SIGINT and SIGTERM set; before a country is watched, they interrupt instead."""
+def _interruptible() -> None:
+    """SIGTERM interrupts as Ctrl-C does, so that whatever is under way is cleaned up."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+
+
+def _watch(supervisor: Supervisor) -> None:
+    """Watch until the first SIGINT or SIGTERM, which is the good end; a second one interrupts the stopping."""
     stopping = threading.Event()
 
     def stop(_number: int, _frame: object) -> None:
-        if stopping.is_set():
-            raise KeyboardInterrupt
+        _interruptible()
         stopping.set()
 
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
-    return stopping
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    supervisor.watch(stopping)
 
 
 def _print_addresses(country: Country) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from rich.table import Column, Table
 
-from kumihimo.cli.progress import console
+from kumihimo.cli.progress import PROGRAM, console
 from kumihimo.country import topology
 from kumihimo.country.layout import Country
 from kumihimo.country.scenarios.first_case import AFFAIR, CASE, FirstCase, matrix
-from kumihimo.domain.kernel import PartyId, format_both
+from kumihimo.domain.kernel import JAPAN, PartyId, format_both
 from kumihimo.plumbing.wire.directory import PinnedKeys
 from kumihimo.plumbing.wire.envelope import open_envelope
 from kumihimo.plumbing.wire.identity import Identity
@@ -65,7 +65,8 @@ def _permit(country: Country, case: FirstCase) -> None:
     console.print(f"  rule book SHA-256 {permit.rule_book}")
     console.print(f"  log entry {permit.log_index}, transaction {permit.transaction}")
     console.print(
-        f"  signed by {' and '.join(envelope.signers())}; both signatures verified; expires {permit.expires_at}"
+        f"  signed by {' and '.join(envelope.signers())}; both signatures verified;"
+        f" expires {permit.expires_at.astimezone(JAPAN):%Y-%m-%d %H:%M:%S} JST"
     )
 
 
@@ -121,11 +122,12 @@ def _resident(country: Country, case: FirstCase) -> None:
         if access.outcome_proof is not None:
             _write(folder / f"{access.transaction}.outcome.json", access.outcome_proof)
     console.print(
-        f"  {len(case.verified)} proofs verified offline against the log's and the witness's keys; the files are in {folder}:"
+        f"  {len(case.verified)} proofs verified offline against the log's and the witness's keys. The files are in {folder};"
+        " to verify one again:"
     )
     first = case.accesses[0].transaction
-    keys = f"--log-key $(cat {country.folder}/log.vkey) --witness-key $(cat {country.folder}/witness.vkey)"
-    console.print(f"  kumihimo log verify-proof {folder / first}.json {keys}", markup=False)
+    keys = f'--log-key "$(cat {country.folder}/log.vkey)" --witness-key "$(cat {country.folder}/witness.vkey)"'
+    console.print(f"  {PROGRAM} log verify-proof {folder / first}.json {keys}", markup=False)
 
 
 def _write(path: Path, text: str) -> None:

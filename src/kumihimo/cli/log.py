@@ -10,8 +10,10 @@ from typing import Annotated
 import typer
 from pydantic import JsonValue
 
+from kumihimo.cli.problems import print_problem, printable
 from kumihimo.country.layout import Country
 from kumihimo.country.log_check import verify_log
+from kumihimo.country.running import expected_up
 from kumihimo.domain.kernel.clock import JAPAN
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.transparency.access_proof import AccessProof, Record, VerifiedRecord, verify_access_proof
@@ -31,7 +33,9 @@ def log() -> None:
 
 @app.command("verify-proof")
 def verify_proof(
-    file: Annotated[Path, typer.Argument(help="An access proof as the portal gives it to its resident.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An access proof as the portal gives it to its resident.")
+    ],
     log_key: Annotated[
         str | None, typer.Option(metavar="VKEY", help="The log's public key, known from elsewhere than the file.")
     ] = None,
@@ -47,12 +51,13 @@ def verify_proof(
         proof = AccessProof.parse(_read(file))
         claimed = proof.claimed_trust()
         trust = Trust.in_all(
-            VerifierKey.parse(log_key) if log_key else claimed.log_key,
-            [VerifierKey.parse(key) for key in witness_key] if witness_key else claimed.witness_keys,
+            _key(log_key, "--log-key") if log_key else claimed.log_key,
+            [_key(key, "--witness-key") for key in witness_key] if witness_key else claimed.witness_keys,
         )
         verified = verify_access_proof(proof, trust)
     except Problem as problem:
-        typer.echo(f"Not verified. {_shown(str(problem))}", err=True)
+        typer.echo("Not verified.", err=True)
+        print_problem(problem)
         raise typer.Exit(1) from problem
     trusted = bool(log_key or witness_key)
     typer.echo(_VERIFIED if trusted else _SELF_CONSISTENT)
@@ -62,12 +67,14 @@ def verify_proof(
 
 @app.command("verify")
 def verify(
-    country: Annotated[Path, typer.Option(help="The folder of a running country.")] = Path(".demo"),
+    country: Annotated[Path, typer.Option(metavar="DIR", help="The folder of a running country.")] = Path(".demo"),
 ) -> None:
     """Verify the whole log of a running country: signatures, all entries, tiles, and what was verified the last time."""
-    verified = verify_log(Country.open(country))
+    here = Country.open(country)
+    with expected_up(here):
+        verified = verify_log(here)
     typer.echo(f"Verified: {verified.size} entries give the root {verified.root}.")
-    typer.echo(f"The checkpoint is signed by the log and cosigned by {verified.witnesses} witness(es).")
+    typer.echo(f"The checkpoint is signed by the log and cosigned by {verified.witnesses} of its witnesses.")
     if verified.seen_before is None:
         typer.echo("This is the first look at this log; the next one will show that nothing was rewritten since.")
     else:
@@ -111,11 +118,13 @@ def _sentence(record: Record) -> str | None:
     if not (record.get("requester") and record.get("provider")):
         return None
     at = record.get("requested_at") or record.get("logged_at")
-    when = f"At {_shown(at)} " if at else ""
+    when = f"On {_when(at)} " if at else ""
     items = f" for {_shown(record['items'])}" if record.get("items") else ""
     affair = f", for the affair {_shown(record['affair'])}" if record.get("affair") else ""
     granted = {True: "; it was granted", False: "; it was refused"}
     answer = granted[record["granted"] is True] if isinstance(record.get("granted"), bool) else ""
+    if record.get("outcome"):
+        answer = f"; the outcome was: {_shown(record['outcome'])}"
     articles = f" ({_shown(record['articles'])})" if record.get("articles") else ""
     return f"{when}{_shown(record['requester'])} asked {_shown(record['provider'])}{items}{affair}{answer}{articles}."
 
@@ -139,8 +148,25 @@ def _japan_time(at: datetime) -> str:
 
 
 def _shown(value: JsonValue) -> str:
-    """A value for the terminal: a file from elsewhere must not be able to send it control characters."""
     if isinstance(value, list):
         return ", ".join(_shown(item) for item in value)
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+    return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _when(value: JsonValue) -> str:
+    """A time in Japan; a file from elsewhere may hold anything in its place, which is then shown as it is."""
+    try:
+        at = datetime.fromisoformat(str(value))
+    except ValueError:
+        return _shown(value)
+    return _shown(value) if at.tzinfo is None else _japan_time(at)
+
+
+def _key(text: str, option: str) -> VerifierKey:
+    try:
+        return VerifierKey.parse(text.strip())
+    except Problem as problem:
+        raise Problem(
+            problem.code, problem.detail, where=option, expected="a key as it stands in DIR/log.vkey or DIR/witness.vkey",
+            advice="Give the text of the key, not the name of its file: \"$(cat FILE)\".",
+        ) from None  # fmt: skip

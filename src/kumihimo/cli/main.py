@@ -6,9 +6,9 @@ import sys
 
 import structlog
 import typer
-from rich.console import Console
 
 from kumihimo.cli import bench, country, desk, log, records, register, rules
+from kumihimo.cli.problems import print_problem
 from kumihimo.domain.kernel import Problem
 
 HELP = """Kumihimo (組紐): Japan's national number system for local governments, as software that runs.
@@ -49,10 +49,5 @@ def main() -> None:
     try:
         app()
     except Problem as problem:
-        console = Console(stderr=True, soft_wrap=True)
-        console.print(f"[bold red]{problem.title}[/]: {problem.detail}", highlight=False)
-        for label, text in (("where", problem.where), ("expected", problem.expected), ("do", problem.advice)):
-            if text:
-                console.print(f"  {label:9}{text}", highlight=False, markup=False)
-        console.print(f"  {'code':9}{problem.code}", highlight=False)
+        print_problem(problem)
         sys.exit(1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +20,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from kumihimo.cli.problems import print_problem
 from kumihimo.country.topology import institutions
+from kumihimo.domain.kernel.calendar import parse_date
 from kumihimo.domain.kernel.clock import SystemClock, legal_day
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import Institution, InstitutionId, institution_id
@@ -44,10 +46,7 @@ Books = Annotated[
     typer.Option("--book", metavar="FILE", help="A file of rules to load beside the Act's; repeat for several."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Day = Annotated[
-    datetime | None,
-    typer.Option("--date", metavar="YYYY-MM-DD", formats=["%Y-%m-%d"], help="The day in Japan; today if left out."),
-]
+_DATE = "such as 2026-04-01 or 令和8年4月1日"
 
 
 @app.callback()
@@ -62,11 +61,13 @@ def list_rules(
         str | None, typer.Option(metavar="PARTY", help=f"Only rules it may ask under. {_PARTY}")
     ] = None,
     item: Annotated[str | None, typer.Option(help="Only rules with this information item.")] = None,
-    day: Day = None,
+    day: Annotated[
+        str | None, typer.Option("--date", metavar="DATE", help=f"Only rules in force on this day, {_DATE}.")
+    ] = None,
     book: Books = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the rules, one line for every row of the linkage table and of loaded ordinances."""
+    """List the rules: one for every row of the linkage table and of loaded ordinances."""
     with _Answering():
         loaded = RuleBook.load(*book or ())
         shown = list(loaded.rules)
@@ -80,7 +81,8 @@ def list_rules(
             asking = _party(requester, loaded)
             shown = [rule for rule in shown if loaded.may_ask_under(asking, rule)]
         if day is not None:
-            shown = [rule for rule in shown if rule.in_force(day.date())]
+            on = parse_date(day, "--date")
+            shown = [rule for rule in shown if rule.in_force(on)]
     if as_json:
         _print_json(
             {"book_sha256": loaded.sha256, "versions": list(loaded.version), "rules": [_plain(r) for r in shown]}
@@ -95,11 +97,17 @@ def list_rules(
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The id of a rule, an affair, an item or a class.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="A rule (act-2016/74/169), an affair (child-allowance.payment), an item (local-tax), a class (city).",
+        ),
+    ],
     book: Books = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a rule (act-2016/74/169), an affair (child-allowance.payment), an item or a class, and the rules that name it."""
+    """Show a rule, an affair, an item or a class, and the rules that name it."""
     with _Answering():
         loaded = RuleBook.load(*book or ())
         entry, naming = _look_up(name, loaded)
@@ -114,7 +122,7 @@ def show(
     if isinstance(entry, Rule):
         affair = loaded.affairs[entry.affair]
         console.print(f"\n{affair.ja} · {affair.en} · {', '.join(affair.laws)}")
-    console.print(_table(loaded, naming))
+    console.print(_table(loaded, naming) if naming else "No rule names it.")
 
 
 @app.command()
@@ -123,17 +131,19 @@ def ask(
     provider: Annotated[str, typer.Option(metavar="PARTY", help="As for --requester.")],
     affair: Annotated[str, typer.Option(help="The affair, such as child-allowance.payment.")],
     item: Annotated[list[str], typer.Option(help="The information item, such as local-tax; repeat for several.")],
-    day: Day = None,
+    day: Annotated[
+        str | None, typer.Option("--date", metavar="DATE", help=f"The day in Japan, {_DATE}; today if left out.")
+    ] = None,
     book: Books = None,
     as_json: AsJson = False,
 ) -> None:
-    """May one institution ask another for this? Yes or no, with the article and the reason."""
+    """May one institution ask another for this? Yes (status 0) or no (1), with the article and the reason."""
     with _Answering():
         loaded = RuleBook.load(*book or ())
         _known(affair, loaded.affairs, "affair.unknown")
         for one in item:
             _known(one, loaded.information_classes, "item.unknown")
-        on = day.date() if day else legal_day(SystemClock().now())
+        on = parse_date(day, "--date") if day else legal_day(SystemClock().now())
         parties = _party(requester, loaded), _party(provider, loaded)
         answer = loaded.ask(Question(*parties, affair=affair, items=tuple(item), day=on))
     if as_json:
@@ -151,7 +161,7 @@ class _Answering:
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if isinstance(error, Problem):
-            typer.echo(str(error), err=True)
+            print_problem(error)
             raise typer.Exit(2) from error
 
 
@@ -176,7 +186,8 @@ def _known(name: str, catalogue: Iterable[str], code: str) -> None:
 
 
 def _unknown(name: str, catalogue: Iterable[str], code: str) -> Problem:
-    near = difflib.get_close_matches(name, list(catalogue), n=3, cutoff=0.4)
+    known = list(catalogue)
+    near = [one for one in known if name and name in one][:3] or difflib.get_close_matches(name, known, n=3, cutoff=0.4)
     advice = f"Did you mean {' or '.join(near)}?" if near else "See `kumihimo rules list`."
     return Problem(code, repr(name), expected="a name the rule book knows", advice=advice)
 
@@ -193,7 +204,7 @@ def _look_up(name: str, book: RuleBook) -> tuple[Rule | Affair | InformationClas
         naming = [rule for rule in book.rules if name in rule.requesters | rule.providers]
         return book.institution_classes[name], naming
     every = [*book.affairs, *book.information_classes, *book.institution_classes, *(rule.id for rule in book.rules)]
-    raise _unknown(name, every, "affair.unknown")
+    raise _unknown(name, every, "value.invalid")
 
 
 def _console() -> Console:

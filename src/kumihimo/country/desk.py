@@ -88,8 +88,11 @@ class Desk(Caller):
 
     @classmethod
     def of(cls, country: Country, institution: str) -> Desk:
-        """Raises Problem(institution.unknown)."""
-        return cls(country, topology.desk_of(topology.institution(institution).id))
+        """Raises Problem(institution.unknown) for all but the institutions that hold information."""
+        if institution not in topology.institutions():
+            known = ", ".join(topology.institutions())
+            raise Problem("institution.unknown", repr(institution), expected=f"one of {known}")
+        return cls(country, topology.desk_of(institution))
 
     @property
     def institution(self) -> str:
@@ -198,7 +201,10 @@ class ResidentsBrowser(Caller):
 
 def _only(found: tuple[Addressee, ...], institution: str) -> Addressee:
     if not found:
-        raise Problem("addressee.unknown", f"nobody in the ledger of {institution} fits")
+        raise Problem(
+            "addressee.unknown", f"nobody in the ledger of {institution} fits",
+            advice="Compare what was asked for with the document: all of it must fit.",
+        )  # fmt: skip
     if len(found) > 1:
         raise Problem("resident.ambiguous", f"{len(found)} addressees of {institution} fit")
     return found[0]

@@ -26,16 +26,22 @@ Step = Callable[[str, int, int], None]
 
 
 def found(folder: Path, residents: int, seed: int, today: date, step: Step) -> Country:
-    """Make a country in a folder that does not exist yet. Raises Problem(country.exists)."""
+    """Make a country in a folder that does not exist yet. Raises Problem(country.exists, file.unwritable)."""
     if folder.exists():
         raise Problem(
             "country.exists", str(folder), expected="a folder that does not exist yet",
             advice=f"Choose another folder, or remove {folder}.",
         )  # fmt: skip
     building = folder.with_name(f"{folder.name}.building")
-    if building.exists():
-        shutil.rmtree(building)
-    building.mkdir(parents=True, mode=0o700)
+    try:
+        if building.exists():
+            shutil.rmtree(building)
+        building.mkdir(parents=True, mode=0o700)
+    except OSError as error:
+        raise Problem(
+            "file.unwritable", error.strerror or str(error), where=str(error.filename or building),
+            expected="a place where this account may make folders",
+        ) from None  # fmt: skip
     country = Country(building, seed, residents, today, _free_ports())
     try:
         country.save()

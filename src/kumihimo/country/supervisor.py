@@ -7,13 +7,15 @@ that dies stops the whole country, loudly: a country that runs with a part missi
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
@@ -30,6 +32,8 @@ from kumihimo.plumbing.wire.server import serve
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 8.0
+DOWN_SECONDS = 30.0
+_LOOK_SECONDS = 1.0  # longer than anybody who only looks holds the lock of a country
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,32 @@ def _stop_with_supervisor(line: Connection) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def run_service(role: str, settings_file: str, line: Connection | None = None) -> None:
-    """Run one service in this process until SIGTERM; tells the supervisor on `line` when it is ready, or why it is not."""
+def _check_port(host: str, port: int) -> None:
+    """Raises Problem(port.taken): the server itself could only end without a word to whoever started it."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+    except OSError as error:
+        raise Problem(
+            "port.taken", f"{host}:{port}: {error.strerror}", where="host, port",
+            expected="an address of this machine on which nothing listens yet",
+            advice="Stop what listens there (is the country up already?), or change the settings.",
+        ) from None  # fmt: skip
+
+
+def run_service(
+    role: str,
+    settings_file: str,
+    line: Connection | None = None,
+    listening: Callable[[str], None] = lambda _where: None,
+) -> None:
+    """Run one service in this process until SIGTERM.
+
+    Tells the supervisor on `line` when it is ready, or why it is not; `listening` is told party and address when it is.
+    Without a line, raises Problem where the settings, keys or store are not as they must be, or the port is taken.
+    """
     if line is not None:
         os.setsid()  # Ctrl-C in the terminal is for the supervisor, which then stops everybody in good order
     path = Path(settings_file)
@@ -57,6 +85,7 @@ def run_service(role: str, settings_file: str, line: Connection | None = None) -
     with (path.parent / "program.log").open("a", buffering=1) as stream:
         program_log.configure(settings.party, stream)
         try:
+            _check_port(settings.host, settings.port)
             app = programs.build(Role(role), settings)
         except Problem as problem:
             if line is None:
@@ -65,6 +94,7 @@ def run_service(role: str, settings_file: str, line: Connection | None = None) -
             raise SystemExit(1) from None
 
         def ready() -> None:
+            listening(f"{settings.party} listens on https://{settings.host}:{settings.port}")
             if line is not None:
                 line.send(None)
                 threading.Thread(target=_stop_with_supervisor, args=(line,), daemon=True).start()
@@ -79,15 +109,19 @@ class Supervisor:
         self._country = country
         self._progress = progress
         self._children: list[Child] = []
+        self._lock: int | None = None
 
     def start(self) -> None:
         """Start every service and wait until each accepts connections.
 
-        Raises Problem(country.role_died) naming the service that did not come up; everything else is stopped then.
+        Raises Problem(country.running) where the country is up already, and Problem(country.role_died) naming the service
+        that did not come up; everything else is stopped then.
         """
+        self._lock = _locked(self._country)
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(programs.modules())
         try:
+            (self._country.run / "supervisor.pid").write_text(str(os.getpid()))
             for service in topology.services():
                 ours, theirs = context.Pipe()
                 arguments = (service.role.value, str(self._country.settings(service.party)), theirs)
@@ -96,10 +130,11 @@ class Supervisor:
                 theirs.close()
                 self._children.append(Child(service.party, process, ours))
             self._await_ready()
+            pids_of = (f"{child.party} {child.process.pid}\n" for child in self._children)
+            (self._country.run / "pids").write_text("".join(pids_of))
         except BaseException:
             self.stop()
             raise
-        self._record()
 
     def _await_ready(self) -> None:
         waiting = {child.line: child for child in self._children}
@@ -123,12 +158,6 @@ class Supervisor:
             log = self._country.home(child.party) / "program.log"
             raise Problem("country.role_died", f"{child.party}: {fault}", advice=f"See {log}.")
 
-    def _record(self) -> None:
-        run = self._country.run
-        run.mkdir(exist_ok=True)
-        (run / "supervisor.pid").write_text(str(os.getpid()))
-        (run / "pids").write_text("".join(f"{child.party} {child.process.pid}\n" for child in self._children))
-
     def watch(self, stopping: threading.Event) -> None:
         """Wait until asked to stop. Raises Problem(country.role_died) as soon as a child ends by itself."""
         sentinels = {child.process.sentinel: child for child in self._children}
@@ -145,20 +174,30 @@ class Supervisor:
                 )
 
     def stop(self) -> None:
-        """Ask every process to stop, and end those that do not within eight seconds."""
+        """Ask every process to stop, and end those that do not within eight seconds, or at once when interrupted."""
         for child in self._children:
             if child.process.is_alive():
                 child.process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
-        for child in self._children:
-            child.process.join(max(0.0, deadline - time.monotonic()))
-            if child.process.is_alive():
-                child.process.kill()
-                child.process.join()
-            child.line.close()
-        self._children.clear()
+        try:
+            for child in self._children:
+                child.process.join(max(0.0, deadline - time.monotonic()))
+        finally:
+            for child in self._children:
+                if child.process.is_alive():
+                    child.process.kill()
+                    child.process.join()
+                child.line.close()
+            self._children.clear()
+            self._release()
+
+    def _release(self) -> None:
+        if self._lock is None:
+            return
         for name in ("supervisor.pid", "pids"):
             (self._country.run / name).unlink(missing_ok=True)
+        os.close(self._lock)
+        self._lock = None
 
 
 @contextmanager
@@ -172,12 +211,75 @@ def running(country: Country, progress: Callable[[PartyId], None] = lambda _part
         supervisor.stop()
 
 
+def _locked(country: Country) -> int:
+    """The folder `run` under a lock that ends with this process, whatever ends it. Raises Problem(country.running)."""
+    country.run.mkdir(exist_ok=True)
+    lock = os.open(country.run, os.O_RDONLY)
+    deadline = time.monotonic() + _LOOK_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(lock)
+                raise Problem(
+                    "country.running", str(country.folder), expected="a country that is down",
+                    advice=f"Use it as it is, or stop it first with `kumihimo country down {country.folder}`.",
+                ) from None  # fmt: skip
+            time.sleep(0.05)
+        else:
+            return lock
+
+
+def is_up(country: Country) -> bool:
+    """Whether a supervisor holds this country, up or on its way."""
+    if not country.run.exists():
+        return False
+    look = os.open(country.run, os.O_RDONLY)
+    try:
+        fcntl.flock(look, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(look)
+    return False
+
+
+def not_running(country: Country) -> Problem:
+    """What to say where a country would have to be up."""
+    return Problem(
+        "country.not_running", str(country.folder), expected="a country that is up",
+        advice=f"Run `kumihimo country up {country.folder}` first.",
+    )  # fmt: skip
+
+
 def pids(country: Country) -> dict[PartyId, int]:
     """Process ids of a running country, by party. Raises Problem(country.not_running)."""
-    file = country.run / "pids"
-    if not file.exists():
+    if not is_up(country):
+        raise not_running(country)
+    try:
+        text = (country.run / "pids").read_text()
+    except FileNotFoundError:
         raise Problem(
-            "country.not_running", str(country.folder), advice=f"Run `kumihimo country up {country.folder}` first."
-        )
-    pairs = (line.rsplit(" ", 1) for line in file.read_text().splitlines())
+            "country.not_running", f"{country.folder} is starting or stopping", expected="a country that is up",
+            advice="Try again in some seconds.",
+        ) from None  # fmt: skip
+    pairs = (line.rsplit(" ", 1) for line in text.splitlines())
     return {PartyId(party): int(pid) for party, pid in pairs}
+
+
+def bring_down(country: Country) -> None:
+    """Ask the supervisor of a country to stop it, and wait. Raises Problem(country.not_running, country.role_died)."""
+    if not is_up(country):
+        raise not_running(country)
+    with suppress(FileNotFoundError, ProcessLookupError):  # it is stopping already
+        os.kill(int((country.run / "supervisor.pid").read_text()), signal.SIGTERM)
+    deadline = time.monotonic() + DOWN_SECONDS
+    while is_up(country):
+        if time.monotonic() > deadline:
+            raise Problem(
+                "country.role_died", f"{country.folder} did not stop within {DOWN_SECONDS:.0f} s",
+                where=str(country.run / "supervisor.pid"),
+                advice="End the process with this id; its services end with it.",
+            )  # fmt: skip
+        time.sleep(0.05)

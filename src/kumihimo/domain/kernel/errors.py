@@ -89,6 +89,8 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "account.unknown": (404, "No such portal account"),
     # files, stores, country
     "file.unreadable": (422, "A file cannot be read"),
+    "file.unwritable": (500, "A file cannot be written"),
+    "port.taken": (409, "A port cannot be listened on"),
     "key.permissions": (500, "A key file is readable by others"),
     "key.exists": (409, "There is already a key file"),
     "key.missing": (500, "A key file is missing"),
@@ -101,6 +103,7 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "country.exists": (409, "There is already a country there"),
     "country.missing": (404, "There is no country there"),
     "country.not_running": (409, "The country is not running"),
+    "country.running": (409, "The country is already running"),
     "country.role_died": (500, "A process of the country has died"),
     "internal": (500, "Something went wrong inside"),
 }
