@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +20,7 @@ from kumihimo.country import programs, topology
 from kumihimo.country.boundaries import Role
 from kumihimo.country.founding import found
 from kumihimo.country.layout import Country
-from kumihimo.country.running import issue_codes, states
+from kumihimo.country.running import Step, issue_codes, states
 from kumihimo.country.scenarios import first_case
 from kumihimo.country.supervisor import Supervisor, bring_down, is_up, pids, run_service
 from kumihimo.domain.kernel import Problem, SystemClock, legal_day
@@ -37,9 +36,7 @@ Seed = Annotated[int, typer.Option(help="The same seed gives the same people (ne
 @app.command()
 def new(folder: Folder, residents: Residents = 300, seed: Seed = 1) -> None:
     """Make a country: keys, directory, people, numbers, ledgers, copies."""
-    _interruptible()
-    with steps() as step:
-        found(folder, residents, seed, _today(), step)
+    _found(folder, residents, seed, _stop_on_signals())
     console.print(f"The country is in {folder}. Start it with: {PROGRAM} country up {folder}", markup=False)
 
 
@@ -47,11 +44,11 @@ def new(folder: Folder, residents: Residents = 300, seed: Seed = 1) -> None:
 def up(folder: Folder) -> None:
     """Start every process and keep watch until Ctrl-C. A process that dies stops the country loudly."""
     country = Country.open(folder)
-    _interruptible()
-    with _up(country) as supervisor:
+    stopping = _stop_on_signals()
+    with _said("The country is down."), _up(country, stopping) as supervisor:
         _print_addresses(country)
         console.print("Up. Ctrl-C, or `kumihimo country down`, stops it.")
-        _watch(supervisor)
+        supervisor.watch()
     console.print("Stopped.")
 
 
@@ -91,7 +88,7 @@ def demo(
     総務花子 applies for a child benefit. The country is founded if there is none yet, and started as it was left otherwise.
     """
     started = time.monotonic()
-    _interruptible()
+    stopping = _stop_on_signals()
     if fresh and (country / "country.toml").exists():
         if is_up(Country.open(country)):
             raise Problem(
@@ -101,11 +98,10 @@ def demo(
         shutil.rmtree(country)
     if not (country / "country.toml").exists():
         console.print(f"[bold]Founding the country[/] ({residents} residents, seed {seed})")
-        with steps() as step:
-            found(country, residents, seed, _today(), step)
+        _found(country, residents, seed, stopping)
     here = Country.open(country)
     console.print("[bold]Starting it[/] (one process per trust boundary)")
-    with _up(here) as supervisor:
+    with _said("The country is down."), _up(here, stopping) as supervisor:
         case = first_case.play(here)
         print_report(here, case)
         memory = sum(one.memory for one in states(here))
@@ -122,7 +118,7 @@ def demo(
             f"  {PROGRAM} inquire --country {country} --from x-city --about {number} --to y-city"
             f" --affair {first_case.AFFAIR} --item local-tax"
         )
-        _watch(supervisor)
+        supervisor.watch()
     console.print("Stopped.")
 
 
@@ -143,12 +139,13 @@ def migrate(
     console.print(f"The store of {role.value} is current.")
 
 
-def _today() -> date:
-    return legal_day(SystemClock().now())
+def _found(folder: Path, residents: int, seed: int, stopping: threading.Event) -> None:
+    with _said("No country was made."), steps() as step:
+        found(folder, residents, seed, legal_day(SystemClock().now()), _heeding(stopping, step))
 
 
 @contextmanager
-def _up(country: Country) -> Iterator[Supervisor]:
+def _up(country: Country, stopping: threading.Event) -> Iterator[Supervisor]:
     """A country that is up with its link codes issued, progress shown, for the length of a `with` block."""
     total = len(topology.services())
     ready: list[str] = []
@@ -158,10 +155,10 @@ def _up(country: Country) -> Iterator[Supervisor]:
             ready.append(party)
             step("processes", len(ready), total)
 
-        supervisor = Supervisor(country, one_more)
+        supervisor = Supervisor(country, one_more, stopping)
         supervisor.start()
         try:
-            issue_codes(country, step)
+            issue_codes(country, _heeding(stopping, step))
         except BaseException:
             supervisor.stop()
             raise
@@ -171,23 +168,39 @@ def _up(country: Country) -> Iterator[Supervisor]:
         supervisor.stop()
 
 
-def _interruptible() -> None:
-    """SIGTERM interrupts as Ctrl-C does, so that whatever is under way is cleaned up."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-
-
-def _watch(supervisor: Supervisor) -> None:
-    """Watch until the first SIGINT or SIGTERM, which is the good end; a second one interrupts the stopping."""
+def _stop_on_signals() -> threading.Event:
+    """An event that the first SIGINT or SIGTERM sets; it is heeded where nothing is half done. A second one interrupts."""
     stopping = threading.Event()
 
     def stop(_number: int, _frame: object) -> None:
-        _interruptible()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         stopping.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    supervisor.watch(stopping)
+    return stopping
+
+
+def _heeding(stopping: threading.Event, step: Step) -> Step:
+    """The same step, at which a wish to stop is heeded."""
+
+    def heed(name: str, done: int, total: int) -> None:
+        if stopping.is_set():
+            raise KeyboardInterrupt
+        step(name, done, total)
+
+    return heed
+
+
+@contextmanager
+def _said(outcome: str) -> Iterator[None]:
+    """Says how things stand after an interruption."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"Interrupted. {outcome}", err=True)
+        raise
 
 
 def _print_addresses(country: Country) -> None:

@@ -32,6 +32,7 @@ from kumihimo.plumbing.wire.server import serve
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 8.0
+HEED_SECONDS = 0.2
 DOWN_SECONDS = 30.0
 _LOOK_SECONDS = 1.0  # longer than anybody who only looks holds the lock of a country
 
@@ -103,11 +104,20 @@ def run_service(
 
 
 class Supervisor:
-    """Starts, watches and stops the processes of one country."""
+    """Starts, watches and stops the processes of one country.
 
-    def __init__(self, country: Country, progress: Callable[[PartyId], None] = lambda _party: None) -> None:
+    `stopping` is set by whoever wants it to stop; it is heeded where nothing is half done.
+    """
+
+    def __init__(
+        self,
+        country: Country,
+        progress: Callable[[PartyId], None] = lambda _party: None,
+        stopping: threading.Event | None = None,
+    ) -> None:
         self._country = country
         self._progress = progress
+        self._stopping = stopping or threading.Event()
         self._children: list[Child] = []
         self._lock: int | None = None
 
@@ -115,7 +125,7 @@ class Supervisor:
         """Start every service and wait until each accepts connections.
 
         Raises Problem(country.running) where the country is up already, and Problem(country.role_died) naming the service
-        that did not come up; everything else is stopped then.
+        that did not come up, KeyboardInterrupt when asked to stop meanwhile; everything else is stopped then.
         """
         self._lock = _locked(self._country)
         context = multiprocessing.get_context("forkserver")
@@ -123,6 +133,7 @@ class Supervisor:
         try:
             (self._country.run / "supervisor.pid").write_text(str(os.getpid()))
             for service in topology.services():
+                self._heed()
                 ours, theirs = context.Pipe()
                 arguments = (service.role.value, str(self._country.settings(service.party)), theirs)
                 process = context.Process(target=run_service, args=arguments, name=service.party)
@@ -140,13 +151,18 @@ class Supervisor:
         waiting = {child.line: child for child in self._children}
         deadline = time.monotonic() + READY_SECONDS
         while waiting:
-            lines = wait(list(waiting), max(0.0, deadline - time.monotonic()))
-            if not lines:
+            self._heed()
+            lines = wait(list(waiting), HEED_SECONDS)
+            if not lines and time.monotonic() > deadline:
                 late = ", ".join(child.party for child in waiting.values())
                 raise Problem("country.role_died", f"{late} not ready after {READY_SECONDS:.0f} s")
             for child in [waiting.pop(line) for line in list(waiting) if line in lines]:
                 self._hear(child)
                 self._progress(child.party)
+
+    def _heed(self) -> None:
+        if self._stopping.is_set():
+            raise KeyboardInterrupt
 
     def _hear(self, child: Child) -> None:
         try:
@@ -158,13 +174,13 @@ class Supervisor:
             log = self._country.home(child.party) / "program.log"
             raise Problem("country.role_died", f"{child.party}: {fault}", advice=f"See {log}.")
 
-    def watch(self, stopping: threading.Event) -> None:
+    def watch(self) -> None:
         """Wait until asked to stop. Raises Problem(country.role_died) as soon as a child ends by itself."""
         sentinels = {child.process.sentinel: child for child in self._children}
-        while not stopping.is_set():
-            for sentinel in wait(list(sentinels), timeout=0.2):
+        while not self._stopping.is_set():
+            for sentinel in wait(list(sentinels), HEED_SECONDS):
                 child = sentinels[sentinel]  # type: ignore[index]
-                if stopping.is_set():
+                if self._stopping.is_set():
                     return
                 child.process.join()
                 raise Problem(
