@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from gateway_country import AFFAIR, CLERK, HUB_1, ITEM, NOON, TAX_2025, Case, GatewayCountry, hanako, tax_copy
+from pydantic import ValidationError
 from sqlalchemy import select
 
 from kumihimo.domain.codes import opens_to
@@ -95,6 +96,13 @@ def test_the_provider_reports_what_it_provided_until_the_log_has_it(case: Case) 
     assert [(record.transaction, record.outcome, record.payload_hash) for record in told] == [
         (transaction, Outcome.PROVIDED, mine.payload_hash)
     ]
+
+
+def test_more_items_than_a_request_can_carry_are_refused_at_the_door(case: Case) -> None:
+    """Not by an error of the exchange when it makes the request, of which no record would tell."""
+    with pytest.raises(ValidationError, match="Inquire\nitems"):
+        case.x.inquire(case.at_x, items=tuple(f"item-{number}" for number in range(51)))
+    assert case.x.inquire(case.at_x, items=tuple(f"item-{number}" for number in range(50))).refusal is not None
 
 
 def test_what_the_law_does_not_allow_is_asked_and_refused_and_nobody_is_asked_for_data(case: Case) -> None:

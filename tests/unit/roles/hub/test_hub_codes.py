@@ -17,6 +17,7 @@ from kumihimo.plumbing.wire.messages.codes import (
     KeyShare,
     Points,
     PointsOf,
+    RelayCodes,
     ShareOfKey,
     TranslateCodes,
 )
@@ -46,6 +47,21 @@ def test_a_batch_is_logged_as_a_count_and_nothing_else(country: HubCountry) -> N
     assert (record.institution, record.count, record.peer) == ("x-city", 3, REGISTRY)
     written = record.model_dump_json()
     assert not any(code.ticket in written or code.ciphertext in written for code in tickets)
+
+
+def test_operator_2_finishes_no_batch_under_the_log_entry_of_another(country: HubCountry) -> None:
+    """Operator 1 could else have codes issued that the log knows nothing of."""
+    registry = country.party(REGISTRY)
+    registry.translate("x-city", batch(country, 1))
+    (earlier,) = [one.logged for one in country.overseen() if one.logged.record.entry is EntryKind.CODES]
+    hidden = registry.message(TranslateCodes, institution="y-city", codes=tuple(batch(country, 2, "hidden")))
+    relay = country.party(HUB_1).message(
+        RelayCodes, HUB_2, batch=registry.edge.answer(hidden), logged=earlier, codes=hidden.codes
+    )
+    with pytest.raises(Problem) as caught:
+        country.party(HUB_1).wire.send("/relayed-codes", relay, CodesTranslated)
+    assert caught.value.code == "log.proof_invalid"
+    assert country.party(Y).feed(HUB_2) == ()
 
 
 def test_a_large_batch_reaches_the_exchange_in_small_items_and_is_deleted_once_taken(country: HubCountry) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from kumihimo.plumbing.wire.envelope import Envelope, Message, Part, Reply
+from kumihimo.plumbing.wire.messages.inquiry import LoggedRecord
 
 BATCH = 5_000
 
@@ -91,11 +92,11 @@ class TranslateCodes(Message):
 
 
 class RelayCodes(Message):
-    """Operator 1 → operator 2: the registry's signed batch, the log promise, and the half-translated codes."""
+    """Operator 1 → operator 2: the registry's signed batch, what was logged, and the half-translated codes."""
 
     KIND: ClassVar[str] = "relay-codes.v1"
     batch: Envelope
-    promise: Envelope
+    logged: LoggedRecord
     codes: tuple[BlindCode, ...]
 
 

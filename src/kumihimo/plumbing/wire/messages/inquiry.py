@@ -10,6 +10,8 @@ from pydantic import AwareDatetime, Field
 
 from kumihimo.plumbing.wire.envelope import Document, Envelope, Message, Part, Reply
 
+ITEMS = 50  # in one inquiry
+
 
 class Period(Part):
     """The days the asked information is about, both ends included; open ends are None."""
@@ -41,7 +43,7 @@ class InquiryRequest(Message):
     requester: str
     provider: str
     affair: str
-    items: Annotated[tuple[str, ...], Field(min_length=1, max_length=50)]
+    items: Annotated[tuple[str, ...], Field(min_length=1, max_length=ITEMS)]
     period: Period = Period()
     case_reference_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     subject: str

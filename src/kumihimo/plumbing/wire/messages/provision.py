@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AwareDatetime, Field
 
 from kumihimo.plumbing.wire.envelope import Envelope, Message, Part, Reply
-from kumihimo.plumbing.wire.messages.inquiry import LoggedRecord, Outcome, Period, Refusal
+from kumihimo.plumbing.wire.messages.inquiry import ITEMS, LoggedRecord, Outcome, Period, Refusal
 
 HASH = r"^[0-9a-f]{64}$"  # it goes into the log: nothing else may be written there
 
@@ -88,7 +88,7 @@ class Inquire(Message):
     addressee_number: str
     provider: str
     affair: str
-    items: Annotated[tuple[str, ...], Field(min_length=1)]
+    items: Annotated[tuple[str, ...], Field(min_length=1, max_length=ITEMS)]
     period: Period = Period()
 
 

@@ -20,7 +20,7 @@ from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Envelope, Signed, b64, check_fresh, from_b64, parse_envelope
 from kumihimo.plumbing.wire.link_keys import OPERATORS
 from kumihimo.plumbing.wire.messages.codes import BlindCode, CodesIssued, CodesTranslated, RelayCodes, TranslateCodes
-from kumihimo.plumbing.wire.messages.inquiry import LogPromise
+from kumihimo.plumbing.wire.remote_log import check_logged
 from kumihimo.roles.hub.service.journal import Journal
 from kumihimo.roles.hub.service.parties import REGISTRY, holder_of_codes, is_first_operator, is_registry
 from kumihimo.roles.hub.service.ports import Notify, Passages, RequireActive, Sender, send_to_operator
@@ -83,9 +83,7 @@ class FirstCodeDesk:
             logged = self._journal.write_once(record, f"codes/{batch.message_id}")
             if logged is None:
                 raise Problem("message.replayed", f"batch {batch.message_id} was already sent")
-            relay = self._edge.message(
-                RelayCodes, OPERATORS[1], batch=signed.envelope, promise=logged.promise, codes=codes
-            )
+            relay = self._edge.message(RelayCodes, OPERATORS[1], batch=signed.envelope, logged=logged, codes=codes)
             reply = send_to_operator(self._sender, "/relayed-codes", relay, CodesTranslated)
         log.info("codes", institution=batch.institution, count=reply.count)
         return CodesTranslated(in_reply_to=batch.message_id, count=reply.count)
@@ -104,11 +102,15 @@ class SecondCodeDesk:
         """Check a RelayCodes against the registry's own batch, finish the translation and put it on the feed.
 
         The same tickets sent again, because an answer was lost, are accepted without effect. Raises Problem: of a
-        signature or age, message.malformed (other tickets than the registry's), those of `CodeHop.translate`.
+        signature or age, log.proof_invalid (a promise or record of something else), message.malformed (other tickets than
+        the registry's), those of `CodeHop.translate`.
         """
         relay = self._edge.open(envelope, RelayCodes, peer, is_first_operator).value
-        batch = self._of_registry(relay.batch).value
-        promise = self._edge.read(relay.promise, LogPromise, OPERATORS[0])
+        signed = self._of_registry(relay.batch)
+        batch, record = signed.value, relay.logged.record
+        promise = check_logged(self._edge, relay.logged).signed
+        if record != codes_record(signed, record.logged_at):
+            raise Problem("log.proof_invalid", "the logged record says something else than the batch", where="record")
         tickets = [code.ticket for code in batch.codes]
         if [code.ticket for code in relay.codes] != tickets or len(set(tickets)) != len(tickets):
             raise Problem("message.malformed", "tickets differ from the registry's batch", where="codes")
