@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from link_code_hub import Hub
 
-from kumihimo.domain.codes import decrypt, encrypt, opens_to, public_key, request_randomness
+from kumihimo.domain.codes import decrypt, encrypt, opens_to, public_key, random_scalar, request_randomness
+from kumihimo.domain.codes.group import mul, scalar_invert
 from kumihimo.domain.kernel.errors import Problem
 
 X_CITY = "x-city#1"
@@ -24,6 +25,20 @@ def test_recomputing_an_honest_request_gives_the_logged_ciphertext(hub: Hub, tra
     assert not opens_to(logged, hub.code(person + 1, X_CITY), key, request_randomness(SECRET, transaction))
     assert not opens_to(logged, code, key, request_randomness(SECRET, transaction + "0"))
     assert decrypt(logged, hub.key(X_CITY)) == code
+
+
+def test_a_blinded_code_escapes_the_resident_s_portal_but_no_audit(hub: Hub) -> None:
+    """What a requester and a provider that work together can do (docs/security.md, section 3), and what shows it.
+
+    The requester asks about c times a code; the provider, who knows c, finds its own code, and the portal nobody's.
+    """
+    transaction, c = "0" * 32, random_scalar()
+    code, key = hub.code(1, X_CITY), public_key(hub.key(X_CITY))
+    logged = encrypt(mul(c, code), key, request_randomness(SECRET, transaction))
+    (at_provider,), (at_portal,) = (hub.translate([logged], X_CITY, label) for label in ("y-city#1", "portal#1"))
+    assert mul(scalar_invert(c), decrypt(at_provider, hub.key("y-city#1"))) == hub.code(1, "y-city#1")
+    assert decrypt(at_portal, hub.key("portal#1")) != hub.code(1, "portal#1")
+    assert not opens_to(logged, code, key, request_randomness(SECRET, transaction))
 
 
 def test_no_two_persons_of_a_batch_and_no_two_transactions_share_randomness() -> None:
