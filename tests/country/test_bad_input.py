@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
 from kumihimo.country import topology
-from kumihimo.country.desk import Caller, Desk
+from kumihimo.country.desk import Caller, Desk, ResidentsBrowser
 from kumihimo.country.inspection import read_cell
 from kumihimo.country.layout import Country
 from kumihimo.country.scenarios.first_case import AFFAIR, CASE, STAFF, FirstCase
+from kumihimo.country.scenarios.waiting import until
 from kumihimo.domain.codes import encrypt, person_point, public_key, random_scalar
+from kumihimo.domain.codes.group import base_mul, mul
 from kumihimo.domain.kernel import Clock, PartyId, Problem, SystemClock
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Envelope, b64, open_envelope, parse_envelope, seal_envelope
@@ -284,3 +286,27 @@ def test_a_desk_of_another_institution_may_not_use_x_citys_exchange(country: Cou
         provider="y-city", affair=AFFAIR, items=("local-tax",),
     )  # fmt: skip
     assert code_of(send(country, desk, X, "/inquiries", one.answer(message).model_dump_json())) == "peer.not_allowed"
+
+
+def test_no_request_can_keep_a_resident_from_seeing_the_others(country: Country, case: FirstCase) -> None:
+    """X市's exchange asks about nobody, and about 花子 for days before the calendar: she sees what else it asked."""
+    one = edge(country, X)
+    link_key = public_key((country.keys(X) / f"link-{one.directory.label('x-city')}.key").read_bytes())
+    r = random_scalar()
+    decide(country, one.answer(inquiry(one, subject=b64(base_mul(r) + mul(r, link_key)))))
+    asked = [
+        ask(country, case, period=Period(since=date(1700, 1, 1))).transaction,
+        ask(country, case).transaction,
+    ]
+
+    def seen() -> list[str] | None:
+        shown = [access.transaction for access in ResidentsBrowser.of(country).accesses(case.account)]
+        return shown if set(asked) <= set(shown) else None
+
+    until(seen, 15, "both accesses at the portal")
+
+
+def test_an_institution_does_not_ask_itself(country: Country, case: FirstCase) -> None:
+    answer = ask(country, case, provider="x-city")
+    assert answer.outcome is Outcome.REFUSED
+    assert answer.refusal.code == "rules.provider_not_named"
