@@ -79,8 +79,11 @@ class Edge:
         return addressed(kind, audience, self.clock, **fields)
 
 
-def peer_of(request: Request) -> PartyId:
-    """The party at the other end of the connection. Raises Problem(peer.unknown)."""
+async def peer_of(request: Request) -> PartyId:
+    """The party at the other end of the connection. Raises Problem(peer.unknown).
+
+    Not in a thread, as a plain function would be: all threads may be waiting for a party that waits for an answer of ours.
+    """
     party: PartyId | None = request.scope.get("extensions", {}).get(PEER)
     if party is None:
         raise Problem("peer.unknown", "no certificate of a party", expected="mutual TLS with a party's certificate")
@@ -193,7 +196,7 @@ def application(title: str, background: Iterable[Background] = ()) -> FastAPI:
     app.add_exception_handler(Exception, _on_anything)
 
     @app.get("/health")
-    def health() -> dict[str, str]:
+    async def health() -> dict[str, str]:
         """Alive: the process answers."""
         return {"role": title, "state": "up"}
 

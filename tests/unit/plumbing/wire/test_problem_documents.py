@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import socket
@@ -198,7 +199,7 @@ def test_the_values_of_a_malformed_body_are_not_repeated(caller: httpx.Client) -
 
 def test_whoever_comes_without_tls_is_no_party() -> None:
     with pytest.raises(Problem) as caught:
-        peer_of(Request({"type": "http", "extensions": {}}))
+        asyncio.run(peer_of(Request({"type": "http", "extensions": {}})))
     assert caught.value.code == "peer.unknown"
 
 
