@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True)
 
 Bench = Callable[[Effort], Iterator[Measured]]
 Quick = Annotated[bool, typer.Option("--quick", help="Small counts: shows that it works; the figures are rough.")]
-CountryFolder = Annotated[Path, typer.Option("--country", help="The folder of a country that is up.")]
+CountryFolder = Annotated[Path, typer.Option("--country", metavar="DIR", help="The folder of a country that is up.")]
 
 
 def _log(effort: Effort) -> Iterator[Measured]:
@@ -28,7 +28,7 @@ def _log(effort: Effort) -> Iterator[Measured]:
 
 BENCHES: dict[str, tuple[Bench, str]] = {
     "rules": (rules.measure, "One decision with all rules loaded."),
-    "translate": (translate.measure, "One operator's translation of link codes, against bare group operations."),
+    "translate": (translate.measure, "One operator's translation of link codes."),
     "seal": (seal.measure, "Sealing, opening, signing, verifying."),
     "log": (_log, "Durable appends and inclusion proofs of the transparency log."),
     "numbering": (numbering.measure, "Bulk assignment of Individual Numbers, stored."),
@@ -48,13 +48,18 @@ for _name, (_bench, _help) in BENCHES.items():
 
 @app.command()
 def inquiry(country: CountryFolder = Path(".demo"), quick: Quick = False) -> None:
-    """The eight steps of an inquiry on a running country: alone, and with 16 callers at once."""
+    """The eight steps of an inquiry on a running country.
+
+    Alone, and with 16 callers at once.
+    """
     _finish(_print(inquiry_bench.measure(Country.open(country), _effort(quick))))
 
 
 @app.command("all")
 def every(
-    country: Annotated[Path | None, typer.Option(help="A country that is up, for the inquiries.")] = None,
+    country: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A country that is up, for the inquiries.")
+    ] = None,
     quick: Quick = False,
 ) -> None:
     """Every bench, one after the other."""

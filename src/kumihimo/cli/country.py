@@ -42,7 +42,10 @@ def new(folder: Folder, residents: Residents = 300, seed: Seed = 1) -> None:
 
 @app.command()
 def up(folder: Folder) -> None:
-    """Start every process and keep watch until Ctrl-C. A process that dies stops the country loudly."""
+    """Start every process and keep watch until Ctrl-C.
+
+    A process that dies stops the whole country, with status 1 and its name.
+    """
     country = Country.open(folder)
     stopping = _stop_on_signals()
     with _said("The country is down."), _up(country, stopping) as supervisor:
@@ -54,7 +57,10 @@ def up(folder: Folder) -> None:
 
 @app.command()
 def status(folder: Folder) -> None:
-    """What runs, where, and how much memory it takes; status 1 if a service does not answer."""
+    """What runs, where, and how much memory it takes.
+
+    Status 1 if a service does not answer.
+    """
     found_states = states(Country.open(folder))
     table = Table(box=None, pad_edge=False)
     for heading in ("party", "pid", "address", "answers", "MiB"):
@@ -126,7 +132,7 @@ def serve(
     role: Annotated[Role, typer.Argument(metavar="ROLE", help=f"Which program to run: {_ROLES}.")],
     settings: Annotated[Path, typer.Option(metavar="FILE", help="The role's settings file (TOML).")],
 ) -> None:
-    """Run one role in this process, as a service manager would."""
+    """Run one role here, as a service manager would."""
     run_service(role.value, str(settings), listening=lambda where: typer.echo(where, err=True))
 
 

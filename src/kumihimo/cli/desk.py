@@ -14,7 +14,6 @@ from kumihimo.cli.problems import writing
 from kumihimo.cli.progress import PROGRAM, console
 from kumihimo.country.desk import Desk
 from kumihimo.country.layout import Country
-from kumihimo.country.running import expected_up
 from kumihimo.country.scenarios.first_case import STAFF
 from kumihimo.domain.kernel import Address, FiscalYear, FourItems, PersonName, Problem, Sex, fiscal_year, parse_date
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
@@ -54,11 +53,10 @@ def inquire(
             "value.invalid", f"{provider} would ask itself", where="--to", expected="another institution",
             advice="What an institution holds itself is not asked for over the network.",
         )  # fmt: skip
-    with expected_up(here):
-        answer = desk.inquire(
-            staff=staff, case=case, addressee_number=about, provider=provider, affair=affair, items=tuple(item),
-            period=Period(since=asked_year.start, until=asked_year.end),
-        )  # fmt: skip
+    answer = desk.inquire(
+        staff=staff, case=case, addressee_number=about, provider=provider, affair=affair, items=tuple(item),
+        period=Period(since=asked_year.start, until=asked_year.end),
+    )  # fmt: skip
     if as_json:
         console.print_json(answer.model_dump_json())
     else:
@@ -129,9 +127,7 @@ def find(
         )  # fmt: skip
     place = Address(parts[0], parts[1], parts[2], " ".join(parts[3:]))
     items = FourItems(PersonName.from_full(name), place, parse_date(birth, "--birth"), Sex.parse(sex, "--sex"))
-    desk = Desk.of(Country.open(country), institution)
-    with expected_up(desk.country):
-        found = desk.find(items)
+    found = Desk.of(Country.open(country), institution).find(items)
     alive = "" if found.alive else "  (died)"
     console.print(f"{found.addressee_number}  Individual Number {found.masked_number}{alive}", markup=False)
 
@@ -155,16 +151,13 @@ def import_copies(
     if report is not None:
         _write(report, "")  # before anything is placed: a report that cannot be written would come too late
     placed, faults = 0, list(read.rejected)
-    with expected_up(desk.country):
-        for start in range(0, len(read.accepted), BATCH):
-            reply = _place(desk, read.accepted[start : start + BATCH], placed)
-            placed += reply.placed
-            faults += [
-                RejectedRow(
-                    read.lines[start + one.position], "copy", one.reason, f"what the exchange accepts [{one.code}]"
-                )
-                for one in reply.rejected
-            ]
+    for start in range(0, len(read.accepted), BATCH):
+        reply = _place(desk, read.accepted[start : start + BATCH], placed)
+        placed += reply.placed
+        faults += [
+            RejectedRow(read.lines[start + one.position], "copy", one.reason, f"what the exchange accepts [{one.code}]")
+            for one in reply.rejected
+        ]
     whole = replace(read, rejected=tuple(sorted(faults, key=lambda fault: fault.line)))
     console.print(f"{placed} placed, {_count(whole.rejected_rows, 'row')} rejected")
     for fault in whole.rejected[:SHOWN_FAULTS]:

@@ -11,9 +11,9 @@ import typer
 from pydantic import JsonValue
 
 from kumihimo.cli.problems import print_problem, printable
+from kumihimo.country.desk import expected_up
 from kumihimo.country.layout import Country
 from kumihimo.country.log_check import verify_log
-from kumihimo.country.running import expected_up
 from kumihimo.domain.kernel.clock import JAPAN
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.transparency.access_proof import AccessProof, Record, VerifiedRecord, verify_access_proof
@@ -46,7 +46,10 @@ def verify_proof(
         ),
     ] = None,
 ) -> None:
-    """Check, without a network, that an access record stands unaltered in the log."""
+    """Check that an access record stands in the log.
+
+    Without a network: the file, the log's key and its witness's key are all it takes.
+    """
     try:
         proof = AccessProof.parse(_read(file))
         claimed = proof.claimed_trust()
@@ -69,7 +72,10 @@ def verify_proof(
 def verify(
     country: Annotated[Path, typer.Option(metavar="DIR", help="The folder of a running country.")] = Path(".demo"),
 ) -> None:
-    """Verify the whole log of a running country: signatures, all entries, tiles, and what was verified the last time."""
+    """Verify the whole log of a running country.
+
+    Signatures, all entries, tiles, and that it goes on from what was verified the last time.
+    """
     here = Country.open(country)
     with expected_up(here):
         verified = verify_log(here)

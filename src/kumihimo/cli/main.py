@@ -28,10 +28,8 @@ app.add_typer(country.app, name="country", help="Make, start, look at and stop a
 app.add_typer(rules.app, name="rules", help="The rule book: who may ask whom for what (番号法 別表第二).")
 app.add_typer(log.app, name="log", help="The transparency log: verify it, and proofs from it.")
 app.add_typer(bench.app, name="bench", help="Measure, as ratios against a reference in the same run.")
-app.add_typer(
-    register.app, name="register", help="What a municipality reports of its residents: births, moves, deaths."
-)
-app.add_typer(records.portal, name="portal", help="The resident's side: an account and the accesses it shows.")
+app.add_typer(register.app, name="register", help="What a municipality reports: births, moves, deaths.")
+app.add_typer(records.portal, name="portal", help="The resident's side: an account and its accesses.")
 app.command("demo")(country.demo)
 app.command("inquire")(desk.inquire)
 app.command("import")(desk.import_copies)

@@ -10,14 +10,14 @@ import typer
 
 from kumihimo.cli.progress import console
 from kumihimo.country import topology
-from kumihimo.country.desk import Desk, ResidentsBrowser, edge_of
+from kumihimo.country.desk import Desk, ResidentsBrowser, edge_of, expected_up
 from kumihimo.country.layout import RESIDENT, Country
 from kumihimo.domain.kernel import JAPAN
 from kumihimo.plumbing.wire.client import PeerClient
 
 portal = typer.Typer(no_args_is_help=True)
 
-CountryFolder = Annotated[Path, typer.Option("--country", help="The folder of a running country.")]
+CountryFolder = Annotated[Path, typer.Option("--country", metavar="DIR", help="The folder of a running country.")]
 Institution = Annotated[str, typer.Option("--in", help="Whose records, such as x-city.")]
 
 
@@ -28,7 +28,10 @@ def records(
     country: CountryFolder = Path(".demo"),
     as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
 ) -> None:
-    """An institution's own access records (情報提供等記録), of inquiries it made and of inquiries it answered."""
+    """An institution's own access records (情報提供等記録).
+
+    Of the inquiries it made and of those it answered, newest first.
+    """
     found = Desk.of(Country.open(country), institution).records(about, transaction)
     if as_json:
         console.print_json(json.dumps([one.model_dump(mode="json") for one in found]))
@@ -51,7 +54,10 @@ def open_account(
     about: Annotated[str, typer.Option(help="Addressee number of the resident, identified at the counter.")],
     country: CountryFolder = Path(".demo"),
 ) -> None:
-    """Open a portal account for a resident at a municipal counter (until there is the card)."""
+    """Open an account for a resident at a counter.
+
+    The municipality has identified the resident; the card will do so once there is one.
+    """
     console.print(Desk.of(Country.open(country), institution).open_portal_account(about))
 
 
@@ -61,7 +67,10 @@ def accesses(
     country: CountryFolder = Path(".demo"),
     proofs: Annotated[Path | None, typer.Option(help="Write the proof files into this folder.")] = None,
 ) -> None:
-    """Every access to a resident's information, newest first, as sentences; with proofs for `kumihimo log verify-proof`."""
+    """Every access to a resident's information, newest first.
+
+    As sentences in Japanese and English; with proofs for `kumihimo log verify-proof`.
+    """
     shown = ResidentsBrowser.of(Country.open(country)).accesses(account)
     for one in shown:
         console.print(f"{one.sentence_ja}\n{one.sentence_en}\n", markup=False)
@@ -73,9 +82,14 @@ def accesses(
 
 
 def oversight(country: CountryFolder = Path(".demo")) -> None:
-    """What the oversight body has verified of the log, and its alarms; status 1 when there are any."""
-    client = PeerClient(edge_of(Country.open(country), RESIDENT))
-    status = json.loads(client.get(topology.OVERSIGHT, "/status"))
+    """What the oversight body verified, and its alarms.
+
+    Status 1 when there is an alarm.
+    """
+    here = Country.open(country)
+    client = PeerClient(edge_of(here, RESIDENT))
+    with expected_up(here):
+        status = json.loads(client.get(topology.OVERSIGHT, "/status"))
     for name, value in status.items():
         console.print(f"{name:18}{json.dumps(value) if isinstance(value, dict) else value}", markup=False)
     if status["alarms"]:
@@ -87,6 +101,9 @@ def corporate_number(
     seat: Annotated[str, typer.Option(help="Its registered seat.")],
     country: CountryFolder = Path(".demo"),
 ) -> None:
-    """The Corporate Number (法人番号) of a body, assigned on the tax office's request when it has none."""
+    """The Corporate Number (法人番号) of a body.
+
+    It is assigned on the tax office's request when the body has none.
+    """
     reply = Desk.of(Country.open(country), "tax-office").corporate_number(name, seat)
     console.print(f"{reply.corporate_number}  {'newly assigned' if reply.newly else 'had it already'}")

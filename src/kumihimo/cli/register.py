@@ -19,7 +19,7 @@ from kumihimo.plumbing.wire.messages.residents import ARRIVALS, Arrival, FourIte
 
 app = typer.Typer(no_args_is_help=True)
 
-CountryFolder = Annotated[Path, typer.Option("--country", help="The folder of a running country.")]
+CountryFolder = Annotated[Path, typer.Option("--country", metavar="DIR", help="The folder of a running country.")]
 Municipality = Annotated[str, typer.Option("--in", help="The municipality that reports, such as x-city.")]
 About = Annotated[str, typer.Option("--about", help="Addressee number in that municipality; see `kumihimo find`.")]
 On = Annotated[str | None, typer.Option("--on", help="The day it happened; today if not given.")]
@@ -53,7 +53,10 @@ def birth(
     birth: Birth, sex: Annotated[str, typer.Option(help="男 or 女.")], lines: Lines, building: Building = "",
     on: On = None, reason: Reason = "出生届", country: CountryFolder = Path(".demo"),
 ) -> None:  # fmt: skip
-    """Register a birth; the child gets a resident code, an Individual Number and an addressee number."""
+    """Register a birth.
+
+    The child gets a resident code, an Individual Number and an addressee number.
+    """
     name = PersonName(family, given, family_kana, given_kana)
     items = FourItems(name, address_in(municipality, lines, building), parse_date(birth, "--birth"), Sex.parse(sex))
     arrival = Arrival(event=RegisterEventKind.BIRTH, on=_day(on), four_items=FourItemsPart.of(items), reason=reason)
@@ -71,7 +74,10 @@ def import_arrivals(
     report: Annotated[Path | None, typer.Option(help="Write every rejected row to this CSV file.")] = None,
     country: CountryFolder = Path(".demo"),
 ) -> None:
-    """Register many births and move-ins from a file, numbers assigned in bulk; every rejected row is reported."""
+    """Register many births and move-ins from a file.
+
+    Numbers are assigned in bulk; every rejected row is reported, and the others are registered; status 1 when one was.
+    """
     read = read_arrivals(file, municipality)
     desk = Desk.of(Country.open(country), municipality)
     faults = dict(read.faults)
@@ -97,7 +103,10 @@ def move(
     municipality: Municipality, about: About, lines: Lines, building: Building = "", on: On = None,
     reason: Reason = "転入・転居届", country: CountryFolder = Path(".demo"),
 ) -> None:  # fmt: skip
-    """Report a move to an address in this municipality; somebody from elsewhere is taken in first."""
+    """Report a move to an address in this municipality.
+
+    Somebody from elsewhere is taken in first: `kumihimo register take-in`.
+    """
     desk = Desk.of(Country.open(country), municipality)
     now = desk.addressee(about).four_items.read()
     items = FourItems(now.name, address_in(municipality, lines, building), now.birth, now.sex)
@@ -112,7 +121,10 @@ def take_in(
     ],
     country: CountryFolder = Path(".demo"),
 ) -> None:
-    """Enter somebody whom the registry knows by their Individual Number, before a move from elsewhere is reported."""
+    """Enter somebody by their Individual Number.
+
+    For somebody whom the registry knows already, before a move from elsewhere is reported.
+    """
     _print(Desk.of(Country.open(country), municipality).take_in(number, "転入届"))
 
 

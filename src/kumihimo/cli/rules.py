@@ -67,7 +67,10 @@ def list_rules(
     book: Books = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the rules: one for every row of the linkage table and of loaded ordinances."""
+    """List the rules.
+
+    One for every row of the linkage table and of loaded ordinances.
+    """
     with _Answering():
         loaded = RuleBook.load(*book or ())
         shown = list(loaded.rules)
@@ -107,7 +110,10 @@ def show(
     book: Books = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a rule, an affair, an item or a class, and the rules that name it."""
+    """Show a rule, an affair, an item or a class.
+
+    With the rules that name it.
+    """
     with _Answering():
         loaded = RuleBook.load(*book or ())
         entry, naming = _look_up(name, loaded)
@@ -137,7 +143,10 @@ def ask(
     book: Books = None,
     as_json: AsJson = False,
 ) -> None:
-    """May one institution ask another for this? Yes (status 0) or no (1), with the article and the reason."""
+    """May one institution ask another for this?
+
+    Yes (status 0) or no (status 1), with the article and the reason; status 2 for a question that cannot be understood.
+    """
     with _Answering():
         loaded = RuleBook.load(*book or ())
         _known(affair, loaded.affairs, "affair.unknown")
@@ -187,7 +196,9 @@ def _known(name: str, catalogue: Iterable[str], code: str) -> None:
 
 def _unknown(name: str, catalogue: Iterable[str], code: str) -> Problem:
     known = list(catalogue)
-    near = [one for one in known if name and name in one][:3] or difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    near = sorted((one for one in known if name and name in one), key=len)[:3] or difflib.get_close_matches(
+        name, known, n=3, cutoff=0.4
+    )
     advice = f"Did you mean {' or '.join(near)}?" if near else "See `kumihimo rules list`."
     return Problem(code, repr(name), expected="a name the rule book knows", advice=advice)
 

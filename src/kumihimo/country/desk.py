@@ -5,6 +5,8 @@ A desk speaks with its own certificate and key like any business system of that 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -12,6 +14,7 @@ from typing import Any, TypeVar
 
 from kumihimo.country import topology
 from kumihimo.country.layout import RESIDENT, Country
+from kumihimo.country.supervisor import is_up, not_running
 from kumihimo.domain.kernel import FourItems, PartyId, Problem, SystemClock
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.directory import Directory
@@ -63,6 +66,17 @@ def edge_of(country: Country, party: PartyId) -> Edge:
     return Edge(identity, Directory.load(country.directory, identity.anchors()), SystemClock())
 
 
+@contextmanager
+def expected_up(country: Country) -> Iterator[None]:
+    """Says that the country is down (country.not_running) where somebody in it cannot be reached for that reason."""
+    try:
+        yield
+    except Problem as problem:
+        if problem.code == "peer.unreachable" and not is_up(country):
+            raise not_running(country) from problem
+        raise
+
+
 @dataclass(frozen=True)
 class Caller:
     """A client party with its connections."""
@@ -80,7 +94,8 @@ class Caller:
 
     def ask(self, audience: PartyId, path: str, kind: type[Message], reply: type[R], **fields: Any) -> R:
         """Send one message and return the verified reply. Raises Problem."""
-        return self.client.send(path, self.edge.message(kind, audience, **fields), reply).value
+        with expected_up(self.country):
+            return self.client.send(path, self.edge.message(kind, audience, **fields), reply).value
 
 
 class Desk(Caller):

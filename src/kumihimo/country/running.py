@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import psutil
@@ -12,7 +11,7 @@ import psutil
 from kumihimo.country import topology
 from kumihimo.country.desk import Desk, edge_of
 from kumihimo.country.layout import RESIDENT, Country
-from kumihimo.country.supervisor import is_up, not_running, pids
+from kumihimo.country.supervisor import pids
 from kumihimo.domain.kernel import PartyId, Problem
 from kumihimo.plumbing.wire.client import PeerClient
 
@@ -28,17 +27,6 @@ def issue_codes(country: Country, step: Step) -> int:
         asked += Desk.of(country, institution).issue_missing_codes(BASIS).requested
         step("link codes", number + 1, len(holders))
     return asked
-
-
-@contextmanager
-def expected_up(country: Country) -> Iterator[None]:
-    """Says that the country is down (country.not_running) where somebody in it cannot be reached for that reason."""
-    try:
-        yield
-    except Problem as problem:
-        if problem.code == "peer.unreachable" and not is_up(country):
-            raise not_running(country) from problem
-        raise
 
 
 @dataclass(frozen=True)
