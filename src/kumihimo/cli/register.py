@@ -69,7 +69,9 @@ def birth(
 
 @app.command("import")
 def import_arrivals(
-    file: Annotated[Path, typer.Argument(help="CSV with event, on, family, given, …, lines, building.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV with event, on, family, given, …, lines, building.")
+    ],
     municipality: Municipality,
     report: Annotated[Path | None, typer.Option(help="Write every rejected row to this CSV file.")] = None,
     country: CountryFolder = Path(".demo"),
