@@ -61,7 +61,8 @@ OPERATORS = HUB_1, HUB_2 = PartyId("hub-1/operator"), PartyId("hub-2/operator")
 LEDGER, DESK, EXCHANGE = PartyId("x-city/ledger"), PartyId("x-city/desk"), PartyId("x-city/exchange")
 PENSION, PENSION_DESK = PartyId("pension/ledger"), PartyId("pension/desk")
 SERVICES = (NUMBERING, REGISTRY, *OPERATORS)
-CALLERS = (LEDGER, DESK, EXCHANGE, PENSION, PENSION_DESK)
+TAX_DESK = PartyId("tax-office/desk")
+CALLERS = (LEDGER, DESK, EXCHANGE, PENSION, PENSION_DESK, TAX_DESK)
 DOORS: dict[PartyId, Any] = {NUMBERING: numbering_api, REGISTRY: registry_api}
 SECRETS = {operator: OperatorSecrets.generate() for operator in OPERATORS}
 
@@ -148,7 +149,7 @@ def country(tmp_path: Path) -> Iterator[Country]:
     urls = {party: f"https://127.0.0.1:{free_port()}" for party in SERVICES}
     plans = tuple(PartyPlan(party, tmp_path / party / "keys", urls.get(party)) for party in parties)
     names = {party.split("/")[0]: {"municipality"} if party == LEDGER else {"other"} for party in parties[::-1]}
-    names["x-city"] = {"municipality"}
+    names |= {"x-city": {"municipality"}, "tax-office": {"tax-office"}}
     institutions = tuple(Institution(InstitutionId(n), n, n, frozenset(c)) for n, c in names.items())
     write_directory(tmp_path / "directory.json", institutions, tuple(root.equip(plan) for plan in plans), plans)
     write_random_secret(tmp_path / REGISTRY / "keys" / "person.key")
@@ -273,14 +274,15 @@ def test_only_the_registry_has_people_numbered(country: Country) -> None:
     assert refused == "institution.unknown"
 
 
-def test_any_desk_gets_a_corporate_number(country: Country) -> None:
+def test_a_tax_office_gets_corporate_numbers_and_nobody_else_does(country: Country) -> None:
     fields = {"registered_name": "株式会社組紐", "seat": "甲県X市中央1-2-3"}
     path, kind, reply = "/corporate-numbers", AssignCorporateNumber, CorporateNumberAssigned
-    first = country.say(DESK, NUMBERING, path, kind, reply, **fields)
-    again = country.say(PENSION_DESK, NUMBERING, path, kind, reply, **fields)
+    first = country.say(TAX_DESK, NUMBERING, path, kind, reply, **fields)
+    again = country.say(TAX_DESK, NUMBERING, path, kind, reply, **fields)
     assert (first.newly, again.newly) == (True, False)
     assert first.corporate_number == again.corporate_number
-    assert refusal(country.say, LEDGER, NUMBERING, path, kind, reply, **fields) == "peer.not_allowed"
+    for other in (DESK, PENSION_DESK, LEDGER):
+        assert refusal(country.say, other, NUMBERING, path, kind, reply, **fields) == "peer.not_allowed"
 
 
 def test_a_store_that_was_not_migrated_does_not_open(country: Country) -> None:
