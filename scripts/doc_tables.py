@@ -87,6 +87,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "messages-codes": partial(messages, "codes"),
     "messages-inquiry": partial(messages, "inquiry"),
     "messages-provision": partial(messages, "provision"),
+    "messages-by-hand": partial(messages, "by_hand"),
     "messages-ledger": partial(messages, "ledger"),
     "settings": settings,
 }

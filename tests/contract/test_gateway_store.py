@@ -26,9 +26,9 @@ from kumihimo.domain.kernel import (
 )
 from kumihimo.plumbing.storage import downgrade, migrate
 from kumihimo.plumbing.wire.envelope import Envelope, Signature, b64
+from kumihimo.plumbing.wire.messages.by_hand import FlagKind
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
 from kumihimo.plumbing.wire.messages.provision import CopyOf, DatedItem
-from kumihimo.roles.gateway.service.release import FlagKind
 from kumihimo.roles.gateway.store import exchange, ledger
 from kumihimo.roles.gateway.store.addressees import LedgerStore
 from kumihimo.roles.gateway.store.commits import OneByOne, Together
@@ -37,7 +37,7 @@ from kumihimo.roles.gateway.store.inquiries import Closing, InquiryStore, OpenIn
 from kumihimo.roles.gateway.store.link_codes import LinkCodeStore
 from kumihimo.roles.gateway.store.outbox import OutboxStore, Report
 from kumihimo.roles.gateway.store.persons import Person
-from kumihimo.roles.gateway.store.provisions import Claim, Holdings, ProvisionStore
+from kumihimo.roles.gateway.store.provisions import Claim, Holdings, KeptAnswer, ProvisionStore
 from kumihimo.roles.gateway.store.records import AccessRecord, RecordStore, Side
 
 NOON = datetime(2026, 11, 2, 3, 0, tzinfo=UTC)
@@ -246,11 +246,16 @@ class Written:
     record: AccessRecord
     report: Report
     permit: Envelope
+    kept: KeptAnswer
+    due_at: datetime | None = None
+
+
+REPORTED = Report(TRANSACTION, "y-city", "x-city", Outcome.PROVIDED, None, PERMIT)
+KEPT = KeptAnswer(b"sealed", "f" * 64, NOON + timedelta(minutes=5))
 
 
 def written(holdings: Holdings) -> Written:
-    report = Report(TRANSACTION, "y-city", "x-city", Outcome.PROVIDED, None, PERMIT)
-    return Written(record(Side.PROVIDER, addressee_number=holdings.addressee_number), report, PERMIT)
+    return Written(record(Side.PROVIDER, addressee_number=holdings.addressee_number), REPORTED, PERMIT, KEPT)
 
 
 CLAIM = Claim(TRANSACTION, points(1)[0], ("local-tax",), Period())
@@ -334,11 +339,11 @@ def test_an_inquiry_is_on_disk_before_it_leaves_and_closed_with_its_record(excha
 def test_a_report_is_due_again_later_and_gone_once_accepted(exchange_engine: Engine, provider: ProvisionStore) -> None:
     outbox = OutboxStore(exchange_engine, "x-city")
     provider.release(CLAIM, written)
-    outbox.postpone(TRANSACTION, 3, NOON + timedelta(minutes=1))
+    outbox.postpone(REPORTED, 3, NOON + timedelta(minutes=1))
     assert outbox.due(NOON + timedelta(seconds=59), 10) == []
     assert [one.attempts for one in outbox.due(NOON + timedelta(minutes=1), 10)] == [3]
     assert OutboxStore(exchange_engine, "y-city").due(NOON + timedelta(hours=1), 10) == []
-    outbox.accepted([TRANSACTION])
+    outbox.accepted([REPORTED])
     assert outbox.size() == 0
 
 

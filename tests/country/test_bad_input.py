@@ -174,16 +174,34 @@ def test_a_stale_request_is_rejected(country: Country) -> None:
     assert code_of(response) == "message.stale"
 
 
-def test_a_replayed_request_is_refused_with_its_own_code(country: Country) -> None:
+def test_the_very_same_request_again_gets_the_same_decision_and_no_second_entry(country: Country) -> None:
     one = edge(country, X)
     envelope = one.answer(inquiry(one))
-    assert decide(country, envelope).permit is not None
+    first = decide(country, envelope)
+    assert first.permit is not None
     before = log_size(country)
-    again = decide(country, envelope)
+    assert decide(country, envelope) == first
+    assert log_size(country) == before
+
+
+def test_a_used_transaction_number_with_another_request_is_refused_with_its_own_code(country: Country) -> None:
+    one = edge(country, X)
+    request = inquiry(one)
+    assert decide(country, one.answer(request)).permit is not None
+    before = log_size(country)
+    again = decide(country, one.answer(inquiry(one, transaction=request.transaction)))
     assert again.permit is None
     assert again.refusal is not None
     assert again.refusal.code == "message.replayed"
     assert log_size(country) == before + 1
+
+
+def test_a_replay_of_anothers_request_is_refused(country: Country) -> None:
+    one = edge(country, X)
+    envelope = one.answer(inquiry(one))
+    assert decide(country, envelope).permit is not None
+    response = send(country, Z, topology.HUB_1, "/inquiries", envelope.model_dump_json())
+    assert code_of(response) == "message.wrong_signer"
 
 
 def test_the_identity_point_is_refused_and_logged(country: Country) -> None:
@@ -241,6 +259,17 @@ def test_a_permit_is_good_once(country: Country, permitted: tuple[Envelope, str]
     answer = edge(country, X).read(parse_envelope(first.content), ProvisionAnswer, Y).value
     assert answer.outcome is Outcome.NONE
     assert code_of(provision(country, Y, *permitted)) == "permit.used"
+
+
+def test_the_very_same_provision_request_again_gets_the_very_same_answer(
+    country: Country, permitted: tuple[Envelope, str]
+) -> None:
+    permit, subject = permitted
+    one = edge(country, X)
+    message = one.answer(one.message(ProvisionRequest, Y, permit=permit, subject=subject)).model_dump_json()
+    first = send(country, X, Y, "/provisions", message)
+    assert first.status_code == 200
+    assert send(country, X, Y, "/provisions", message).content == first.content
 
 
 def test_a_permit_with_one_signature_only_opens_nothing(country: Country, permitted: tuple[Envelope, str]) -> None:

@@ -60,7 +60,7 @@ def inquire(
     if as_json:
         console.print_json(answer.model_dump_json())
     else:
-        _print_answer(answer)
+        print_answer(answer)
     if answer.outcome is not Outcome.PROVIDED:
         raise typer.Exit(1)
 
@@ -85,13 +85,14 @@ _MEANINGS = {
     Outcome.PROVIDED: "the provider sent this",
     Outcome.NONE: "the provider holds no such information about this person for the period",
     Outcome.WITHHELD: "the provider withholds it; ask the provider in writing",
-    Outcome.PENDING: "somebody at the provider has to look at it first; ask again later",
+    Outcome.PENDING: "somebody at the provider has to look at it first; fetch it later by its transaction number",
     Outcome.UNDELIVERED: "the provider could not be reached; ask again later",
     Outcome.REFUSED: "the law does not allow this question, or it could not be understood",
 }
 
 
-def _print_answer(answer: Inquired) -> None:
+def print_answer(answer: Inquired) -> None:
+    """What came of an inquiry, for people."""
     console.print(f"[bold]{answer.outcome.value}[/]: {_MEANINGS[answer.outcome]}")
     console.print(f"  transaction {answer.transaction}, log entry {answer.log_index}")
     if answer.refusal is not None:

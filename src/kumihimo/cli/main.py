@@ -7,7 +7,7 @@ import sys
 import structlog
 import typer
 
-from kumihimo.cli import bench, country, desk, log, records, register, rules
+from kumihimo.cli import bench, by_hand, country, desk, log, records, register, rules
 from kumihimo.cli.problems import print_problem
 from kumihimo.domain.kernel import Problem
 
@@ -30,8 +30,11 @@ app.add_typer(log.app, name="log", help="The transparency log: verify it, and pr
 app.add_typer(bench.app, name="bench", help="Measure, as ratios against a reference in the same run.")
 app.add_typer(register.app, name="register", help="What a municipality reports: births, moves, deaths.")
 app.add_typer(records.portal, name="portal", help="The resident's side: an account and its accesses.")
+app.add_typer(by_hand.pending, name="pending", help="Inquiries of others that wait for a person.")
 app.command("demo")(country.demo)
 app.command("inquire")(desk.inquire)
+app.command("fetch")(by_hand.fetch)
+app.command("protect")(by_hand.protect)
 app.command("import")(desk.import_copies)
 app.command("find")(desk.find)
 app.command("records")(records.records)

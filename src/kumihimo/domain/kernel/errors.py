@@ -72,6 +72,7 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "permit.wrong_requester": (403, "The permit is for another requester"),
     "permit.subject_mismatch": (403, "The permit is for another person"),
     "permit.used": (409, "The permit was already used"),
+    "answer.decided": (409, "The inquiry was answered already"),
     # persons and ledgers
     "resident.unknown": (404, "No such resident"),
     "resident.already_registered": (409, "A resident with these four items is registered already"),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from gateway_country import AFFAIR, CLERK, HUB_1, ITEM, NOON, TAX_2025, Case, GatewayCountry, hanako, tax_copy
+from gateway_country import AFFAIR, CLERK, HUB_1, HUB_2, ITEM, NOON, TAX_2025, Case, GatewayCountry, hanako, tax_copy
 from pydantic import ValidationError
 from sqlalchemy import select
 
 from kumihimo.domain.codes import opens_to
-from kumihimo.domain.kernel import PartyId, Problem
+from kumihimo.domain.kernel import AddresseeNumber, PartyId, Problem
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.envelope import from_b64, parse_envelope
+from kumihimo.plumbing.wire.messages.by_hand import FetchAnswer, FlagKind
 from kumihimo.plumbing.wire.messages.inquiry import InquiryRequest, LogRecord, Outcome, Period
-from kumihimo.plumbing.wire.messages.provision import Inquire
+from kumihimo.plumbing.wire.messages.provision import Inquire, Inquired
 from kumihimo.roles.gateway.service.audit import open_inquiry
 from kumihimo.roles.gateway.service.outcomes import Outcomes
 from kumihimo.roles.gateway.store.outbox import OutboxStore
@@ -212,7 +213,8 @@ def test_an_auditor_can_be_shown_whom_an_inquiry_was_about(case: Case) -> None:
     assert refused.value.code == "codes.proof_invalid"
 
 
-def test_an_inquiry_that_a_stop_cut_off_is_closed_at_the_next_start(case: Case) -> None:
+def cut_off(case: Case) -> str:
+    """Ask, and cut the power at X市 when Y市 has answered and X市 has not heard it; the transaction number."""
     services = case.x.services()
 
     def power_cut(_body: bytes) -> bytes:
@@ -232,8 +234,66 @@ def test_an_inquiry_that_a_stop_cut_off_is_closed_at_the_next_start(case: Case) 
                 items=(ITEM,),
             )
         )
+    case.country.altered.clear()
     assert records(case.country, "x-city") == []
     assert services.inquiry.close_interrupted() == 1
+    assert services.inquiry.close_interrupted() == 0
     (mine,) = records(case.country, "x-city")
     assert (mine.problem, mine.outcome, mine.staff) == ("inquiry.interrupted", None, CLERK)
-    assert services.inquiry.close_interrupted() == 0
+    return mine.transaction
+
+
+def fetch(case: Case, transaction: str) -> Inquired:
+    message = case.x.message(FetchAnswer, case.x.exchange, staff=CLERK, transaction=transaction)
+    return case.x.client.send("/inquiries/later", message, Inquired).value
+
+
+def test_an_inquiry_that_a_stop_cut_off_is_completed_under_its_own_number(case: Case) -> None:
+    transaction = cut_off(case)
+    answer = fetch(case, transaction)
+    assert (answer.transaction, answer.outcome) == (transaction, Outcome.PROVIDED)
+    assert [item.body for item in answer.items] == [TAX_2025]
+    (mine,) = records(case.country, "x-city")
+    (theirs,) = records(case.country, "y-city")
+    assert (mine.outcome, mine.problem, mine.payload_hash) == (Outcome.PROVIDED, None, theirs.payload_hash)
+    first, second = asked_of_the_hub(case.country)
+    assert first == second
+    assert len([record for record in log(case.country) if record.transaction == transaction]) == 1
+
+
+def test_what_was_protected_since_is_not_given_again(case: Case) -> None:
+    transaction = cut_off(case)
+    case.y.services().copies.protect(AddresseeNumber(case.at_y), FlagKind.SUPPORT_MEASURE)
+    with pytest.raises(Problem) as refused:
+        fetch(case, transaction)
+    assert refused.value.code == "permit.used"
+
+
+def test_an_inquiry_cut_off_too_long_ago_is_not_taken_up(case: Case) -> None:
+    transaction = cut_off(case)
+    case.country.clock.at = NOON.replace(minute=5)
+    before = len(asked_of_the_hub(case.country))
+    with pytest.raises(Problem) as refused:
+        fetch(case, transaction)
+    assert refused.value.code == "permit.expired"
+    assert len(asked_of_the_hub(case.country)) == before
+
+
+def test_a_provider_that_is_back_within_five_minutes_answers_the_same_inquiry(case: Case) -> None:
+    case.country.down.add(PartyId("y-city/exchange"))
+    with pytest.raises(Problem):
+        case.x.inquire(case.at_x)
+    (mine,) = records(case.country, "x-city")
+    case.country.down.clear()
+    assert fetch(case, mine.transaction).outcome is Outcome.PROVIDED
+    (mine,) = records(case.country, "x-city")
+    assert (mine.outcome, mine.problem) == (Outcome.PROVIDED, None)
+
+
+def test_an_operator_that_is_back_within_five_minutes_permits_the_same_inquiry(case: Case) -> None:
+    case.country.down.add(HUB_2)
+    with pytest.raises(Problem):
+        case.x.inquire(case.at_x)
+    (mine,) = records(case.country, "x-city")
+    case.country.down.clear()
+    assert fetch(case, mine.transaction).outcome is Outcome.PROVIDED

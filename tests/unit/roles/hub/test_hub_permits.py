@@ -137,23 +137,84 @@ def test_either_operator_alone_can_stop_a_suspended_institution(
     assert country.party(X).inquire(hanako).permit is not None
 
 
-def test_a_used_transaction_number_is_refused_whatever_is_asked_with_it(country: HubCountry) -> None:
+def entries_of(country: HubCountry, transaction: str) -> list[bool | None]:
+    return [record.granted for record in country.log() if record.transaction == transaction]
+
+
+def told_to_the_portal(country: HubCountry) -> int:
+    return len([item for item in country.party(PORTAL).feed(HUB_2) if item.kind == "access"])
+
+
+def test_a_used_transaction_number_is_refused_for_any_other_request(country: HubCountry) -> None:
     (hanako,) = country.issue("x-city", ["hanako"])
     x = country.party(X)
     first = x.request(hanako)
     assert x.send(first).permit is not None
-    again = x.send(first)
-    other = x.inquire(hanako, transaction=first.transaction, provider="z-town")
-    for decision in (again, other):
+    same_but_later = first.model_copy(update={"message_id": "0" * 32})
+    other = x.request(hanako, transaction=first.transaction, provider="z-town")
+    for request in (same_but_later, other):
+        decision = x.send(request)
         assert decision.permit is None
         assert decision.refusal is not None
         assert decision.refusal.code == "message.replayed"
-    assert [record.granted for record in country.log() if record.transaction == first.transaction] == [
-        True,
-        False,
-        False,
-    ]
-    assert len([item for item in country.party(PORTAL).feed(HUB_2) if item.kind == "access"]) == 1
+    assert entries_of(country, first.transaction) == [True, False, False]
+    assert told_to_the_portal(country) == 1
+
+
+@pytest.mark.parametrize("changes", [{}, {"affair": "library.cards"}])
+def test_the_very_same_request_again_gets_the_same_decision(country: HubCountry, changes: dict[str, str]) -> None:
+    (hanako,) = country.issue("x-city", ["hanako"])
+    x = country.party(X)
+    request = x.request(hanako, **changes)
+    first = x.send(request)
+    country.clock.at = NOON + timedelta(minutes=4)
+    assert x.send(request) == first
+    assert len(entries_of(country, request.transaction)) == 1
+    assert told_to_the_portal(country) == 1
+
+
+def test_a_request_that_comes_again_after_its_permit_is_refused(country: HubCountry) -> None:
+    (hanako,) = country.issue("x-city", ["hanako"])
+    x = country.party(X)
+    country.clock.at = NOON + timedelta(minutes=2)
+    early = x.request(hanako)
+    country.clock.at = NOON
+    assert x.send(early).permit is not None
+    country.clock.at = NOON + timedelta(minutes=5)
+    again = x.send(early)
+    assert again.permit is None
+    assert again.refusal is not None
+    assert again.refusal.code == "message.replayed"
+    country.clock.at = NOON + timedelta(minutes=8)
+    with pytest.raises(Problem) as caught:
+        x.send(early)
+    assert caught.value.code == "message.stale"
+
+
+@pytest.mark.parametrize("hub", [HUB_1, HUB_2])
+def test_a_request_that_comes_again_after_a_suspension_gets_no_permit(country: HubCountry, hub: str) -> None:
+    (hanako,) = country.issue("x-city", ["hanako"])
+    x = country.party(X)
+    request = x.request(hanako)
+    assert x.send(request).permit is not None
+    country.standings(hub).put("x-city", Standing.SUSPENDED, "order 7", NOON)
+    assert x.send(request).permit is None
+    assert entries_of(country, request.transaction) == [True, False]
+
+
+def test_what_broke_off_at_operator_2_goes_on_under_its_own_number_and_entry(country: HubCountry) -> None:
+    (hanako,) = country.issue("x-city", ["hanako"])
+    x = country.party(X)
+    request = x.request(hanako)
+    country.down.add(HUB_2)
+    with pytest.raises(Problem):
+        x.send(request)
+    country.down.clear()
+    permit = permit_of(country, x.send(request))
+    records = country.log()
+    assert (records[permit.log_index].transaction, records[permit.log_index].granted) == (request.transaction, True)
+    assert entries_of(country, request.transaction) == [True, False], "asked once, and one attempt failed"
+    assert told_to_the_portal(country) == 1
 
 
 def test_without_operator_2_there_is_no_permit_and_the_log_says_so(country: HubCountry) -> None:
@@ -178,9 +239,10 @@ def test_the_same_request_sent_many_times_at_once_gives_one_permit(country: HubC
     request = x.request(hanako)
     with ThreadPoolExecutor(8) as pool:
         decisions = list(pool.map(x.send, [request] * 8))
-    assert sum(decision.permit is not None for decision in decisions) == 1
-    assert sorted(decision.refusal.code for decision in decisions if decision.refusal) == ["message.replayed"] * 7
-    assert len([record for record in country.log() if record.transaction == request.transaction]) == 8
+    assert decisions == [decisions[0]] * 8
+    assert decisions[0].permit is not None
+    assert entries_of(country, request.transaction) == [True]
+    assert told_to_the_portal(country) == 1
 
 
 def test_many_inquiries_at_once_each_get_an_entry_of_their_own(country: HubCountry) -> None:

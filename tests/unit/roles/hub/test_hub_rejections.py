@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from hub_country import HUB_1, HUB_2, NOON, PORTAL, REGISTRY, HubCountry, X, Y, code_of, commits_refused
+from sqlalchemy import update
 
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
@@ -20,6 +21,7 @@ from kumihimo.plumbing.wire.messages.inquiry import (
     RelayInquiry,
 )
 from kumihimo.roles.hub.store import Append, LogStore
+from kumihimo.roles.hub.store.tables import kept_answers
 
 
 def rejected(country: HubCountry) -> list[tuple[str | None, str | None]]:
@@ -131,11 +133,15 @@ def pass_on(country: HubCountry, message: RelayInquiry) -> InquiryRelayed:
 
 def test_operator_2_takes_a_request_once(country: HubCountry) -> None:
     message = relay(country)
-    assert pass_on(country, message).permit is not None
+    first = pass_on(country, message)
+    assert first.permit is not None
+    assert pass_on(country, message) == first
+    assert len(country.party(PORTAL).feed(HUB_2)) == 1
+    with country.engine(HUB_2).begin() as conn:
+        conn.execute(update(kept_answers).values(request_hash="0" * 64))
     with pytest.raises(Problem) as caught:
         pass_on(country, message)
-    assert caught.value.code == "message.replayed"
-    assert len(country.party(PORTAL).feed(HUB_2)) == 1
+    assert caught.value.code == "message.replayed", "what was answered then was another request"
 
 
 def test_operator_2_does_not_take_a_request_that_its_requester_did_not_sign(country: HubCountry) -> None:

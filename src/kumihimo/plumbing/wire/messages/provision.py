@@ -38,7 +38,10 @@ class SealedItems(Part):
 
 
 class ProvisionAnswer(Reply):
-    """Provider → requester. `sealed` is HPKE to the requester, bound to transaction, both ends and permit hash."""
+    """Provider → requester. `sealed` is HPKE to the requester, bound to transaction, both ends and permit hash.
+
+    It is there for every outcome, without items unless something is provided; `padding` makes all outcomes equally long.
+    """
 
     KIND: ClassVar[str] = "provision-answer.v1"
     transaction: str
@@ -47,6 +50,7 @@ class ProvisionAnswer(Reply):
     payload_hash: str | None = None
     permit_hash: str
     answered_at: AwareDatetime
+    padding: str = ""
 
 
 class ReportOutcome(Message):

@@ -23,21 +23,23 @@ from kumihimo.plumbing.wire.messages.codes import ExpectCodes, ExpectedCodes, La
 from kumihimo.plumbing.wire.messages.provision import (
     CopiesPlaced,
     Inquire,
-    Inquired,
-    ProvisionAnswer,
     ProvisionRequest,
     PutCopies,
     Records,
     RecordShown,
     ShowRecords,
 )
+from kumihimo.roles.gateway.api.by_hand import inquired, mount_fetching, mount_protection, mount_queue
+from kumihimo.roles.gateway.service.by_hand import ByHand
 from kumihimo.roles.gateway.service.copies import Copies
+from kumihimo.roles.gateway.service.fetching import Fetching
 from kumihimo.roles.gateway.service.inquiry import Inquiry
 from kumihimo.roles.gateway.service.lines import HUB_2
 from kumihimo.roles.gateway.service.link_codes import LinkCodes, OwnDomain
 from kumihimo.roles.gateway.service.outcomes import Outcomes
-from kumihimo.roles.gateway.service.provision import Provision, sealed_text
+from kumihimo.roles.gateway.service.provision import Provision, answer_to
 from kumihimo.roles.gateway.settings import ExchangeSettings
+from kumihimo.roles.gateway.store.by_hand import ByHandStore
 from kumihimo.roles.gateway.store.commits import Commit, Together
 from kumihimo.roles.gateway.store.copies import CopyStore
 from kumihimo.roles.gateway.store.exchange import MIGRATIONS, feed_cursor
@@ -117,6 +119,7 @@ class Services:
     copies: Copies
     inquiry: Inquiry
     provision: Provision
+    by_hand: ByHand
     records: RecordStore
     sender: OutcomeSender
     receive_codes: Callable[[Connection, FeedItem], None]
@@ -138,11 +141,13 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
             if placed.without_ticket or placed.of_another:
                 log.warning("codes.not_placed", count=placed.without_ticket + placed.of_another)
 
+    inquiries = InquiryStore(engine, institution, commit)
+    queue = ByHandStore(engine, institution, commit)
     return Services(
         codes,
         Copies(CopyStore(engine, institution), edge.clock),
         Inquiry(
-            InquiryStore(engine, institution, commit),
+            inquiries,
             records,
             codes,
             edge,
@@ -151,7 +156,8 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
             read_secret(edge.identity.folder / AUDIT_KEY),
             sender.wake,
         ),
-        Provision(ProvisionStore(engine, institution, commit), edge, domain, sender.wake),
+        Provision(ProvisionStore(engine, institution, commit), edge, domain, settings.by_hand_patience, sender.wake),
+        ByHand(queue, inquiries, edge, settings.by_hand_kept, sender.wake),
         records,
         sender,
         receive_codes,
@@ -205,8 +211,9 @@ def _for_ledger(app: FastAPI, edge: Edge, services: Services) -> None:
 
 def _for_desk(app: FastAPI, edge: Edge, services: Services) -> None:
     own_desk = _only(edge, "desk")
-
+    mount_protection(app, edge, services.copies, own_desk)
     in_turn = CapacityLimiter(INQUIRIES_AT_ONCE)
+    mount_fetching(app, edge, Fetching(services.inquiry), own_desk, in_turn)
 
     @app.post("/inquiries")
     async def inquiries(envelope: Envelope, peer: Peer) -> Envelope:
@@ -214,18 +221,7 @@ def _for_desk(app: FastAPI, edge: Edge, services: Services) -> None:
 
     def inquire(envelope: Envelope, peer: Peer) -> Envelope:
         message = edge.open(envelope, Inquire, peer, own_desk).value
-        result = services.inquiry.inquire(message)
-        return edge.answer(
-            Inquired(
-                in_reply_to=message.message_id,
-                transaction=result.transaction,
-                outcome=result.outcome,
-                items=result.items,
-                permit=result.permit,
-                refusal=result.refusal,
-                log_index=result.log_index,
-            )
-        )
+        return edge.answer(inquired(message.message_id, services.inquiry.inquire(message)))
 
     @app.post("/records")
     def show_records(envelope: Envelope, peer: Peer) -> Envelope:
@@ -247,17 +243,7 @@ def _for_others(app: FastAPI, edge: Edge, services: Services) -> None:
 
     @app.post("/provisions")
     def provide(envelope: Envelope, peer: Peer) -> Envelope:
-        message = edge.open(envelope, ProvisionRequest, peer, another_exchange).value
-        provided = services.provision.provide(message, peer)
-        record = provided.record
-        return edge.answer(
-            ProvisionAnswer(
-                in_reply_to=message.message_id,
-                transaction=record.transaction,
-                outcome=provided.report.outcome,
-                sealed=sealed_text(provided),
-                payload_hash=record.payload_hash,
-                permit_hash=provided.permit.digest(),
-                answered_at=record.recorded_at,
-            )
-        )
+        signed = edge.open(envelope, ProvisionRequest, peer, another_exchange)
+        return edge.answer(answer_to(signed.value, services.provision.provide(signed, peer)))
+
+    mount_queue(app, edge, services.by_hand, _only(edge, "desk"), another_exchange)

@@ -42,10 +42,8 @@ def open_answer(edge: Edge, granted: Granted, answer: ProvisionAnswer) -> Answer
             expected=f"the answer to {granted.permit.transaction} under its permit",
             advice="Report this to the oversight body.",
         )
-    if answer.outcome not in _POSSIBLE or (answer.outcome is Outcome.PROVIDED) != (answer.sealed is not None):
-        raise Problem("message.malformed", f"outcome {answer.outcome}", "answer", "an outcome that fits its content")
-    if answer.sealed is None:
-        return Answer(answer.outcome)
+    if answer.outcome not in _POSSIBLE or answer.sealed is None:
+        raise _unfitting(answer)
     sealed = from_b64(answer.sealed, "answer.sealed")
     if hashlib.sha256(sealed).hexdigest() != answer.payload_hash:
         raise _cannot_open("the sealed bytes are not those whose hash the provider reports")
@@ -58,7 +56,13 @@ def open_answer(edge: Edge, granted: Granted, answer: ProvisionAnswer) -> Answer
         raise _cannot_open("the content belongs to another transaction")
     if not {item.item for item in content.items} <= set(granted.permit.items):
         raise _cannot_open("the content has items that the permit does not name")
-    return Answer(Outcome.PROVIDED, content.items, answer.payload_hash)
+    if (answer.outcome is Outcome.PROVIDED) != bool(content.items):
+        raise _unfitting(answer)
+    return Answer(answer.outcome, content.items, answer.payload_hash if content.items else None)
+
+
+def _unfitting(answer: ProvisionAnswer) -> Problem:
+    return Problem("message.malformed", f"outcome {answer.outcome}", "answer", "an outcome that fits its content")
 
 
 def _cannot_open(detail: str) -> Problem:

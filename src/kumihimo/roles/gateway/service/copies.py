@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kumihimo.domain.kernel import AddresseeNumber, Clock, Problem
+from kumihimo.plumbing.wire.messages.by_hand import FlagKind
 from kumihimo.plumbing.wire.messages.provision import CopyOf, RejectedCopy
 from kumihimo.roles.gateway.service.items import check_body, schema_of
-from kumihimo.roles.gateway.service.release import ANY_ITEM, FlagKind
-from kumihimo.roles.gateway.store.copies import CopyStore
+from kumihimo.roles.gateway.service.release import ANY_ITEM
+from kumihimo.roles.gateway.store.copies import CopyStore, StoredFlag
 
 
 def check_copy(one: CopyOf) -> None:
@@ -60,3 +61,7 @@ class Copies:
     def lift(self, addressee: AddresseeNumber, kind: FlagKind, item: str = ANY_ITEM) -> bool:
         """Take a flag away again; whether there was one."""
         return self.store.lift_flag(addressee.digits, item, kind)
+
+    def protections(self, addressee: AddresseeNumber) -> tuple[StoredFlag, ...]:
+        """Every flag of an addressee."""
+        return self.store.standing(addressee.digits)

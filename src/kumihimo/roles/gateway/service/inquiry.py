@@ -8,7 +8,8 @@ the next one leaves the house; a question that ends in a problem is closed with 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -77,16 +78,23 @@ class Inquiry:
         asked = self._numbered(message)
         request, opened = self._prepare(asked)
         self.store.open(opened)
+        return self.go_on(asked, request)
+
+    def go_on(self, asked: Asked, request: InquiryRequest) -> Result:
+        """Send what was written down, for the first time or, the same to the byte, after an answer was lost.
+
+        Platform and provider give the same request the same answer while the permit lives. Raises Problem as `inquire`.
+        """
         decision: Envelope | None = None
         try:
             reply = self._ask_operator(request)
             decision = reply.envelope
             decided = read_decision(self.edge, request, reply.value)
         except Problem as problem:
-            self.store.close(Closing(self._record(asked, problem=problem.code), decision))
+            self.store.close(Closing(self.record(asked, problem=problem.code), decision))
             raise
         if isinstance(decided, Refused):
-            record = self._record(
+            record = self.record(
                 asked, outcome=Outcome.REFUSED, problem=decided.refusal.code, log_index=decided.log_index
             )
             self.store.close(Closing(record, decision))
@@ -97,24 +105,24 @@ class Inquiry:
         """Close what a stop of this process left open, with a record that says so; how many. For the start only."""
         unfinished = self.store.unfinished()
         for opened in unfinished:
-            record = AccessRecord(
-                transaction=opened.transaction,
-                side=Side.REQUESTER,
-                requester=institution_of(self.edge.party),
-                provider=opened.provider,
-                affair=opened.affair,
-                items=opened.items,
-                period=opened.period,
-                requested_at=opened.asked_at,
-                recorded_at=self.edge.clock.now(),
-                problem="inquiry.interrupted",
-                addressee_number=opened.addressee_number.digits,
-                staff=opened.staff,
-                department=opened.department,
-                case_reference=opened.case_reference,
-            )
-            self.store.close(Closing(record))
+            self.store.close(Closing(self.record(self.asked_as(opened), problem="inquiry.interrupted")))
         return len(unfinished)
+
+    def asked_as(self, opened: OpenInquiry) -> Asked:
+        """The question of an inquiry that was written down."""
+        message = Inquire(
+            audience=self.edge.party,
+            sent_at=opened.asked_at,
+            message_id=opened.transaction,
+            staff=opened.staff,
+            case_reference=opened.case_reference,
+            addressee_number=opened.addressee_number.digits,
+            provider=opened.provider,
+            affair=opened.affair,
+            items=opened.items,
+            period=opened.period,
+        )
+        return Asked(message, opened.transaction, institution_of(self.edge.party), opened.department, opened.asked_at)
 
     def _numbered(self, message: Inquire) -> Asked:
         """Give the question its transaction number, once it is known that this staff member may ask it."""
@@ -128,7 +136,7 @@ class Inquiry:
             self.edge.clock.now(),
         )
         if asked.department is None:
-            self.records.append(self._record(asked, problem="staff.not_entitled"))
+            self.records.append(self.record(asked, problem="staff.not_entitled"))
             raise Problem(
                 "staff.not_entitled",
                 f"staff member {message.staff!r} for affair {message.affair!r}",
@@ -144,7 +152,7 @@ class Inquiry:
         try:
             code = self.codes.code_of(number)
         except Problem as problem:
-            self.records.append(self._record(asked, problem=problem.code))
+            self.records.append(self.record(asked, problem=problem.code))
             raise
         domain = self.codes.domain.present()
         subject = encrypt(code, domain.public, request_randomness(self.audit_key, asked.transaction))
@@ -175,6 +183,7 @@ class Inquiry:
             asked.requested_at,
             message.staff,
             asked.department or "",
+            request.to_bytes().decode(),
         )
         return request, opened
 
@@ -192,34 +201,23 @@ class Inquiry:
         try:
             answer = self._ask_provider(granted)
         except Problem as problem:
-            record = self._record(asked, granted, outcome=Outcome.UNDELIVERED, problem=problem.code)
+            record = self.record(asked, granted, outcome=Outcome.UNDELIVERED, problem=problem.code)
             report = Report(
                 asked.transaction, permit.requester, permit.provider, Outcome.UNDELIVERED, None, granted.envelope
             )
             self.store.close(Closing(record, decision, report))
             self.reported()
             raise
-        record = self._record(asked, granted, outcome=answer.outcome, payload_hash=answer.payload_hash)
+        record = self.record(asked, granted, outcome=answer.outcome, payload_hash=answer.payload_hash)
         self.store.close(Closing(record, decision))
         return Result(asked.transaction, answer.outcome, answer.items, granted.envelope, log_index=permit.log_index)
 
     def _ask_provider(self, granted: Granted) -> Answer:
-        provider = party_id(granted.permit.provider, "exchange")
-        message = self.edge.message(ProvisionRequest, provider, permit=granted.envelope, subject=granted.subject)
-        try:
-            reply = self.line.send("/provisions", message, ProvisionAnswer)
-        except Problem as problem:
-            if problem.code == "peer.unreachable":
-                raise Problem(
-                    "provider.unreachable",
-                    problem.detail,
-                    where=granted.permit.provider,
-                    advice="The permit lapses unused; inquire again later.",
-                ) from None
-            raise
+        with unreachable_provider(granted):
+            reply = self.line.send("/provisions", provision_request(granted), ProvisionAnswer)
         return open_answer(self.edge, granted, reply.value)
 
-    def _record(
+    def record(
         self,
         asked: Asked,
         granted: Granted | None = None,
@@ -229,6 +227,7 @@ class Inquiry:
         log_index: int | None = None,
         payload_hash: str | None = None,
     ) -> AccessRecord:
+        """The own access record of a question and what came of it."""
         message = asked.message
         return AccessRecord(
             transaction=asked.transaction,
@@ -251,3 +250,31 @@ class Inquiry:
             log_index=granted.permit.log_index if granted else log_index,
             payload_hash=payload_hash,
         )
+
+
+def provision_request(granted: Granted) -> ProvisionRequest:
+    """The one request that can be made of a permit: computed from it, so that it comes out the same after a restart."""
+    permit = granted.permit
+    return ProvisionRequest(
+        audience=party_id(permit.provider, "exchange"),
+        sent_at=permit.issued_at,
+        message_id=granted.envelope.digest()[:32],
+        permit=granted.envelope,
+        subject=granted.subject,
+    )
+
+
+@contextmanager
+def unreachable_provider(granted: Granted) -> Iterator[None]:
+    """Inside, a peer that cannot be reached is the provider of this permit. Raises Problem(provider.unreachable)."""
+    try:
+        yield
+    except Problem as problem:
+        if problem.code != "peer.unreachable":
+            raise
+        raise Problem(
+            "provider.unreachable",
+            problem.detail,
+            where=granted.permit.provider,
+            advice="Fetch the answer under the same transaction number within five minutes, or inquire again later.",
+        ) from None

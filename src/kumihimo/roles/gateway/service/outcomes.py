@@ -36,7 +36,7 @@ class Outcomes:
 
         Stops at an operator that cannot be reached: the rest would wait for the same.
         """
-        accepted: list[str] = []
+        accepted: list[Report] = []
         for waiting in self.store.due(self.edge.clock.now(), BATCH):
             try:
                 self._send(waiting.report)
@@ -45,7 +45,7 @@ class Outcomes:
                 if problem.code == "peer.unreachable":
                     break
             else:
-                accepted.append(waiting.report.transaction)
+                accepted.append(waiting.report)
         if accepted:
             # A report sent twice because this was not reached gets the same promise again.
             self.store.accepted(accepted)
@@ -67,5 +67,5 @@ class Outcomes:
     def _postpone(self, waiting: Waiting, problem: Problem) -> None:
         pause = min(timedelta(seconds=2 ** min(waiting.attempts, 10)), _LONGEST_PAUSE)
         transaction = waiting.report.transaction
-        self.store.postpone(transaction, waiting.attempts + 1, self.edge.clock.now() + pause)
+        self.store.postpone(waiting.report, waiting.attempts + 1, self.edge.clock.now() + pause)
         log.warning("outcome.waiting", transaction=transaction, code=problem.code, count=waiting.attempts + 1)

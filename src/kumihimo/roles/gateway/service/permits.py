@@ -56,5 +56,13 @@ def read_decision(edge: Edge, request: InquiryRequest, decision: InquiryDecision
     return Granted(permit, decision.permit, decision.subject)
 
 
+def granted_in(edge: Edge, decision: Envelope) -> Granted | None:
+    """The permit of a decision that was verified and stored; None for a refusal. Raises Problem as `read_decision`."""
+    decided = edge.read(decision, InquiryDecision, HUB_1).value
+    if decided.permit is None or decided.subject is None:
+        return None
+    return Granted(edge.read(decided.permit, Permit, HUB_1, HUB_2).value, decided.permit, decided.subject)
+
+
 def _not_ours(where: str, found: object, asked: object) -> Problem:
     return Problem("message.malformed", str(found), where, str(asked), "Report this to the oversight body.")

@@ -2,7 +2,8 @@
 
 A permitted request must be answered (第二十二条第一項); what may go out is decided anew here from flags and copies. The answer
 is sealed for the requester and bound to the transaction, both ends and the permit, so that nobody between can read, swap
-or replay it (I6). Answer, record and report of the outcome are written in one transaction before the answer leaves.
+or replay it (I6). Answer, record and report of the outcome are written in one transaction before the answer leaves. Every
+answer is sealed, also one without content: who watches the line cannot tell that something was withheld.
 """
 
 from __future__ import annotations
@@ -10,32 +11,36 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Final
 
 from kumihimo.domain.codes import decrypt
-from kumihimo.domain.kernel import InstitutionId, PartyId, Problem, institution_of
+from kumihimo.domain.kernel import InstitutionId, PartyId, Problem, institution_of, party_id
 from kumihimo.domain.sealing import binding, canonical_json, seal
 from kumihimo.plumbing.wire.edge import Edge
-from kumihimo.plumbing.wire.envelope import FRESHNESS, Envelope, b64, from_b64
-from kumihimo.plumbing.wire.messages.inquiry import Permit
-from kumihimo.plumbing.wire.messages.provision import ProvisionRequest, SealedItems
+from kumihimo.plumbing.wire.envelope import FRESHNESS, Envelope, Message, Signed, b64, from_b64
+from kumihimo.plumbing.wire.messages.inquiry import Outcome, Permit
+from kumihimo.plumbing.wire.messages.provision import DatedItem, ProvisionAnswer, ProvisionRequest, SealedItems
 from kumihimo.roles.gateway.service.lines import HUB_1, HUB_2
 from kumihimo.roles.gateway.service.link_codes import OwnDomain
-from kumihimo.roles.gateway.service.release import Release, decide
+from kumihimo.roles.gateway.service.release import decide, withheld
 from kumihimo.roles.gateway.store.outbox import Report
-from kumihimo.roles.gateway.store.provisions import Claim, Holdings, ProvisionStore
+from kumihimo.roles.gateway.store.provisions import Answered, Claim, Holdings, KeptAnswer, ProvisionStore
 from kumihimo.roles.gateway.store.records import AccessRecord, Side
+
+_LONGEST_OUTCOME: Final = max(len(outcome) for outcome in Outcome)
 
 
 @dataclass(frozen=True)
 class Provided:
-    """An answer as it was written down; `sealed` only when something is provided."""
+    """An answer as it is written down; `due_at` when a person has to answer."""
 
     record: AccessRecord
     report: Report
     permit: Envelope
-    sealed: bytes | None
+    kept: KeptAnswer
+    due_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -45,24 +50,35 @@ class Provision:
     store: ProvisionStore
     edge: Edge
     domain: OwnDomain
+    patience: timedelta
     reported: Callable[[], None] = lambda: None
 
-    def provide(self, message: ProvisionRequest, peer: PartyId) -> Provided:
+    def provide(self, signed: Signed[ProvisionRequest], peer: PartyId) -> Answered:
         """Answer one request. The permit is checked whole before anything is looked up.
+
+        The very same request again, to the byte and within the life of its permit, gets the very same answer.
 
         Raises Problem: message.wrong_signer (an operator's signature is missing), message.signature_invalid,
         permit.expired, permit.wrong_provider, permit.wrong_requester, permit.subject_mismatch, permit.used,
         codes.identity_point, codes.not_a_point, operator.unreachable.
         """
+        message = signed.value
         permit = self.edge.read(message.permit, Permit, HUB_1, HUB_2).value
         now = self.edge.clock.now()
         subject = from_b64(message.subject, "subject")
         self._check(permit, peer, subject, now)
         code = decrypt(subject, self.domain.present().secret)
         claim = Claim(permit.transaction, code, permit.items, permit.period)
-        answer = self.store.release(claim, partial(self._answer, permit, message, peer, now))
+        request_hash = signed.envelope.digest()
+        try:
+            given = self.store.release(claim, partial(self._answer, permit, message.permit, request_hash, now))
+        except Problem as problem:
+            again = self.store.again(claim, request_hash, now, lambda held: withheld(held.flags, permit.items))
+            if problem.code != "permit.used" or again is None:
+                raise
+            return again
         self.reported()
-        return answer
+        return Answered(permit.transaction, given.report.outcome, message.permit.digest(), now, given.kept.sealed)
 
     def _check(self, permit: Permit, peer: PartyId, subject: bytes, now: datetime) -> None:
         if now >= permit.expires_at or now < permit.issued_at - FRESHNESS:
@@ -86,11 +102,11 @@ class Provision:
             )
 
     def _answer(
-        self, permit: Permit, message: ProvisionRequest, peer: PartyId, now: datetime, holdings: Holdings
+        self, permit: Permit, envelope: Envelope, request_hash: str, now: datetime, holdings: Holdings
     ) -> Provided:
         release = decide(holdings, permit.items)
-        sealed = self._sealed(permit, message.permit, peer, release) if release.items else None
-        payload_hash = hashlib.sha256(sealed).hexdigest() if sealed else None
+        sealed = seal_items(self.edge, permit, envelope, release.items)
+        payload_hash = hashlib.sha256(sealed).hexdigest() if release.items else None
         record = AccessRecord(
             transaction=permit.transaction,
             side=Side.PROVIDER,
@@ -109,15 +125,10 @@ class Provision:
             log_index=permit.log_index,
             payload_hash=payload_hash,
         )
-        report = Report(
-            permit.transaction, permit.requester, permit.provider, release.outcome, payload_hash, message.permit
-        )
-        return Provided(record, report, message.permit, sealed)
-
-    def _sealed(self, permit: Permit, envelope: Envelope, peer: PartyId, release: Release) -> bytes:
-        content = SealedItems(transaction=permit.transaction, items=release.items)
-        info = answer_binding(permit, envelope)
-        return seal(canonical_json(content.model_dump(mode="json")), self.edge.directory.seal_key(peer), info)
+        report = Report(permit.transaction, permit.requester, permit.provider, release.outcome, payload_hash, envelope)
+        kept = KeptAnswer(sealed, request_hash, permit.expires_at)
+        due_at = now + self.patience if release.outcome is Outcome.PENDING else None
+        return Provided(record, report, envelope, kept, due_at)
 
     @property
     def _institution(self) -> InstitutionId:
@@ -129,6 +140,22 @@ def answer_binding(permit: Permit, envelope: Envelope) -> bytes:
     return binding(permit.transaction, permit.provider, permit.requester, bytes.fromhex(envelope.digest()))
 
 
-def sealed_text(answer: Provided) -> str | None:
-    """The sealed content as messages carry it."""
-    return b64(answer.sealed) if answer.sealed else None
+def seal_items(edge: Edge, permit: Permit, envelope: Envelope, items: tuple[DatedItem, ...]) -> bytes:
+    """What is answered, sealed for the exchange of the permit's requester; without items an empty content."""
+    content = SealedItems(transaction=permit.transaction, items=items)
+    requester = edge.directory.seal_key(party_id(permit.requester, "exchange"))
+    return seal(canonical_json(content.model_dump(mode="json")), requester, answer_binding(permit, envelope))
+
+
+def answer_to(message: Message, answered: Answered) -> ProvisionAnswer:
+    """The answer as it goes out. The padding makes every outcome equally long."""
+    return ProvisionAnswer(
+        in_reply_to=message.message_id,
+        transaction=answered.transaction,
+        outcome=answered.outcome,
+        sealed=b64(answered.sealed),
+        payload_hash=hashlib.sha256(answered.sealed).hexdigest(),
+        permit_hash=answered.permit_hash,
+        answered_at=answered.answered_at,
+        padding="." * (_LONGEST_OUTCOME - len(answered.outcome)),
+    )

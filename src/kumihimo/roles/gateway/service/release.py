@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
+from kumihimo.plumbing.wire.messages.by_hand import FlagKind
 from kumihimo.plumbing.wire.messages.inquiry import Outcome
 from kumihimo.plumbing.wire.messages.provision import DatedItem
 from kumihimo.roles.gateway.service.items import item_ids
@@ -18,14 +18,6 @@ from kumihimo.roles.gateway.store.copies import StoredFlag
 from kumihimo.roles.gateway.store.provisions import Holdings
 
 ANY_ITEM: Final = "*"
-
-
-class FlagKind(StrEnum):
-    """What a flag stands for; the first two withhold, the third asks for a person to answer."""
-
-    SUPPORT_MEASURE = "support_measure"
-    NON_DISCLOSURE = "non_disclosure"
-    ANSWER_BY_HAND = "answer_by_hand"
 
 
 @dataclass(frozen=True)
@@ -51,6 +43,11 @@ def decide(holdings: Holdings, asked: Sequence[str]) -> Release:
     if len(whole) < len(items):
         return Release(Outcome.PENDING)
     return Release(Outcome.PROVIDED, whole) if whole else Release(Outcome.NONE)
+
+
+def withheld(flags: Iterable[StoredFlag], asked: Sequence[str]) -> bool:
+    """Whether a flag, or one that cannot be read, withholds what is asked for; nobody's answer goes before it."""
+    return _strictest(flags, asked) is Outcome.WITHHELD
 
 
 def _strictest(flags: Iterable[StoredFlag], asked: Sequence[str]) -> Outcome | None:

@@ -69,6 +69,11 @@ class CopyStore:
         )
         return [StoredFlag(row.item, row.kind) for row in conn.execute(query)]
 
+    def standing(self, addressee: str) -> tuple[StoredFlag, ...]:
+        """Every flag of an addressee, outside any other transaction."""
+        with self._engine.connect() as conn:
+            return tuple(self.flags(conn, addressee))
+
     def set_flag(self, addressee: str, item: str, kind: str, at: datetime) -> None:
         """Put a flag before the release of an item, or of every item ("*"); one that is there already begins anew."""
         row = {

@@ -103,6 +103,8 @@ inquiry = Table(
     Column("outcome", Text),
     Column("problem", Text),  # the code of the problem that ended it
     Column("decision", Text),  # operator 1's signed permit or refusal
+    Column("request", Text),  # as it was signed, to be sent again as it is
+    Column("pending_at", UtcDateTime),  # when the provider left it to a person
 )
 
 provision = Table(
@@ -117,6 +119,33 @@ provision = Table(
     Column("outcome", Text, nullable=False),
     Column("payload_hash", Text),
     Column("answered_at", UtcDateTime, nullable=False),
+)
+
+# Every answer for the life of its permit, one given by hand for longer: sealed, so that only the requester can read it.
+sealed_answer = Table(
+    "sealed_answer",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("transaction", Text, primary_key=True),
+    Column("request_hash", Text),  # the request it answers when that comes again; none: fetched by permit
+    Column("sealed", LargeBinary, nullable=False),
+    Column("kept_until", UtcDateTime, nullable=False),
+    Index("ix_sealed_answer_kept_until", "institution", "kept_until"),
+)
+
+by_hand = Table(
+    "by_hand",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("transaction", Text, primary_key=True),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("decided_at", UtcDateTime),
+    Column("staff", Text),
+    Column("department", Text),
+    Column("outcome", Text),  # what the officer decided
+    Column("items", Text),  # what goes out, until it went
+    Column("released_at", UtcDateTime),
+    Index("ix_by_hand_due", "institution", "decided_at", "due_at"),
 )
 
 access_record = Table(

@@ -15,7 +15,7 @@ from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
 from kumihimo.roles.gateway.store.commits import Commit, OneByOne
 from kumihimo.roles.gateway.store.exchange import inquiry, staff_right
 from kumihimo.roles.gateway.store.outbox import Report, append_report
-from kumihimo.roles.gateway.store.records import AccessRecord, append_record
+from kumihimo.roles.gateway.store.records import AccessRecord, replace_record
 from kumihimo.roles.gateway.store.upserts import upsert
 
 ANY_AFFAIR: Final = "*"
@@ -23,7 +23,10 @@ ANY_AFFAIR: Final = "*"
 
 @dataclass(frozen=True)
 class OpenInquiry:
-    """An inquiry as it is sent; `case_salt` opens the case reference's hash, `epoch` the domain of the subject."""
+    """An inquiry as it is sent; `case_salt` opens the case reference's hash, `epoch` the domain of the subject.
+
+    `request` is what was signed, as JSON: sent again, it is the same to the byte.
+    """
 
     transaction: str
     addressee_number: AddresseeNumber
@@ -38,6 +41,17 @@ class OpenInquiry:
     asked_at: datetime
     staff: str
     department: str
+    request: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class PastInquiry:
+    """An inquiry with what came of it so far; `pending` once the provider left it to a person."""
+
+    opened: OpenInquiry
+    outcome: Outcome | None
+    decision: Envelope | None
+    pending: bool
 
 
 @dataclass(frozen=True)
@@ -103,11 +117,15 @@ class InquiryStore:
             "asked_at": opened.asked_at,
             "staff": opened.staff,
             "department": opened.department,
+            "request": opened.request,
         }
         self._commit(lambda conn: conn.execute(inquiry.insert().values(values)).close())
 
     def close(self, closing: Closing) -> None:
-        """Close an inquiry with its access record, and with its report where one is due, in one transaction."""
+        """Close an inquiry with its access record, and with its report where one is due, in one transaction.
+
+        One that was closed already and was taken up again is closed anew; its record takes the earlier one's place.
+        """
         record = closing.record
         closed = {
             "closed_at": record.recorded_at,
@@ -115,11 +133,13 @@ class InquiryStore:
             "problem": record.problem,
             "decision": closing.decision.model_dump_json() if closing.decision else None,
         }
+        if record.outcome is Outcome.PENDING:
+            closed["pending_at"] = record.recorded_at
         this = (inquiry.c.institution == self._institution) & (inquiry.c.transaction == record.transaction)
 
         def work(conn: Connection) -> None:
             conn.execute(inquiry.update().where(this).values(closed))
-            append_record(conn, self._institution, record)
+            replace_record(conn, self._institution, record)
             if closing.report:
                 append_report(conn, self._institution, closing.report, record.recorded_at)
 
@@ -129,6 +149,20 @@ class InquiryStore:
         """An inquiry as it was sent."""
         found = self._read(inquiry.c.transaction == transaction)
         return found[0] if found else None
+
+    def past(self, transaction: str) -> PastInquiry | None:
+        """An inquiry with what came of it so far."""
+        query = select(inquiry).where(inquiry.c.institution == self._institution, inquiry.c.transaction == transaction)
+        with self._engine.connect() as conn:
+            row = conn.execute(query).one_or_none()
+        if row is None:
+            return None
+        return PastInquiry(
+            _opened(row),
+            Outcome(row.outcome) if row.outcome else None,
+            Envelope.model_validate_json(row.decision) if row.decision else None,
+            row.pending_at is not None,
+        )
 
     def unfinished(self) -> list[OpenInquiry]:
         """Inquiries that were sent and never closed, oldest first."""
@@ -164,4 +198,5 @@ def _opened(row: Any) -> OpenInquiry:
         asked_at=row.asked_at,
         staff=row.staff,
         department=row.department,
+        request=row.request,
     )

@@ -9,11 +9,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.messages.inquiry import Outcome
 from kumihimo.roles.gateway.store.exchange import outbox
+from kumihimo.roles.gateway.store.upserts import upsert
 
 
 @dataclass(frozen=True)
@@ -37,20 +38,19 @@ class Waiting:
 
 
 def append_report(conn: Connection, institution: str, report: Report, due_at: datetime) -> None:
-    """Put a report into the outbox in the caller's transaction."""
-    conn.execute(
-        outbox.insert().values(
-            institution=institution,
-            transaction=report.transaction,
-            outcome=report.outcome,
-            requester=report.requester,
-            provider=report.provider,
-            payload_hash=report.payload_hash,
-            permit=report.permit.model_dump_json(),
-            attempts=0,
-            due_at=due_at,
-        )
-    )
+    """Put a report into the outbox in the caller's transaction; a final one takes the place of "pending"."""
+    row = {
+        "institution": institution,
+        "transaction": report.transaction,
+        "outcome": report.outcome,
+        "requester": report.requester,
+        "provider": report.provider,
+        "payload_hash": report.payload_hash,
+        "permit": report.permit.model_dump_json(),
+        "attempts": 0,
+        "due_at": due_at,
+    }
+    upsert(conn, outbox, [row])
 
 
 class OutboxStore:
@@ -84,16 +84,16 @@ class OutboxStore:
         with self._engine.connect() as conn:
             return conn.execute(select(func.count()).select_from(outbox).where(self._here)).scalar_one()
 
-    def accepted(self, transactions: Collection[str]) -> None:
-        """The log has them: forget these reports."""
+    def accepted(self, reports: Collection[Report]) -> None:
+        """The log has them: forget these reports, but not a final one that came while "pending" was being sent."""
         with self._engine.begin() as conn:
-            conn.execute(outbox.delete().where(self._here, outbox.c.transaction.in_(transactions)))
+            for report in reports:
+                conn.execute(outbox.delete().where(*self._this(report)))
 
-    def postpone(self, transaction: str, attempts: int, due_at: datetime) -> None:
+    def postpone(self, report: Report, attempts: int, due_at: datetime) -> None:
         """Try again at `due_at`."""
         with self._engine.begin() as conn:
-            conn.execute(
-                outbox.update()
-                .where(self._here, outbox.c.transaction == transaction)
-                .values(attempts=attempts, due_at=due_at)
-            )
+            conn.execute(outbox.update().where(*self._this(report)).values(attempts=attempts, due_at=due_at))
+
+    def _this(self, report: Report) -> tuple[ColumnElement[bool], ...]:
+        return self._here, outbox.c.transaction == report.transaction, outbox.c.outcome == report.outcome

@@ -1,13 +1,14 @@
 """Provisions of one institution (情報提供): each permit answered once, in one transaction with everything that belongs to it.
 
 Flags and copies are read in the same transaction in which the answer is written down (I7): a flag set a moment before the
-release counts.
+release counts. The sealed answer is kept for the life of the permit, for a requester that lost it on the way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, select
@@ -15,12 +16,13 @@ from sqlalchemy.exc import IntegrityError
 
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.plumbing.wire.envelope import Envelope
-from kumihimo.plumbing.wire.messages.inquiry import Period
+from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
 from kumihimo.roles.gateway.store.commits import Commit, OneByOne
 from kumihimo.roles.gateway.store.copies import CopyStore, StoredCopy, StoredFlag
-from kumihimo.roles.gateway.store.exchange import link_code, provision
+from kumihimo.roles.gateway.store.exchange import by_hand, link_code, provision, sealed_answer
 from kumihimo.roles.gateway.store.outbox import Report, append_report
 from kumihimo.roles.gateway.store.records import AccessRecord, append_record
+from kumihimo.roles.gateway.store.upserts import upsert
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,28 @@ class Holdings:
     copies: tuple[StoredCopy, ...] = ()
 
 
+@dataclass(frozen=True)
+class KeptAnswer:
+    """A sealed answer as it is kept: `request_hash` is the SHA-256 of the request that may come again, hex."""
+
+    sealed: bytes = field(repr=False)
+    request_hash: str | None
+    kept_until: datetime
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer as it leaves, the first time and every further time."""
+
+    transaction: str
+    outcome: Outcome
+    permit_hash: str
+    answered_at: datetime
+    sealed: bytes = field(repr=False)
+
+
 class Written(Protocol):
-    """What is written down of an answer before it leaves."""
+    """What is written down of an answer before it leaves; `due_at` when a person has to answer."""
 
     @property
     def record(self) -> AccessRecord: ...
@@ -51,6 +73,10 @@ class Written(Protocol):
     def report(self) -> Report: ...
     @property
     def permit(self) -> Envelope: ...
+    @property
+    def kept(self) -> KeptAnswer: ...
+    @property
+    def due_at(self) -> datetime | None: ...
 
 
 W = TypeVar("W", bound=Written)
@@ -94,6 +120,36 @@ class ProvisionStore:
                 raise permit_used(claim.transaction) from None
             raise
 
+    def again(
+        self, claim: Claim, request_hash: str, now: datetime, withheld: Callable[[Holdings], bool]
+    ) -> Answered | None:
+        """The answer this very request got before; None when it was another request, or it is kept no longer.
+
+        `withheld`: whether what is held now may not go out; an answer with data is not given again then (I7).
+        """
+
+        def work(conn: Connection) -> Answered | None:
+            query = select(provision, sealed_answer.c.sealed).join(
+                sealed_answer,
+                (sealed_answer.c.institution == provision.c.institution)
+                & (sealed_answer.c.transaction == provision.c.transaction),
+            )
+            row = conn.execute(
+                query.where(
+                    provision.c.institution == self._institution,
+                    provision.c.transaction == claim.transaction,
+                    sealed_answer.c.request_hash == request_hash,
+                    sealed_answer.c.kept_until > now,
+                )
+            ).one_or_none()
+            if row is None:
+                return None
+            if row.outcome == Outcome.PROVIDED and withheld(self._holdings(conn, claim)):
+                return None
+            return Answered(row.transaction, Outcome(row.outcome), row.permit_hash, row.answered_at, bytes(row.sealed))
+
+        return self._commit(work)
+
     def _used(self, conn: Connection, transaction: str) -> bool:
         query = select(provision.c.transaction).where(
             provision.c.institution == self._institution, provision.c.transaction == transaction
@@ -104,11 +160,10 @@ class ProvisionStore:
         owner = select(link_code.c.addressee_number).where(
             link_code.c.institution == self._institution, link_code.c.code == claim.code
         )
-        number = conn.execute(owner).scalar_one_or_none()
-        if number is None:
-            return Holdings(None)
-        flags = self._copies.flags(conn, number)
-        copies = self._copies.held(conn, number, claim.items, claim.period)
+        number: str | None = conn.execute(owner).scalar_one_or_none()
+        # Asked also for nobody: how long it takes must not tell whether the person is known here.
+        flags = self._copies.flags(conn, number or "")
+        copies = self._copies.held(conn, number or "", claim.items, claim.period)
         return Holdings(number, tuple(flags), tuple(copies))
 
     def _write(self, conn: Connection, answer: Written) -> None:
@@ -126,8 +181,26 @@ class ProvisionStore:
                 answered_at=record.recorded_at,
             )
         )
+        keep_answer(conn, self._institution, record.transaction, answer.kept)
+        if answer.due_at is not None:
+            row = {"institution": self._institution, "transaction": record.transaction, "due_at": answer.due_at}
+            conn.execute(by_hand.insert().values(row))
         append_record(conn, self._institution, record)
         append_report(conn, self._institution, answer.report, record.recorded_at)
+        expired = sealed_answer.c.kept_until < record.recorded_at
+        conn.execute(sealed_answer.delete().where(sealed_answer.c.institution == self._institution, expired))
+
+
+def keep_answer(conn: Connection, institution: str, transaction: str, kept: KeptAnswer) -> None:
+    """Keep a sealed answer in the caller's transaction, in the place of an earlier one."""
+    row = {
+        "institution": institution,
+        "transaction": transaction,
+        "request_hash": kept.request_hash,
+        "sealed": kept.sealed,
+        "kept_until": kept.kept_until,
+    }
+    upsert(conn, sealed_answer, [row])
 
 
 def permit_used(transaction: str) -> Problem:

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, select
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
 from kumihimo.roles.gateway.store.commits import Commit, OneByOne
 from kumihimo.roles.gateway.store.exchange import access_record
+from kumihimo.roles.gateway.store.upserts import upsert
 
 MOST_SHOWN: Final = 1_000
 
@@ -58,6 +59,26 @@ class AccessRecord:
 
 def append_record(conn: Connection, institution: str, record: AccessRecord) -> None:
     """Write a record in the caller's transaction."""
+    conn.execute(access_record.insert().values(_values(institution, record)))
+
+
+def replace_record(conn: Connection, institution: str, record: AccessRecord) -> None:
+    """Write a record in the caller's transaction, in the place of an earlier one of the same transaction and side."""
+    upsert(conn, access_record, [_values(institution, record)])
+
+
+def read_record(conn: Connection, institution: str, transaction: str, side: Side) -> AccessRecord | None:
+    """One side's record of a transaction, in the caller's transaction."""
+    query = select(access_record).where(
+        access_record.c.institution == institution,
+        access_record.c.transaction == transaction,
+        access_record.c.side == side,
+    )
+    row = conn.execute(query).mappings().one_or_none()
+    return None if row is None else _record(dict(row))
+
+
+def _values(institution: str, record: AccessRecord) -> dict[str, Any]:
     values = asdict(record)
     del values["period"]
     values |= {
@@ -67,7 +88,7 @@ def append_record(conn: Connection, institution: str, record: AccessRecord) -> N
         "since": record.period.since,
         "until": record.period.until,
     }
-    conn.execute(access_record.insert().values(values))
+    return values
 
 
 class RecordStore:

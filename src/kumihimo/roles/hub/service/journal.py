@@ -45,6 +45,10 @@ class Journal:
         """Write a record under a mark that may be made only once; None when it was made, and nothing is written."""
         return self._append(Append(record, self._rng(SALT_BYTES), mark, report))
 
+    def first_request(self, transaction: str) -> LoggedRecord | None:
+        """The entry of the request that used this transaction number first."""
+        return self._store.first_request(transaction)
+
     @contextmanager
     def rejecting(self, peer: PartyId) -> Iterator[None]:
         """A problem inside means the message is not taken: it is written down, then raised on."""

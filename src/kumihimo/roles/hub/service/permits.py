@@ -7,6 +7,7 @@ half translated, passed to operator 2, co-signed. Nothing leaves before the log 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import structlog
 
@@ -48,6 +49,9 @@ class PermitDesk:
     def decide(self, body: bytes, peer: PartyId) -> InquiryDecision:
         """The decision on a signed InquiryRequest as it came in.
 
+        The very same request again, to the byte and within five minutes of its entry, is no second request: it gets the
+        same decision, or goes on where the first attempt broke off, under the entry there is.
+
         Raises Problem: whatever makes a message not authentic (logged as rejected), operator.unreachable and what else
         operator 2 found wrong (logged as a refused request).
         """
@@ -58,6 +62,8 @@ class PermitDesk:
         ruling = self._bench.rule_on(signed.value, at)
         logged = self._journal.write_once(request_record(signed, ruling, at), signed.value.transaction)
         if logged is None:
+            logged = self._known(signed, ruling, at)
+        if logged is None:
             used = Problem("message.replayed", f"transaction {signed.value.transaction} was already used")
             return _decision(signed, self._log_refused(signed, ruling, refusal_of(used)))
         if ruling.subject is None:
@@ -67,6 +73,16 @@ class PermitDesk:
         except Problem as problem:
             self._log_refused(signed, ruling, refusal_of(problem))
             raise
+
+    def _known(self, signed: Signed[InquiryRequest], ruling: Ruling, at: datetime) -> LoggedRecord | None:
+        """The entry of this very request; None when its number was used by another one, too long ago, or the ruling is
+        another today."""
+        known = self._journal.first_request(signed.value.transaction)
+        if known is None or known.record.request_hash != signed.envelope.digest():
+            return None
+        if known.record.granted != ruling.granted or at >= known.record.logged_at + PERMIT_LIFE:
+            return None
+        return known
 
     def _with_operator_2(
         self, signed: Signed[InquiryRequest], ruling: Ruling, subject: bytes, logged: LoggedRecord

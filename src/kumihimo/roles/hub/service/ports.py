@@ -42,6 +42,10 @@ class Passages(Protocol):
         """False when the passage's mark was already made; durable on return."""
         ...
 
+    def kept(self, mark: str, request_hash: str, now: datetime) -> str | None:
+        """What was answered to this very request, while it is kept."""
+        ...
+
 
 class Outcomes(Protocol):
     """Outcomes reported so far: `store.LogStore`."""
@@ -57,6 +61,10 @@ class Appender(Protocol):
         """None when the item's mark was already made; durable on return."""
         ...
 
+    def first_request(self, transaction: str) -> LoggedRecord | None:
+        """The entry of the request that used this transaction number first."""
+        ...
+
 
 def send_to_operator(sender: Sender, path: str, message: Message, reply: type[R]) -> R:
     """Ask the other operator. Raises Problem: operator.unreachable, or what it reported."""
@@ -65,6 +73,8 @@ def send_to_operator(sender: Sender, path: str, message: Message, reply: type[R]
     except Problem as problem:
         if problem.code == "peer.unreachable":
             raise Problem(
-                "operator.unreachable", problem.detail, advice="Try again later, with a new transaction number."
+                "operator.unreachable",
+                problem.detail,
+                advice="Send the same again within five minutes, or a new inquiry later.",
             ) from None
         raise

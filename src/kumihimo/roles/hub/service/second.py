@@ -26,7 +26,7 @@ from kumihimo.roles.hub.service.parties import PORTAL, is_exchange, is_first_ope
 from kumihimo.roles.hub.service.ports import Notify, Passages
 from kumihimo.roles.hub.service.records import PERMIT_LIFE, permit_of, request_record
 from kumihimo.roles.hub.service.rulings import Bench
-from kumihimo.roles.hub.store import News, Passage
+from kumihimo.roles.hub.store import KeptAnswer, News, Passage
 
 ACCESS_KIND: Final = "access"
 
@@ -43,6 +43,8 @@ class SecondDesk:
 
     def pass_on(self, envelope: Envelope, peer: PartyId) -> InquiryRelayed:
         """Check a RelayInquiry, tell the portal, and permit what both operators find permitted.
+
+        The same request again, while its permit lives, gets the same permit, and the portal is not told again.
 
         Raises Problem: of a signature or age, message.replayed, log.proof_invalid (promise, or a record that says
         something else than the request), rules.books_differ, and codes.identity_point.
@@ -67,17 +69,30 @@ class SecondDesk:
             logged=relay.logged,
             refusal=ruling.refusal if record.granted else None,
         )
-        passage = Passage(signed.value.transaction, promised.signed, (News(PORTAL, ACCESS_KIND, access),), now)
-        if not self._passages.passes(passage):
-            raise Problem("message.replayed", f"transaction {signed.value.transaction} was already used")
-        self._notify()
-        return InquiryRelayed(
+        relayed = InquiryRelayed(
             in_reply_to=relay.message_id,
             transaction=signed.value.transaction,
             permit=permit,
             subject=None if subject is None else b64(subject),
             refusal=ruling.refusal,
         )
+        request_hash = relay.request.digest()
+        passage = Passage(
+            signed.value.transaction,
+            promised.signed,
+            (News(PORTAL, ACCESS_KIND, access),),
+            now,
+            KeptAnswer(request_hash, relayed, now + PERMIT_LIFE),
+        )
+        if self._passages.passes(passage):
+            self._notify()
+            return relayed
+        kept = self._passages.kept(signed.value.transaction, request_hash, now)
+        if kept is None:
+            raise Problem("message.replayed", f"transaction {signed.value.transaction} was already used")
+        if ruling.refusal is not None:
+            return relayed  # suspended meanwhile: what was permitted then is not given out now
+        return InquiryRelayed.model_validate_json(kept).model_copy(update={"in_reply_to": relay.message_id})
 
     def _requested(self, envelope: Envelope) -> Signed[InquiryRequest]:
         """The request as its requester signed it for operator 1, fresh. Raises Problem."""

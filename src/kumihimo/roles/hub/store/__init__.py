@@ -1,7 +1,7 @@
 """Store of an operator of the hub (運営者の保管庫)."""
 
 from kumihimo.roles.hub.store.log import Append, LogStore, Report, ReportedOutcome
-from kumihimo.roles.hub.store.second import News, Passage, SecondStore
+from kumihimo.roles.hub.store.second import KeptAnswer, News, Passage, SecondStore
 from kumihimo.roles.hub.store.standings import Standing, Standings
 from kumihimo.roles.hub.store.tables import MIGRATIONS, feed, metadata
 from kumihimo.roles.hub.store.tree import PublishedCheckpoint, TreeStore
@@ -9,6 +9,7 @@ from kumihimo.roles.hub.store.tree import PublishedCheckpoint, TreeStore
 __all__ = [
     "MIGRATIONS",
     "Append",
+    "KeptAnswer",
     "LogStore",
     "News",
     "Passage",

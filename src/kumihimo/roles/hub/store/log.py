@@ -71,6 +71,17 @@ class LogStore:
         """Write what was handed over and stop."""
         self._writer.close()
 
+    def first_request(self, transaction: str) -> LoggedRecord | None:
+        """The entry of the request that used this transaction number first, with its promise: the same as it was given."""
+        query = select(t.entries).where(t.entries.c.transaction_number == transaction)
+        with self._engine.connect() as conn:
+            row = conn.execute(query.order_by(t.entries.c.entry_index).limit(1)).one_or_none()
+        if row is None:
+            return None
+        record = LogRecord.model_validate_json(row.record)
+        promise = LogPromise(index=row.entry_index, entry=b64(row.commitment), logged_at=record.logged_at)
+        return LoggedRecord(record=record, salt=b64(row.salt), promise=self._promise(promise))
+
     def reported(self, mark: str) -> ReportedOutcome | None:
         """The outcome reported under a mark."""
         query = select(t.outcomes).where(t.outcomes.c.mark == mark)

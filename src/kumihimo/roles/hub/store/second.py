@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select
 
 from kumihimo.plumbing.storage import GroupCommitWriter, append_feed
 from kumihimo.plumbing.wire.envelope import Part, Signed
@@ -26,13 +26,23 @@ class News:
 
 
 @dataclass(frozen=True)
+class KeptAnswer:
+    """What was answered to one request, for when the same request comes again; `request_hash` is its digest, hex."""
+
+    request_hash: str
+    answer: Part
+    until: datetime
+
+
+@dataclass(frozen=True)
 class Passage:
-    """Something operator 2 let pass, once: its mark, the promise that it is logged, and who is told what."""
+    """Something operator 2 let pass, once: its mark, the promise that it is logged, who is told what, what was answered."""
 
     mark: str
     promise: Signed[LogPromise]
     news: tuple[News, ...]
     at: datetime
+    kept: KeptAnswer | None = None
 
 
 class SecondStore:
@@ -47,6 +57,16 @@ class SecondStore:
         """Write a passage durably; False when its mark was already made, and then nothing is written."""
         return self._writer.submit(passage)
 
+    def kept(self, mark: str, request_hash: str, now: datetime) -> str | None:
+        """What was answered to this very request, as JSON; None for another request, or when its time is over."""
+        query = select(t.kept_answers.c.answer).where(
+            t.kept_answers.c.mark == mark,
+            t.kept_answers.c.request_hash == request_hash,
+            t.kept_answers.c.kept_until > now,
+        )
+        with self._engine.connect() as conn:
+            return conn.execute(query).scalar_one_or_none()
+
     def close(self) -> None:
         """Write what was handed over and stop."""
         self._writer.close()
@@ -60,10 +80,19 @@ class SecondStore:
             if passage.mark not in used:
                 used.add(passage.mark)
                 self._write_one(conn, passage)
+        conn.execute(delete(t.kept_answers).where(t.kept_answers.c.kept_until < max(one.at for one in passages)))
         return results
 
     def _write_one(self, conn: Connection, passage: Passage) -> None:
         conn.execute(insert(t.marks), {"mark": passage.mark, "made_at": passage.at})
+        if passage.kept is not None:
+            kept = {
+                "mark": passage.mark,
+                "request_hash": passage.kept.request_hash,
+                "answer": passage.kept.answer.model_dump_json(),
+                "kept_until": passage.kept.until,
+            }
+            conn.execute(insert(t.kept_answers), kept)
         promise, envelope = passage.promise.value, passage.promise.envelope
         known = select(t.promises.c.entry).where(
             t.promises.c.entry_index == promise.index, t.promises.c.entry == promise.entry

@@ -1,7 +1,7 @@
 """Tables of an operator (運営者の台帳): entries, tiles and checkpoints of the log; marks; outcomes; promises; feed.
 
-No table has a row per person, and none holds a ciphertext for longer than its feed item waits. Both operators have the
-same schema; operator 2 keeps no log, and operator 1 no promises of others.
+No table has a row per person, and none holds a ciphertext for longer than its feed item waits, or its permit lives.
+Both operators have the same schema; operator 2 keeps no log, and operator 1 no promises of others.
 """
 
 from __future__ import annotations
@@ -75,6 +75,17 @@ promises = Table(
     Column("entry", Text, primary_key=True),
     Column("envelope", Text, nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
+)
+
+# Operator 2: what it answered to a request, for as long as the permit lives: the same request again gets the same.
+kept_answers = Table(
+    "kept_answer",
+    metadata,
+    Column("mark", Text, primary_key=True),
+    Column("request_hash", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("kept_until", UtcDateTime, nullable=False),
+    Index("ix_kept_answer_kept_until", "kept_until"),
 )
 
 standings = Table(
