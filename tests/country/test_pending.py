@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from kumihimo.cli.main import app
 from kumihimo.country import topology
 from kumihimo.country.by_hand import OfficersDesk
 from kumihimo.country.desk import ResidentsBrowser
@@ -96,3 +100,36 @@ def test_nobody_else_can_fetch_it(case: FirstCase, x_city: OfficersDesk, y_city:
     with pytest.raises(Problem) as caught:
         x_city.fetch("toshokan-07", asked.transaction)
     assert caught.value.code == "staff.not_entitled"
+
+
+def test_the_whole_way_by_command(country: Country, case: FirstCase, x_city: OfficersDesk, tmp_path: Path) -> None:
+    def command(*words: str) -> tuple[int, str]:
+        result = CliRunner().invoke(app, [*words, "--country", str(country.folder)])
+        return result.exit_code, result.output
+
+    at_y = OfficersDesk.of(country, "y-city").find(case.person).addressee_number
+    flag = ("--in", "y-city", "--about", at_y, "--kind", "answer_by_hand", "--item", "local-tax")
+    status, text = command("protect", *flag)
+    assert status == 0
+    assert "answer_by_hand  local-tax\n1 flags\n" in text
+    answered, refused = ask(x_city, case).transaction, ask(x_city, case).transaction
+    status, text = command("pending", "list", "--in", "y-city")
+    assert status == 0
+    assert answered in text
+    assert refused in text
+    corrected = tmp_path / "items.json"
+    (item,) = case.granted.items
+    body = item.model_dump(mode="json")
+    body["body"]["total_income"] = 1_234_567
+    corrected.write_text(json.dumps([body]))
+    answer = ("pending", "answer", "--in", "y-city", "--transaction", answered, "--items", str(corrected))
+    assert command(*answer)[0] == 0
+    assert command("pending", "refuse", "--in", "y-city", "--transaction", refused)[0] == 0
+    status, text = command("fetch", "--from", "x-city", "--transaction", answered)
+    assert status == 0
+    assert "1234567" in text
+    status, text = command("fetch", "--from", "x-city", "--transaction", refused)
+    assert status == 1
+    assert "withheld" in text
+    status, text = command("protect", *flag, "--lift")
+    assert text.endswith("0 flags\n")
