@@ -12,6 +12,7 @@ from kumihimo.country import topology
 from kumihimo.country.inspection import cells, read_cell
 from kumihimo.country.layout import Country
 from kumihimo.country.scenarios.first_case import FirstCase
+from kumihimo.domain.kernel import PartyId
 
 TWELVE_DIGITS = re.compile(r"(?<!\d)\d{12}(?!\d)")
 ELEVEN_DIGITS = re.compile(r"(?<!\d)\d{11}(?!\d)")
@@ -23,33 +24,29 @@ EVENT_COLUMNS = {
 }  # fmt: skip
 
 
-def stores(country: Country) -> dict[str, Path]:
-    return {service.party: country.home(service.party) / "store.db" for service in topology.services()}
+def everybody() -> list[PartyId]:
+    return [service.party for service in topology.services()]
 
 
 @pytest.fixture(scope="module")
 def numbers(country: Country) -> set[str]:
     """Every Individual Number ever drawn in this country."""
-    store = country.home(topology.NUMBERING) / "store.db"
-    return {
-        f"{value:012d}" for place, value in cells(store) if place == "used_number.number" and isinstance(value, int)
-    }
+    drawn = cells(country, topology.NUMBERING)
+    return {f"{value:012d}" for place, value in drawn if place == "used_number.number" and isinstance(value, int)}
 
 
 @pytest.fixture(scope="module")
 def resident_codes(country: Country) -> set[str]:
-    store = country.home(topology.REGISTRY) / "store.db"
-    return {str(value) for place, value in cells(store) if place == "resident.resident_code"}
+    return {str(value) for place, value in cells(country, topology.REGISTRY) if place == "resident.resident_code"}
 
 
 def found_in_files(country: Country, party: str, pattern: re.Pattern[str], known: set[str]) -> set[str]:
     """Known digit strings in any file of a party: raw bytes, and integers in tables."""
     held: set[str] = set()
-    for file in country.home(topology.PartyId(party)).rglob("*"):
+    for file in country.home(PartyId(party)).rglob("*"):
         if file.is_file() and "keys" not in file.parts:
             held.update(pattern.findall(file.read_bytes().decode("latin-1")))
-            if file.suffix == ".db":
-                held.update(f"{value:012d}" for _, value in cells(file) if isinstance(value, int))
+    held.update(f"{value:012d}" for _, value in cells(country, PartyId(party)) if isinstance(value, int))
     return held & known
 
 
@@ -99,8 +96,10 @@ def test_resident_codes_stay_with_registry_numbering_and_municipalities(
 
 def test_i2_no_two_institutions_know_anybody_by_the_same_link_code(country: Country, case: FirstCase) -> None:
     codes: dict[str, set[object]] = {}
-    for party, store in stores(country).items():
-        codes[party] = {v for place, v in cells(store) if place in ("link_code.code", "account.link_code") and v}
+    for party in everybody():
+        codes[party] = {
+            v for place, v in cells(country, party) if place in ("link_code.code", "account.link_code") and v
+        }
     with_codes = [party for party, held in codes.items() if held]
     assert len(with_codes) >= 9
     for i, one in enumerate(with_codes):
@@ -111,9 +110,9 @@ def test_i2_no_two_institutions_know_anybody_by_the_same_link_code(country: Coun
 def test_i2_stores_of_different_boundaries_share_no_identifier_of_a_person(country: Country, case: FirstCase) -> None:
     """Any random-looking value held on both sides of a boundary must belong to an event both took part in."""
     held: dict[str, dict[object, str]] = {}
-    for party, store in stores(country).items():
+    for party in everybody():
         values: dict[object, str] = {}
-        for place, value in cells(store):
+        for place, value in cells(country, party):
             if place.rpartition(".")[2] in EVENT_COLUMNS or place.startswith("feed."):
                 continue
             if (isinstance(value, bytes) and len(value) >= 16) or (
@@ -137,7 +136,7 @@ def test_i2_running_numbers_of_two_ledgers_tell_nothing_about_one_another(countr
     def order(institution: str) -> list[str]:
         rows: dict[str, str] = {}
         pending: dict[str, str] = {}
-        for place, value in cells(country.home(topology.ledger_of(institution)) / "store.db"):
+        for place, value in cells(country, topology.ledger_of(institution)):
             if place == "addressee.addressee_number":
                 pending["number"] = str(value)
             elif place == "addressee.individual_number":

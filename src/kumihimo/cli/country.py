@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import threading
 import time
@@ -18,11 +17,11 @@ from kumihimo.cli.demo_report import print_report
 from kumihimo.cli.progress import PROGRAM, console, steps
 from kumihimo.country import programs, topology
 from kumihimo.country.boundaries import Role
-from kumihimo.country.founding import found
+from kumihimo.country.founding import destroy, found
 from kumihimo.country.layout import Country
 from kumihimo.country.running import Step, issue_codes, states
 from kumihimo.country.scenarios import first_case
-from kumihimo.country.supervisor import Supervisor, bring_down, is_up, pids, run_service
+from kumihimo.country.supervisor import Supervisor, bring_down, pids, run_service
 from kumihimo.domain.kernel import Problem, SystemClock, legal_day
 
 app = typer.Typer(no_args_is_help=True)
@@ -31,12 +30,20 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the c
 Residents = Annotated[int, typer.Option(min=3, help="How many residents; 総務花子's family is among them.")]
 _ROLES = ", ".join(Role)
 Seed = Annotated[int, typer.Option(help="The same seed gives the same people (never the same keys or numbers).")]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="A PostgreSQL server, postgresql://USER@HOST:PORT, where USER may create databases: one for each party"
+        " is made there. Without it, every store is a SQLite file.",
+    ),
+]
 
 
 @app.command()
-def new(folder: Folder, residents: Residents = 300, seed: Seed = 1) -> None:
+def new(folder: Folder, residents: Residents = 300, seed: Seed = 1, database: Database = None) -> None:
     """Make a country: keys, directory, people, numbers, ledgers, copies."""
-    _found(folder, residents, seed, _stop_on_signals())
+    _found(folder, residents, seed, database, _stop_on_signals())
     console.print(f"The country is in {folder}. Start it with: {PROGRAM} country up {folder}", markup=False)
 
 
@@ -82,12 +89,23 @@ def down(folder: Folder) -> None:
     console.print("Stopped.")
 
 
+@app.command("destroy")
+def remove(folder: Folder, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Remove a country that is down: its folder with all keys and records, and its databases. It cannot be undone."""
+    country = Country.open(folder)
+    if not yes:
+        typer.confirm(f"Remove {folder} with {country.residents} residents, every key and every record?", abort=True)
+    dropped = destroy(country)
+    console.print(f"{folder} is gone{f', and {len(dropped)} databases with it' if dropped else ''}.")
+
+
 def demo(
     country: Annotated[Path, typer.Option(metavar="DIR", help="Where the country lies, or shall lie.")] = Path(".demo"),
     residents: Residents = 300,
     seed: Seed = 1,
     once: Annotated[bool, typer.Option("--once", help="Stop the country and exit after the case.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Make the country anew even if there is one.")] = False,
+    database: Database = None,
 ) -> None:
     """Start a country in miniature and play its first case.
 
@@ -96,15 +114,10 @@ def demo(
     started = time.monotonic()
     stopping = _stop_on_signals()
     if fresh and (country / "country.toml").exists():
-        if is_up(Country.open(country)):
-            raise Problem(
-                "country.running", str(country), expected="a country that is down, to be made anew",
-                advice=f"Stop it first with `kumihimo country down {country}`.",
-            )  # fmt: skip
-        shutil.rmtree(country)
+        destroy(Country.open(country))
     if not (country / "country.toml").exists():
         console.print(f"[bold]Founding the country[/] ({residents} residents, seed {seed})")
-        _found(country, residents, seed, stopping)
+        _found(country, residents, seed, database, stopping)
     here = Country.open(country)
     console.print("[bold]Starting it[/] (one process per trust boundary)")
     with _said("The country is down."), _up(here, stopping) as supervisor:
@@ -145,9 +158,9 @@ def migrate(
     console.print(f"The store of {role.value} is current.")
 
 
-def _found(folder: Path, residents: int, seed: int, stopping: threading.Event) -> None:
+def _found(folder: Path, residents: int, seed: int, database: str | None, stopping: threading.Event) -> None:
     with _said("No country was made."), steps() as step:
-        found(folder, residents, seed, legal_day(SystemClock().now()), _heeding(stopping, step))
+        found(folder, residents, seed, legal_day(SystemClock().now()), _heeding(stopping, step), database)
 
 
 @contextmanager

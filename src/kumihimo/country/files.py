@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 from kumihimo.country import topology
 from kumihimo.country.boundaries import Role
 from kumihimo.country.keys import write_random_secret
 from kumihimo.country.layout import Country
+from kumihimo.country.stores import Stores
 from kumihimo.domain.kernel import PartyId, SystemRandomness
 from kumihimo.domain.transparency.note import NoteKey
 from kumihimo.plumbing.storage import write_secret
@@ -22,8 +24,11 @@ _SECRETS: Final[dict[Role, tuple[str, ...]]] = {
 }
 
 
-def write_files(country: Country) -> None:
-    """Write `role.toml` and the role's own secrets for every service."""
+def write_files(country: Country, stores: Stores) -> None:
+    """Write `role.toml` and the role's own secrets for every service.
+
+    Only the owner may read it: the URL of a store may carry a password.
+    """
     log_key, witness_key = _log_keys(country)
     extra: dict[PartyId, str] = {
         topology.HUB_1: f'operator = 1\nwitness_keys = ["{witness_key}"]\n',
@@ -37,8 +42,9 @@ def write_files(country: Country) -> None:
             write_random_secret(country.keys(party) / name)
         text = (
             f'party = "{party}"\nkeys = "keys"\ndirectory = "../../../directory.json"\n'
-            f'store = "sqlite:///store.db"\nhost = "127.0.0.1"\nport = {country.ports[party]}\n'
+            f'store = {json.dumps(stores(party))}\nhost = "127.0.0.1"\nport = {country.ports[party]}\n'
         )
+        country.settings(party).touch(mode=0o600)
         country.settings(party).write_text(text + extra.get(party, ""))
 
 

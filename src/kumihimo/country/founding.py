@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
 from datetime import date
 from pathlib import Path
 
@@ -20,39 +20,74 @@ from kumihimo.country.files import write_files
 from kumihimo.country.keys import PartyPlan, Root, write_directory
 from kumihimo.country.layout import Country, parties
 from kumihimo.country.settling import Settlers
-from kumihimo.domain.kernel import PartyId, Problem, SystemClock
+from kumihimo.country.stores import (
+    Stores,
+    beside_the_settings,
+    create_database,
+    drop_databases,
+    on_server,
+    server_of,
+)
+from kumihimo.country.supervisor import is_up
+from kumihimo.domain.kernel import PartyId, Problem, SystemClock, SystemRandomness
 
 Step = Callable[[str, int, int], None]
 
 
-def found(folder: Path, residents: int, seed: int, today: date, step: Step) -> Country:
-    """Make a country in a folder that does not exist yet. Raises Problem(country.exists, file.unwritable)."""
+def found(folder: Path, residents: int, seed: int, today: date, step: Step, database: str | None = None) -> Country:
+    """Make a country in a folder that does not exist yet, its stores in files, or on the PostgreSQL server `database`.
+
+    Raises Problem(country.exists, file.unwritable, value.invalid, store.unreachable).
+    """
     if folder.exists():
         raise Problem(
             "country.exists", str(folder), expected="a folder that does not exist yet",
             advice=f"Choose another folder, or remove {folder}.",
         )  # fmt: skip
+    stores = on_server(server_of(database), SystemRandomness()) if database else beside_the_settings
     building = folder.with_name(f"{folder.name}.building")
+    country = Country(building, seed, residents, today, _free_ports())
     try:
         if building.exists():
-            shutil.rmtree(building)
+            _undo(country)  # a founding that was killed
         building.mkdir(parents=True, mode=0o700)
     except OSError as error:
         raise Problem(
             "file.unwritable", error.strerror or str(error), where=str(error.filename or building),
             expected="a place where this account may make folders",
         ) from None  # fmt: skip
-    country = Country(building, seed, residents, today, _free_ports())
     try:
         country.save()
-        _equip(country, step)
+        _equip(country, stores, step)
         _prepare(country, step)
-        Settlers(country).settle(step)
+        with closing(Settlers(country)) as settlers:
+            settlers.settle(step)
         building.rename(folder)
     except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
+        # A server that cannot be reached any more must not hide what went wrong; the folder remembers the databases.
+        with suppress(Problem):
+            _undo(country)
         raise
     return Country.open(folder)
+
+
+def destroy(country: Country) -> list[str]:
+    """Remove a country, its folder and its databases; the names of the databases.
+
+    Raises Problem(country.running, store.unreachable), with the folder still there.
+    """
+    if is_up(country):
+        raise Problem(
+            "country.running", str(country.folder), expected="a country that is down",
+            advice=f"Run `kumihimo country down {country.folder}` first.",
+        )  # fmt: skip
+    return _undo(country)
+
+
+def _undo(country: Country) -> list[str]:
+    dropped = drop_databases(country)
+    shutil.rmtree(country.folder)
+    return dropped
 
 
 def _free_ports() -> dict[PartyId, int]:
@@ -66,7 +101,7 @@ def _free_ports() -> dict[PartyId, int]:
     return ports
 
 
-def _equip(country: Country, step: Step) -> None:
+def _equip(country: Country, stores: Stores, step: Step) -> None:
     (country.folder / "root").mkdir(mode=0o700)
     root = Root(country.folder / "root", SystemClock().now())
     plans = tuple(PartyPlan(party, country.keys(party), country.url(party)) for party in parties())
@@ -76,11 +111,12 @@ def _equip(country: Country, step: Step) -> None:
         step("keys and certificates", number + 1, len(plans))
     institutions = (*topology.central().values(), *topology.institutions().values())
     write_directory(country.directory, institutions, tuple(entries), plans)
-    write_files(country)
+    write_files(country, stores)
 
 
 def _prepare(country: Country, step: Step) -> None:
     services = topology.services()
     for number, service in enumerate(services):
+        create_database(country, service.party)
         programs.prepare(service.role, programs.load_settings(service.role, country.settings(service.party)))
         step("stores", number + 1, len(services))

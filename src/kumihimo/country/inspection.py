@@ -1,22 +1,26 @@
 """Inspection (実地検査): looking into every store, log and captured message of a country for given values.
 
-Nothing here trusts what the programs say they keep: it reads their files byte by byte and their tables cell by cell. The
-demo prints what it finds, and the tests of invariants I1 and I2 stand on it.
+Nothing here trusts what the programs say they keep: it reads their files byte by byte and their tables cell by cell, on
+both engines. The demo prints what it finds, and the tests of invariants I1 and I2 stand on it.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import URL, Connection, create_engine, make_url, text
+from sqlalchemy.pool import NullPool
+
+from kumihimo.country import topology
 from kumihimo.country.layout import Country
+from kumihimo.country.stores import store_url
 from kumihimo.domain.kernel import PartyId, Problem
 
 
@@ -48,7 +52,7 @@ class Needle:
 
 @dataclass(frozen=True)
 class Find:
-    """Where a value was found: the party whose file it is, the file, and table.column or "" for the raw bytes."""
+    """Where a value was found: the party, its file and "" for the raw bytes, or "store" and table.column."""
 
     needle: str
     party: str
@@ -57,7 +61,11 @@ class Find:
 
 
 def search_country(country: Country, needles: Iterable[Needle]) -> list[Find]:
-    """Every place of every party's folder, key folders left out, that holds one of the values."""
+    """Every place of every party's folder, key folders left out, and of its store that holds one of the values.
+
+    A SQLite store is searched as a file, too, with what was deleted and not overwritten yet; on PostgreSQL only the rows
+    that are there.
+    """
     wanted = tuple(needles)
     finds: list[Find] = []
     for party, file in _files(country):
@@ -65,8 +73,8 @@ def search_country(country: Country, needles: Iterable[Needle]) -> list[Find]:
         for needle in wanted:
             if needle.within(data):
                 finds.append(Find(needle.name, party, file.name, ""))
-        if file.suffix == ".db":
-            finds.extend(_in_tables(file, party, wanted))
+    for service in topology.services():
+        finds.extend(_in_tables(country, service.party, wanted))
     return finds
 
 
@@ -88,31 +96,72 @@ def _files(country: Country) -> Iterator[tuple[str, Path]]:
 
 
 def read_cell(country: Country, party: PartyId, query: str, key: Any) -> Any:
-    """The one value a query finds in a party's store. Raises Problem(value.invalid) where it finds none."""
-    with closing(sqlite3.connect(f"file:{country.home(party) / 'store.db'}?mode=ro", uri=True)) as store:
-        row = store.execute(query, (key,)).fetchone()
+    """The one value a query finds in a party's store, `key` standing for its question mark.
+
+    Raises Problem(value.invalid) where it finds none.
+    """
+    with _reading(country, party) as conn:
+        row = conn.execute(text(query.replace("?", ":key")), {"key": key}).fetchone()
     if row is None:
         raise Problem("value.invalid", f"{party} holds nothing for this query", expected=query)
     return row[0]
 
 
-def cells(file: Path) -> Iterator[tuple[str, object]]:
-    """Every cell of every table of a SQLite store, as (table.column, value)."""
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as store:
-        tables = [row[0] for row in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        for table in tables:
-            rows = store.execute(f'SELECT * FROM "{table}"')  # noqa: S608 - the name comes from the store itself
-            columns = [column[0] for column in rows.description]
+def cells(country: Country, party: PartyId) -> Iterator[tuple[str, object]]:
+    """Every cell of every table of a party's store, as (table.column, value as the driver gives it)."""
+    with _reading(country, party) as conn:
+        for table, quoted in _tables(conn):
+            rows = conn.execute(text(f"SELECT * FROM {quoted}"))  # noqa: S608 - the name comes from the store itself
+            columns = list(rows.keys())
             for row in rows:
                 for column, value in zip(columns, row, strict=True):
                     yield f"{table}.{column}", value
 
 
-def _in_tables(file: Path, party: str, needles: tuple[Needle, ...]) -> Iterator[Find]:
-    """Numbers kept as integers do not show in the raw bytes: compare them cell by cell, too."""
+def _tables(conn: Connection) -> list[tuple[str, str]]:
+    """Every table as (name, name quoted for a query), asked of the database's own catalogue."""
+    if conn.dialect.name == "sqlite":
+        query = "SELECT name, '\"' || name || '\"' FROM sqlite_master WHERE type = 'table'"
+    else:
+        # A part of a partitioned table is read with the whole.
+        query = (
+            "SELECT relname, oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition"
+            " AND relnamespace::regnamespace::text NOT IN ('pg_catalog', 'information_schema')"
+        )
+    return [(name, quoted) for name, quoted in conn.execute(text(query))]
+
+
+@contextmanager
+def _reading(country: Country, party: PartyId) -> Iterator[Connection]:
+    """A connection of our own to a party's store that cannot write."""
+    url = make_url(store_url(country, party))
+    if url.get_backend_name() == "sqlite":
+        reading = URL.create("sqlite", database=f"file:{url.database}", query={"mode": "ro", "uri": "true"})
+        engine = create_engine(reading, poolclass=NullPool)
+    else:
+        engine = create_engine(
+            url.difference_update_query(["connections"]),
+            poolclass=NullPool,
+            connect_args={"options": "-c default_transaction_read_only=on", "connect_timeout": 5},
+        )
+    with engine.connect() as conn:
+        yield conn
+
+
+def _in_tables(country: Country, party: PartyId, needles: tuple[Needle, ...]) -> Iterator[Find]:
+    """Cell by cell: numbers kept as integers do not show in raw bytes, and PostgreSQL's files are not a party's own."""
     digits = {int(n.value): n for n in needles if isinstance(n.value, str) and n.value.isascii() and n.value.isdigit()}
     seen: set[tuple[str, str]] = set()
-    for place, value in cells(file):
-        if isinstance(value, int) and value in digits and (digits[value].name, place) not in seen:
-            seen.add((digits[value].name, place))
-            yield Find(digits[value].name, party, file.name, place)
+    for place, value in cells(country, party):
+        match value:
+            case int():
+                held = [digits[value]] if value in digits else []
+            case str() | bytes():
+                data = value.encode() if isinstance(value, str) else value
+                held = [needle for needle in needles if needle.within(data)]
+            case _:  # an instant, a day, nothing
+                held = []
+        for needle in held:
+            if (needle.name, place) not in seen:
+                seen.add((needle.name, place))
+                yield Find(needle.name, party, "store", place)

@@ -19,6 +19,7 @@ from kumihimo.country.people.items import InformationItem
 from kumihimo.country.people.population import households
 from kumihimo.country.people.residents import Household, Residence, SyntheticResident
 from kumihimo.country.scenarios.first_case import STAFF
+from kumihimo.country.stores import store_url
 from kumihimo.domain.kernel import (
     FiscalYear,
     FourItems,
@@ -48,6 +49,7 @@ class Settlers:
 
     def __init__(self, country: Country) -> None:
         self._country = country
+        self._engines: list[Engine] = []
         self._clock = SystemClock()
         self._randomness = SystemRandomness()
         numbering = Numbering(NumberingStore(self._engine(topology.NUMBERING)), self._randomness, self._clock)
@@ -64,7 +66,14 @@ class Settlers:
         self._inquiries = {one: InquiryStore(engine, one) for one, engine in exchanges.items()}
 
     def _engine(self, party: PartyId) -> Engine:
-        return open_engine(f"sqlite:///{self._country.home(party).resolve() / 'store.db'}")
+        engine = open_engine(store_url(self._country, party))
+        self._engines.append(engine)
+        return engine
+
+    def close(self) -> None:
+        """Give every connection back."""
+        for engine in self._engines:
+            engine.dispose()
 
     def settle(self, step: Callable[[str, int, int], None]) -> None:
         """Settle everybody; `step(name, done, total)` is called as it goes on."""

@@ -101,6 +101,7 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "store.out_of_reach": (500, "A store outside the folder of its role"),
     "store.permissions": (500, "A store file is readable by others"),
     "store.closed": (503, "The store is closing"),
+    "store.unreachable": (503, "A database server cannot be used"),
     "country.exists": (409, "There is already a country there"),
     "country.missing": (404, "There is no country there"),
     "country.not_running": (409, "The country is not running"),

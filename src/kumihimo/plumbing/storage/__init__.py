@@ -13,6 +13,7 @@ from kumihimo.plumbing.storage.feed import (
 )
 from kumihimo.plumbing.storage.keyfiles import read_secret, write_public, write_secret
 from kumihimo.plumbing.storage.migrations import downgrade, migrate, require_current
+from kumihimo.plumbing.storage.partitions import drop_partition_schema, join_partitions, partition
 from kumihimo.plumbing.storage.types import UtcDateTime
 from kumihimo.plumbing.storage.writer import GroupCommitWriter
 
@@ -24,10 +25,13 @@ __all__ = [
     "cursor_table",
     "delete_feed",
     "downgrade",
+    "drop_partition_schema",
     "feed_table",
     "get_cursor",
+    "join_partitions",
     "migrate",
     "open_engine",
+    "partition",
     "read_feed",
     "read_secret",
     "require_current",

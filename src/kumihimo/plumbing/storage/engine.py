@@ -29,13 +29,36 @@ LOCK_WAIT_SECONDS: Final = 10
 # FastAPI runs plain `def` endpoints on 40 threads, and the writer needs a connection of its own.
 _POOL_SIZE: Final = 8
 _POOL_OVERFLOW: Final = 40
+# A PostgreSQL server takes 100 connections unless told otherwise: 26 processes of one country must fit, and tools beside
+# them. Whoever waits for a connection queues here instead of there; all are kept open, since opening one costs 5 ms.
+POSTGRESQL_CONNECTIONS: Final = 3
+_CONNECTIONS: Final = "connections"
+_FEWEST_CONNECTIONS: Final = 2  # one for the writer, one for everybody else
+_POSTGRESQL_SETTINGS: Final = {
+    # A database or role may carry other defaults (synchronous_commit = off is a common tuning): say what we rely on.
+    "synchronous_commit": "on",
+    "lock_timeout": f"{LOCK_WAIT_SECONDS}s",
+    "statement_timeout": "60s",
+    "idle_in_transaction_session_timeout": "120s",
+    "timezone": "UTC",
+}
+# libpq's own: an unreachable server is noticed in seconds, not after the two hours of the system's default.
+_POSTGRESQL_LINE: Final = {
+    "connect_timeout": 5,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 
 _NEXT_READS: Final = "kumihimo_next_transaction_reads"
 _READS: Final = "kumihimo_transaction_reads"
 
 
 def open_engine(url: str, *, reach: Path | None = None) -> Engine:
-    """Open a store: `sqlite:////abs/path.db` or `postgresql[+psycopg]://user@host/database`.
+    """Open a store: `sqlite:////abs/path.db` or `postgresql[+psycopg]://user@host/database[?connections=N]`.
+
+    On PostgreSQL this process holds at most N connections, 3 unless said otherwise.
 
     `reach` is the folder a role may keep files in: a relative SQLite path is taken from there, and a file outside it is
     refused. A new SQLite file is made with mode 0600, its folder with 0700.
@@ -66,7 +89,7 @@ def _not_a_store_url(detail: str) -> Problem:
         "value.invalid",
         detail,
         where="store URL",
-        expected="sqlite:////absolute/path.db or postgresql+psycopg://user@host/database",
+        expected="sqlite:////absolute/path.db or postgresql+psycopg://user@host/database[?connections=N, from 2]",
         advice="Correct the store URL in the settings.",
     )
 
@@ -168,15 +191,23 @@ def _begin_sqlite(conn: Connection) -> None:
 def _open_postgresql(url: URL) -> Engine:
     if not url.database:
         raise _not_a_store_url("a PostgreSQL store without a database name")
-    engine = create_engine(url, pool_size=_POOL_SIZE, max_overflow=_POOL_OVERFLOW, pool_pre_ping=True)
+    asked = url.query.get(_CONNECTIONS, str(POSTGRESQL_CONNECTIONS))
+    if not (isinstance(asked, str) and asked.isascii() and asked.isdigit() and int(asked) >= _FEWEST_CONNECTIONS):
+        raise _not_a_store_url(f"{_CONNECTIONS}={asked}")
+    engine = create_engine(
+        url.difference_update_query([_CONNECTIONS]),
+        pool_size=int(asked),
+        max_overflow=0,
+        # A connection that a restart of the server has cut is noticed and replaced before it is used.
+        pool_pre_ping=True,
+        connect_args=_POSTGRESQL_LINE,
+    )
     event.listen(engine, "connect", _prepare_postgresql)
     return engine
 
 
 def _prepare_postgresql(connection: Any, _record: object) -> None:
-    # A database or role may carry other defaults (synchronous_commit = off is a common tuning): say what we rely on.
     with connection.cursor() as cursor:
-        cursor.execute("SET synchronous_commit TO on")
-        cursor.execute(f"SET lock_timeout TO '{LOCK_WAIT_SECONDS}s'")
-        cursor.execute("SET TIME ZONE 'UTC'")
+        for name, value in _POSTGRESQL_SETTINGS.items():
+            cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
     connection.commit()

@@ -94,7 +94,10 @@ def _config(package: str, connection: Connection | None) -> Config:
 
 @contextmanager
 def _exclusive(engine: Engine) -> Iterator[Connection]:
-    """A writing transaction that no other migration of this database can overlap."""
+    """A writing transaction that no other migration of this database can overlap.
+
+    No connection is kept afterwards: who migrates is often done with the store.
+    """
     with engine.connect() as conn:
         if engine.dialect.name == "sqlite":
             with _foreign_keys_checked_at_the_end(conn), conn.begin():
@@ -102,8 +105,12 @@ def _exclusive(engine: Engine) -> Iterator[Connection]:
                 _check_foreign_keys(conn)
         else:
             with conn.begin():
+                # Converting a hundred million rows takes longer than any statement of a service may.
+                conn.execute(text("SET LOCAL statement_timeout TO 0"))
+                conn.execute(text("SET LOCAL lock_timeout TO 0"))
                 conn.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('kumihimo.migrations', 0))"))
                 yield conn
+    engine.dispose()
 
 
 @contextmanager

@@ -1,0 +1,30 @@
+"""Partitions of the registry, on PostgreSQL: its rows grow with residents times years, and with residents times institutions."""
+
+from typing import Final
+
+from alembic import op
+
+from kumihimo.plumbing.storage import drop_partition_schema, join_partitions, partition
+
+revision = "0002_partitions"
+down_revision = "0001"
+
+# table → the column it is cut by; decision 0020 says why the others are whole
+_CUT: Final = {
+    "history": "resident",
+    "number_history": "individual_number",
+    "subscription": "resident",
+    "code_holder": "resident",
+}
+_PARTS: Final = 16
+
+
+def upgrade() -> None:
+    for table, column in _CUT.items():
+        partition(op.get_bind(), table, column, _PARTS)
+
+
+def downgrade() -> None:
+    for table in _CUT:
+        join_partitions(op.get_bind(), table)
+    drop_partition_schema(op.get_bind())

@@ -1,0 +1,16 @@
+"""What tests of several rooms share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from throwaway_postgresql import Cluster, throwaway_cluster
+
+
+@pytest.fixture(scope="session")
+def postgresql_cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server of our own, gone after the test run."""
+    with throwaway_cluster() as cluster:
+        yield cluster
