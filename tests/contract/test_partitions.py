@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    String,
     Table,
     exc,
     func,
@@ -58,6 +59,8 @@ def _value(kind: TypeEngine[Any], number: int) -> Any:
             return datetime(2026, 4, 1, tzinfo=UTC)
         case LargeBinary():
             return number.to_bytes(32)
+        case String(length=int(length)):
+            return f"{number:040}"[-length:]
         case _:
             return f"{number:011}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -14,6 +15,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    create_engine,
     exc,
     func,
     insert,
@@ -23,6 +25,7 @@ from sqlalchemy import (
 )
 
 from kumihimo.plumbing.storage import UtcDateTime, open_engine
+from kumihimo.plumbing.storage.engine import POSTGRESQL_CONNECTIONS
 
 metadata = MetaData()
 offices = Table("office", metadata, Column("id", Text, primary_key=True), Column("cases", Integer, nullable=False))
@@ -63,6 +66,36 @@ def test_waiting_for_a_lock_ends_after_ten_seconds(town: Engine) -> None:
             assert conn.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == 10_000
         else:
             assert conn.exec_driver_sql("SHOW lock_timeout").scalar_one() == "10s"
+
+
+def test_a_connection_that_the_server_has_cut_is_replaced_before_it_is_used(town: Engine) -> None:
+    if town.dialect.name == "sqlite":
+        pytest.skip("SQLite has no server")
+    with town.connect() as conn:
+        cut = conn.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    other = create_engine(town.url)
+    with other.connect() as conn:
+        assert conn.execute(text("SELECT pg_terminate_backend(:cut, 5000)"), {"cut": cut}).scalar_one()
+    other.dispose()
+    with town.connect() as conn:
+        assert conn.execute(text("SELECT pg_backend_pid()")).scalar_one() != cut
+
+
+def test_a_process_holds_few_connections_and_no_statement_or_open_transaction_for_ever(town: Engine) -> None:
+    if town.dialect.name == "sqlite":
+        pytest.skip("SQLite has no server")
+    expected = {"statement_timeout": "1min", "idle_in_transaction_session_timeout": "2min", "TimeZone": "UTC"}
+    with ExitStack() as held:
+        conns = [held.enter_context(town.connect()) for _ in range(POSTGRESQL_CONNECTIONS)]
+        for conn in conns:
+            assert {name: conn.exec_driver_sql(f"SHOW {name}").scalar_one() for name in expected} == expected
+        assert town.pool.checkedout() == POSTGRESQL_CONNECTIONS
+        waiting = threading.Thread(target=lambda: town.connect().close())
+        waiting.start()
+        waiting.join(0.2)
+        assert waiting.is_alive(), "a further connection was opened"
+    waiting.join(10)
+    assert not waiting.is_alive()
 
 
 def test_a_visit_to_an_office_that_does_not_exist_is_refused(town: Engine) -> None:

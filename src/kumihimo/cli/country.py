@@ -22,7 +22,7 @@ from kumihimo.country.layout import Country
 from kumihimo.country.running import Step, issue_codes, states
 from kumihimo.country.scenarios import first_case
 from kumihimo.country.supervisor import Supervisor, bring_down, pids, run_service
-from kumihimo.domain.kernel import Problem, SystemClock, legal_day
+from kumihimo.domain.kernel import SystemClock, legal_day
 
 app = typer.Typer(no_args_is_help=True)
 

@@ -65,7 +65,7 @@ def found(folder: Path, residents: int, seed: int, today: date, step: Step, data
         building.rename(folder)
     except BaseException:
         # A server that cannot be reached any more must not hide what went wrong; the folder remembers the databases.
-        with suppress(Problem):
+        with suppress(Problem, OSError):
             _undo(country)
         raise
     return Country.open(folder)

@@ -73,6 +73,9 @@ def test_a_role_does_not_reach_into_the_folder_of_another(tmp_path: Path, path: 
         "sqlite:///hall.db",
         "postgresql+psycopg2://clerk@server/hall",
         "postgresql://clerk@server",
+        "postgresql://clerk@server/hall?connections=many",
+        "postgresql://clerk@server/hall?connections=1",
+        "postgresql://clerk@server/hall?connections=2&connections=3",
         "mysql://clerk@server/hall",
         "hall.db",
     ],
@@ -87,6 +90,12 @@ def test_the_plain_postgresql_url_means_psycopg_and_the_password_is_never_named(
     engine = open_engine("postgresql://clerk:s3cret@server/hall")
     assert engine.driver == "psycopg"
     assert store_name(engine) == "postgresql+psycopg://clerk:***@server/hall"
+
+
+def test_the_url_says_how_many_connections_a_process_may_hold() -> None:
+    engine = open_engine("postgresql://clerk@server/hall?connections=12&application_name=hall")
+    assert engine.pool.size() == 12
+    assert dict(engine.url.query) == {"application_name": "hall"}
 
 
 def test_a_transaction_that_began_by_reading_does_not_write(hall: Engine) -> None:
