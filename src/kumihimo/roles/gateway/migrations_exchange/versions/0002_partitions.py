@@ -7,7 +7,7 @@ from alembic import op
 from kumihimo.plumbing.storage import drop_partition_schema, join_partitions, partition
 
 revision = "0002_partitions"
-down_revision = "0001"
+down_revision = "0002_batch"
 
 # table → the column it is cut by; decision 0020 says why the others are whole
 _CUT: Final = {"copy": "addressee_number", "provision": "transaction", "access_record": "transaction"}
