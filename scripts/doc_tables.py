@@ -89,6 +89,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "messages-provision": partial(messages, "provision"),
     "messages-by-hand": partial(messages, "by_hand"),
     "messages-ledger": partial(messages, "ledger"),
+    "messages-lives": partial(messages, "lives"),
     "settings": settings,
 }
 

@@ -7,7 +7,7 @@ import sys
 import structlog
 import typer
 
-from kumihimo.cli import bench, by_hand, country, desk, log, records, register, rules
+from kumihimo.cli import bench, by_hand, country, desk, log, records, register_lives, rules
 from kumihimo.cli.problems import print_problem
 from kumihimo.domain.kernel import Problem
 
@@ -28,7 +28,7 @@ app.add_typer(country.app, name="country", help="Make, start, look at and stop a
 app.add_typer(rules.app, name="rules", help="The rule book: who may ask whom for what (番号法 別表第二).")
 app.add_typer(log.app, name="log", help="The transparency log: verify it, and proofs from it.")
 app.add_typer(bench.app, name="bench", help="Measure, as ratios against a reference in the same run.")
-app.add_typer(register.app, name="register", help="What a municipality reports: births, moves, deaths.")
+app.add_typer(register_lives.app, name="register", help="What a municipality reports: births, moves, merges.")
 app.add_typer(records.portal, name="portal", help="The resident's side: an account and its accesses.")
 app.add_typer(by_hand.pending, name="pending", help="Inquiries of others that wait for a person.")
 app.command("demo")(country.demo)

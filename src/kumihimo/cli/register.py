@@ -15,7 +15,7 @@ from kumihimo.country.desk import Desk
 from kumihimo.country.layout import Country
 from kumihimo.domain.kernel import FourItems, PersonName, Sex, SystemClock, format_both, legal_day, parse_date
 from kumihimo.plumbing.wire.messages.ledger import Addressee
-from kumihimo.plumbing.wire.messages.residents import ARRIVALS, Arrival, FourItemsPart, RegisterEventKind
+from kumihimo.plumbing.wire.messages.residents import ARRIVALS, Arrival, FourItemsPart, RegisterEventKind, Standing
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -33,16 +33,19 @@ Lines = Annotated[str, typer.Option(help="Address inside the municipality, such 
 Building = Annotated[str, typer.Option(help="Building and room.")]
 
 
-def _day(text: str | None) -> date:
+def day(text: str | None) -> date:
+    """A day as typed, today when none is. Raises Problem(date.format, date.impossible)."""
     return parse_date(text, "--on") if text is not None else legal_day(SystemClock().now())
 
 
-def _print(who: Addressee) -> None:
+def show(who: Addressee) -> None:
+    """Print an addressee as the ledger has them now."""
     items = who.four_items.read()
     died = "" if who.alive else ", died"
+    standing = "" if who.standing is Standing.ACTIVE else f", {who.standing.value}"
     console.print(
         f"{who.addressee_number}  {items.name.display}  {items.sex.label}  {format_both(items.birth)}  {items.address.display}"
-        f"  Individual Number {who.masked_number}, version {who.version}{died}",
+        f"  Individual Number {who.masked_number}, version {who.version}{died}{standing}",
         markup=False,
     )
 
@@ -59,12 +62,12 @@ def birth(
     """
     name = PersonName(family, given, family_kana, given_kana)
     items = FourItems(name, address_in(municipality, lines, building), parse_date(birth, "--birth"), Sex.parse(sex))
-    arrival = Arrival(event=RegisterEventKind.BIRTH, on=_day(on), four_items=FourItemsPart.of(items), reason=reason)
+    arrival = Arrival(event=RegisterEventKind.BIRTH, on=day(on), four_items=FourItemsPart.of(items), reason=reason)
     reply = Desk.of(Country.open(country), municipality).report_arrivals((arrival,))
     for one in reply.rejected:
         console.print(one.reason, markup=False)
         raise typer.Exit(1)
-    _print(reply.addressees[0])
+    show(reply.addressees[0])
 
 
 @app.command("import")
@@ -112,7 +115,7 @@ def move(
     desk = Desk.of(Country.open(country), municipality)
     now = desk.addressee(about).four_items.read()
     items = FourItems(now.name, address_in(municipality, lines, building), now.birth, now.sex)
-    _print(desk.report(RegisterEventKind.MOVE, _day(on), about, items, reason))
+    show(desk.report(RegisterEventKind.MOVE, day(on), about, items, reason))
 
 
 @app.command("take-in")
@@ -127,7 +130,7 @@ def take_in(
 
     For somebody whom the registry knows already, before a move from elsewhere is reported.
     """
-    _print(Desk.of(Country.open(country), municipality).take_in(number, "転入届"))
+    show(Desk.of(Country.open(country), municipality).take_in(number, "転入届"))
 
 
 @app.command()
@@ -136,7 +139,7 @@ def death(
     country: CountryFolder = Path(".demo"),
 ) -> None:  # fmt: skip
     """Report a death."""
-    _print(Desk.of(Country.open(country), municipality).report(RegisterEventKind.DEATH, _day(on), about, None, reason))
+    show(Desk.of(Country.open(country), municipality).report(RegisterEventKind.DEATH, day(on), about, None, reason))
 
 
 @app.command()
@@ -149,7 +152,7 @@ def rename(
     now = desk.addressee(about).four_items.read()
     name = PersonName(family, now.name.given, family_kana, now.name.given_kana)
     items = FourItems(name, now.address, now.birth, now.sex)
-    _print(desk.report(RegisterEventKind.NAME_CHANGE, _day(on), about, items, reason))
+    show(desk.report(RegisterEventKind.NAME_CHANGE, day(on), about, items, reason))
 
 
 @app.command()
@@ -168,4 +171,4 @@ def correct(
     items = FourItems(
         name, now.address, parse_date(birth, "--birth") if birth else now.birth, Sex.parse(sex) if sex else now.sex
     )
-    _print(desk.report(RegisterEventKind.CORRECTION, _day(on), about, items, reason))
+    show(desk.report(RegisterEventKind.CORRECTION, day(on), about, items, reason))

@@ -38,6 +38,17 @@ from kumihimo.plumbing.wire.messages.ledger import (
     ShowAccesses,
     TakeIn,
 )
+from kumihimo.plumbing.wire.messages.lives import (
+    AskUnacknowledged,
+    Contradiction,
+    Contradictions,
+    SettleTask,
+    ShowContradictions,
+    ShowTasks,
+    Task,
+    Tasks,
+    Unacknowledged,
+)
 from kumihimo.plumbing.wire.messages.provision import (
     CopiesPlaced,
     CopyOf,
@@ -136,13 +147,20 @@ class Desk(Caller):
         return self.ask(ledger, "/code-issues", IssueMissingCodes, CodesRequested, basis=basis)
 
     def report(
-        self, event: RegisterEventKind, on: date, addressee_number: str, items: FourItems | None, reason: str
+        self,
+        event: RegisterEventKind,
+        on: date,
+        addressee_number: str,
+        items: FourItems | None,
+        reason: str,
+        other: str | None = None,
     ) -> Addressee:
-        """Report an event of an addressee to the registry, through the own ledger."""
+        """Report an event of an addressee, or of two in a merge, to the registry, through the own ledger."""
         part = FourItemsPart.of(items) if items is not None else None
         reply = self.ask(
             topology.ledger_of(self.institution), "/events", ReportEvent, Addressees,
             event=event, on=on, addressee_number=addressee_number, four_items=part, reason=reason,
+            other_addressee_number=other,
         )  # fmt: skip
         return _only(reply.addressees, self.institution)
 
@@ -156,6 +174,26 @@ class Desk(Caller):
         ledger = topology.ledger_of(self.institution)
         reply = self.ask(ledger, "/take-ins", TakeIn, Addressees, basis=basis, individual_number=number)
         return _only(reply.addressees, self.institution)
+
+    def unacknowledged(self, older_than_seconds: int = 0) -> Unacknowledged:
+        """Who has not acknowledged events that this municipality reported."""
+        ledger = topology.ledger_of(self.institution)
+        return self.ask(
+            ledger, "/unacknowledged", AskUnacknowledged, Unacknowledged, older_than_seconds=older_than_seconds
+        )
+
+    def tasks(self) -> tuple[Task, ...]:
+        """What merges and splits ask a person to look at."""
+        return self.ask(topology.ledger_of(self.institution), "/tasks", ShowTasks, Tasks).tasks
+
+    def settle_task(self, task: int) -> tuple[Task, ...]:
+        """A person has looked at it; what is left. Raises Problem(task.unknown)."""
+        return self.ask(topology.ledger_of(self.institution), "/settled-tasks", SettleTask, Tasks, task=task).tasks
+
+    def contradictions(self) -> tuple[Contradiction, ...]:
+        """Copies of one person under two addressee numbers that contradict each other."""
+        exchange = topology.exchange_of(self.institution)
+        return self.ask(exchange, "/contradictions", ShowContradictions, Contradictions).contradictions
 
     def corporate_number(self, registered_name: str, seat: str) -> CorporateNumberAssigned:
         """The Corporate Number of a body; for a tax office."""

@@ -82,6 +82,7 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "number.already_assigned": (409, "A number was already assigned"),
     "number.unknown": (404, "No such number"),
     "addressee.unknown": (404, "No such addressee"),
+    "task.unknown": (404, "No such open task"),
     "addressee.no_code": (409, "The addressee has no link code yet"),
     "staff.not_entitled": (403, "The staff member may not handle this affair"),
     "copy.invalid": (422, "An information item does not fit its schema"),

@@ -8,6 +8,12 @@ from kumihimo.domain.kernel import Clock, PartyId, SystemClock, SystemRandomness
 from kumihimo.plumbing.storage import migrate, open_engine, require_current
 from kumihimo.plumbing.wire.edge import Peer, application
 from kumihimo.plumbing.wire.envelope import Envelope
+from kumihimo.plumbing.wire.messages.lives import (
+    AmendAssignments,
+    AssignmentsAmended,
+    NumberReplaced,
+    ReplaceNumber,
+)
 from kumihimo.plumbing.wire.messages.residents import (
     AssignCorporateNumber,
     Assignment,
@@ -49,6 +55,28 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
             for a in assigned
         )
         return edge.answer(NumbersAssigned(in_reply_to=message.message_id, assignments=assignments))
+
+    @app.post("/replacements")
+    def replace(envelope: Envelope, peer: Peer) -> Envelope:
+        """Another number for a resident code whose number has leaked (番号法第七条第二項)."""
+        message = edge.open(envelope, ReplaceNumber, peer, lambda party: party == REGISTRY).value
+        edge.directory.institution(message.municipality)
+        drawn = numbering.replace(
+            message.municipality, message.resident_code, message.individual_number, message.reason
+        )
+        return edge.answer(NumberReplaced(in_reply_to=message.message_id, individual_number=drawn.digits))
+
+    @app.post("/amendments")
+    def amend(envelope: Envelope, peer: Peer) -> Envelope:
+        """Assignments ended, and ended ones taken back, after merges, splits and cancellations."""
+        message = edge.open(envelope, AmendAssignments, peer, lambda party: party == REGISTRY).value
+        edge.directory.institution(message.municipality)
+        end, restore = (
+            [(one.resident_code, one.individual_number) for one in numbers]
+            for numbers in (message.end, message.restore)
+        )
+        changed = numbering.amend(message.municipality, message.reason, end, restore)
+        return edge.answer(AssignmentsAmended(in_reply_to=message.message_id, changed=changed))
 
     @app.post("/corporate-numbers")
     def assign_corporate(envelope: Envelope, peer: Peer) -> Envelope:

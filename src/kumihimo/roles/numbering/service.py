@@ -68,6 +68,79 @@ class Numbering:
             for code in codes
         ]
 
+    def replace(self, municipality: str, resident_code: str, number: str, reason: str) -> IndividualNumber:
+        """End a resident code's number and assign another; asked again, the one that was assigned then (第七条第二項).
+
+        Raises Problem(resident_code.*, number.format, number.check_digit, number.unknown for a number that is not of this
+        resident code, number.none_left).
+        """
+        code = ResidentCode.parse(resident_code, where="resident_code")
+        for _ in range(TRIES):
+            try:
+                with self._store.transaction() as transaction:
+                    held = self._held(transaction, code, number)
+                    if held is None:
+                        current = transaction.current_numbers([code.digits])
+                        if code.digits not in current:
+                            raise _unknown()
+                        return IndividualNumber.parse(f"{current[code.digits]:012d}")
+                    transaction.end(held, municipality, reason, self._clock.now())
+                    (drawn,) = self._draw(transaction, 1)
+                    transaction.store([NewAssignment(int(drawn.digits), code.digits)], municipality, self._clock.now())
+                    return drawn
+            except Taken:
+                continue
+        raise _none_left()
+
+    def amend(
+        self,
+        municipality: str,
+        reason: str,
+        end: Sequence[tuple[str, str]],
+        restore: Sequence[tuple[str, str]],
+    ) -> int:
+        """End and restore assignments, each (resident code, number), all or none; how many changed, 0 when done before.
+
+        Raises Problem(resident_code.*, number.*) and number.already_assigned where the resident code has another number.
+        """
+        try:
+            with self._store.transaction() as transaction:
+                return self._amend(transaction, municipality, reason, end, restore)
+        except Taken:
+            raise Problem(
+                "number.already_assigned", "the resident code has another number in force", where="restore",
+                expected="a resident code whose number has ended",
+            ) from None  # fmt: skip
+
+    def _amend(
+        self,
+        transaction: Transaction,
+        municipality: str,
+        reason: str,
+        end: Sequence[tuple[str, str]],
+        restore: Sequence[tuple[str, str]],
+    ) -> int:
+        changed = 0
+        for code, number in end:
+            held = self._held(transaction, ResidentCode.parse(code), number)
+            if held is not None:
+                transaction.end(held, municipality, reason, self._clock.now())
+                changed += 1
+        for code, number in restore:
+            if self._held(transaction, ResidentCode.parse(code), number) is None:
+                transaction.restore(int(IndividualNumber.parse(number).digits), municipality, reason, self._clock.now())
+                changed += 1
+        return changed
+
+    @staticmethod
+    def _held(transaction: Transaction, code: ResidentCode, number: str) -> int | None:
+        """The number where it is in force for this resident code, None where it was. Raises Problem(number.unknown)."""
+        value = int(IndividualNumber.parse(number, where="individual_number").digits)
+        found = transaction.assignment_of(value)
+        if found is None or found.resident_code != code.digits:
+            raise _unknown()
+        return value if found.until is None else None
+
     def _draw(self, transaction: Transaction, count: int) -> list[IndividualNumber]:
         found: dict[int, IndividualNumber] = {}
         for _ in range(TRIES):
@@ -109,6 +182,10 @@ class Numbering:
         """Numbers ever drawn, and numbers now assigned."""
         with self._store.transaction() as transaction:
             return transaction.counts()
+
+
+def _unknown() -> Problem:
+    return Problem("number.unknown", "the resident code never had it", where="individual_number")
 
 
 def _none_left() -> Problem:

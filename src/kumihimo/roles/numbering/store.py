@@ -17,10 +17,13 @@ from sqlalchemy import (
     Column,
     Connection,
     Engine,
+    ForeignKey,
     Index,
+    Integer,
     MetaData,
     String,
     Table,
+    Text,
     UniqueConstraint,
     func,
     select,
@@ -57,6 +60,18 @@ Index(
     postgresql_where=assignment.c.until.is_(None),
 )
 
+# Every end and return of an assignment, with its day and reason; the assignment itself shows the present state.
+amendment = Table(
+    "amendment",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("number", BigInteger, ForeignKey("assignment.number"), nullable=False, index=True),
+    Column("act", String(10), nullable=False),  # ended or restored
+    Column("municipality", String(40), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+
 corporate_number = Table(
     "corporate_number",
     metadata,
@@ -77,6 +92,14 @@ class NewAssignment:
 
     number: int
     resident_code: str
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """To whom a number was ever assigned, and since when it is no longer in force."""
+
+    resident_code: str
+    until: datetime | None
 
 
 class Taken(Exception):
@@ -153,6 +176,33 @@ class Transaction:
         else:
             names = table.columns.keys()
             self._conn.exec_driver_sql(statement.string, [dict(zip(names, row, strict=True)) for row in rows])
+
+    def assignment_of(self, number: int) -> Assignment | None:
+        """The assignment of a number, also when it has ended; None for a number never assigned."""
+        found = select(assignment.c.resident_code, assignment.c.until).where(assignment.c.number == number)
+        row = self._conn.execute(found).one_or_none()
+        return None if row is None else Assignment(row.resident_code, row.until)
+
+    def end(self, number: int, municipality: str, reason: str, at: datetime) -> None:
+        """End an assignment; the number stays used for ever."""
+        self._amend(number, at, "ended", municipality, reason, at)
+
+    def restore(self, number: int, municipality: str, reason: str, at: datetime) -> None:
+        """Let an ended assignment be in force again, for the resident code it was made for."""
+        self._amend(number, None, "restored", municipality, reason, at)
+
+    def amendments(self, number: int) -> list[tuple[str, str]]:
+        """What became of an assignment, oldest first, as (act, reason)."""
+        acts = select(amendment.c.act, amendment.c.reason).where(amendment.c.number == number)
+        return [(act, reason) for act, reason in self._conn.execute(acts.order_by(amendment.c.id))]
+
+    def _amend(
+        self, number: int, until: datetime | None, act: str, municipality: str, reason: str, at: datetime
+    ) -> None:
+        self._conn.execute(assignment.update().where(assignment.c.number == number).values(until=until))
+        self._conn.execute(
+            amendment.insert().values(number=number, act=act, municipality=municipality, reason=reason, at=at)
+        )
 
     def corporate_number_of(self, name: str, seat: str) -> int | None:
         """The number of a body, None when it has none."""

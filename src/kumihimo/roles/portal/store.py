@@ -83,6 +83,14 @@ outcome = Table(
 )
 Index("ix_outcome_transaction_number", outcome.c.transaction_number, outcome.c.log_index)
 
+# A code that was replaced after a leak: records that were under way with it still reach their account.
+replaced_code = Table(
+    "replaced_code",
+    metadata,
+    Column("link_code", LargeBinary, primary_key=True),
+    Column("replaced_by", LargeBinary, nullable=False),
+)
+
 # Things that are passed over but must be noticed, by name.
 tally = Table(
     "tally",
@@ -156,8 +164,25 @@ class Transaction:
 
     def give_code(self, name: str, link_code: bytes) -> None:
         """The account has its link code: its tickets are forgotten."""
-        self._conn.execute(update(account).where(account.c.account == name).values(link_code=link_code))
+        self._conn.execute(
+            update(account).where(account.c.account == name).values(link_code=self._present_code(link_code))
+        )
         self._conn.execute(delete(ticket).where(ticket.c.account == name))
+
+    def replace_code(self, old: bytes, new: bytes) -> None:
+        """Account and records go from one code to another; again is as once."""
+        if self._present_code(old) != old:
+            return
+        for holder in (account, access):
+            self._conn.execute(update(holder).where(holder.c.link_code == old).values(link_code=new))
+        self._conn.execute(update(replaced_code).where(replaced_code.c.replaced_by == old).values(replaced_by=new))
+        self._conn.execute(insert(replaced_code).values(link_code=old, replaced_by=new))
+
+    def _present_code(self, link_code: bytes) -> bytes:
+        """The code that took the place of this one, or itself."""
+        query = select(replaced_code.c.replaced_by).where(replaced_code.c.link_code == link_code)
+        found: bytes | None = self._conn.scalar(query)
+        return link_code if found is None else bytes(found)
 
     def count(self, name: str) -> None:
         """One more of something that was passed over."""
@@ -172,7 +197,8 @@ class Transaction:
         """Keep an access record; once more changes nothing."""
         if self._is_new(access, kept):
             refusal = kept.refusal.model_dump_json() if kept.refusal is not None else None
-            self._conn.execute(insert(access).values(link_code=link_code, refusal=refusal, **_values(kept)))
+            here = self._present_code(link_code)
+            self._conn.execute(insert(access).values(link_code=here, refusal=refusal, **_values(kept)))
 
     def keep_outcome(self, kept: KeptRecord) -> None:
         """Keep an outcome; once more changes nothing."""

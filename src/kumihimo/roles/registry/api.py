@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from fastapi import FastAPI
 
-from kumihimo.domain.kernel import Clock, PartyId, Problem, SystemClock, SystemRandomness, institution_of
+from kumihimo.domain.kernel import (
+    Clock,
+    IndividualNumber,
+    PartyId,
+    Problem,
+    SystemClock,
+    SystemRandomness,
+    institution_of,
+)
 from kumihimo.plumbing.storage import migrate, open_engine, read_secret, require_current
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Edge, Peer, application
@@ -14,6 +23,19 @@ from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
 from kumihimo.plumbing.wire.link_keys import LinkKeys
 from kumihimo.plumbing.wire.messages.codes import BlindCode, CodesTranslated, CodesUnderWay, IssueCodes, TranslateCodes
+from kumihimo.plumbing.wire.messages.lives import (
+    SHOWN,
+    Acknowledge,
+    Acknowledged,
+    AmendAssignments,
+    AssignmentsAmended,
+    NumberOf,
+    NumberReplaced,
+    ReplaceNumber,
+    ShowUnacknowledged,
+    Unacknowledged,
+    UnacknowledgedEvent,
+)
 from kumihimo.plumbing.wire.messages.residents import (
     Arrival,
     ArrivalsRegistered,
@@ -24,14 +46,20 @@ from kumihimo.plumbing.wire.messages.residents import (
     RegisterArrivals,
     RegisterEvent,
     RegisterEventAccepted,
+    RegisterEventKind,
     RejectedArrival,
+    ResidentSnapshot,
 )
+from kumihimo.plumbing.wire.repeating import Repeating
 from kumihimo.roles.registry.schema import MIGRATIONS, feed
 from kumihimo.roles.registry.service.code_issuing import CodeIssuing
+from kumihimo.roles.registry.service.lives import OPERATIONS, Lives, Numbered
 from kumihimo.roles.registry.service.look_up import LookUps
+from kumihimo.roles.registry.service.recoding import Recoding
 from kumihimo.roles.registry.service.residents import Reported, Residents
 from kumihimo.roles.registry.settings import Settings
 from kumihimo.roles.registry.store import RegistryStore
+from kumihimo.roles.registry.store_lives import LivesStore
 
 NUMBERING = PartyId("numbering/authority")
 OPERATOR_1 = PartyId("hub-1/operator")
@@ -56,6 +84,24 @@ class _Neighbours:
         reply = self._client.send("/assignments", message, NumbersAssigned).value
         return {one.resident_code: one.individual_number for one in reply.assignments}
 
+    def replaced(self, municipality: str, held: Numbered, reason: str) -> str:
+        code, number = held
+        message = self._edge.message(
+            ReplaceNumber, NUMBERING, municipality=municipality, resident_code=code, individual_number=number,
+            reason=reason,
+        )  # fmt: skip
+        return self._client.send("/replacements", message, NumberReplaced).value.individual_number
+
+    def amended(self, municipality: str, reason: str, end: Sequence[Numbered], restore: Sequence[Numbered]) -> None:
+        ended, restored = (
+            tuple(NumberOf(resident_code=code, individual_number=number) for code, number in numbers)
+            for numbers in (end, restore)
+        )
+        message = self._edge.message(
+            AmendAssignments, NUMBERING, municipality=municipality, reason=reason, end=ended, restore=restored
+        )
+        self._client.send("/amendments", message, AssignmentsAmended)
+
     def translate(self, institution: str, codes: Sequence[BlindCode]) -> None:
         message = self._edge.message(TranslateCodes, OPERATOR_1, institution=institution, codes=tuple(codes))
         try:
@@ -78,30 +124,48 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     institution = edge.directory.institution
     residents = Residents(store, institution, neighbours.numbers, SystemRandomness(), edge.clock)
     look_ups = LookUps(store, institution)
+    person_secret = read_secret(edge.identity.folder / "person.key")
+    lives_store = LivesStore(store)
+    lives = Lives(lives_store, institution, neighbours, residents.drawn, edge.clock)
+
+    def own_key() -> bytes:
+        return keys.secret(edge.directory.label("registry"))
+
+    recoding = Recoding(lives_store, person_secret, own_key, neighbours.translate, SystemRandomness())
+    recoder = Repeating("recoding", recoding.bring_up)
     issuing = CodeIssuing(
         store,
         institution,
-        read_secret(edge.identity.folder / "person.key"),
-        lambda: keys.secret(edge.directory.label("registry")),
+        person_secret,
+        own_key,
         neighbours.translate,
         SystemRandomness(),
         edge.clock,
     )
     desk = FeedDesk(edge, engine, feed)
-    app = application("registry")
+    app = application("registry", background=[recoder])
     desk.mount(app)
 
     @app.post("/events")
     def report(envelope: Envelope, peer: Peer) -> Envelope:
-        """A municipality reports a birth, a move, a death, a change of name or a correction."""
+        """A municipality reports what happened to a resident, or to a registration."""
         message = edge.open(envelope, RegisterEvent, peer, _office).value
         items = message.four_items.read() if message.four_items is not None else None
         reported = Reported(
-            message.event, message.on, message.resident_code, items, message.reason, message.individual_number
-        )
-        resident = residents.report(institution_of(peer), reported)
+            message.event, message.on, message.resident_code, items, message.reason, message.individual_number,
+            message.other_number,
+        )  # fmt: skip
+        others: list[ResidentSnapshot] = []
+        if message.event in OPERATIONS:
+            resident, *others = lives.report(institution_of(peer), reported)
+        else:
+            resident = residents.report(institution_of(peer), reported)
         desk.notify()
-        return edge.answer(RegisterEventAccepted(in_reply_to=message.message_id, resident=resident))
+        if message.event is RegisterEventKind.RECODE:
+            recoder.wake()
+        return edge.answer(
+            RegisterEventAccepted(in_reply_to=message.message_id, resident=resident, others=tuple(others))
+        )
 
     @app.post("/arrivals")
     def register_arrivals(envelope: Envelope, peer: Peer) -> Envelope:
@@ -141,7 +205,38 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
         accepted = len(message.tickets) - len(refused)
         return edge.answer(CodesUnderWay(in_reply_to=message.message_id, accepted=accepted, refused=refused))
 
+    _mount_acknowledgements(app, edge, lives_store)
     return app
+
+
+def _mount_acknowledgements(app: FastAPI, edge: Edge, store: LivesStore) -> None:
+    @app.post("/acknowledgements")
+    def acknowledge(envelope: Envelope, peer: Peer) -> Envelope:
+        """A ledger has applied events of its feed."""
+        message = edge.open(envelope, Acknowledge, peer, _ledger).value
+        with store.transaction() as transaction:
+            noted = transaction.acknowledge(institution_of(peer), message.applied, edge.clock.now())
+        return edge.answer(Acknowledged(in_reply_to=message.message_id, count=noted))
+
+    @app.post("/unacknowledged")
+    def unacknowledged(envelope: Envelope, peer: Peer) -> Envelope:
+        """Who has not acknowledged what a municipality reported."""
+        message = edge.open(envelope, ShowUnacknowledged, peer, _ledger).value
+        before = edge.clock.now() - timedelta(seconds=message.older_than_seconds)
+        with store.transaction() as transaction:
+            waiting, total = transaction.unacknowledged(institution_of(peer), before, SHOWN)
+        events = tuple(
+            UnacknowledgedEvent(
+                institution=one.institution,
+                masked_number=str(IndividualNumber(one.individual_number)),
+                event=RegisterEventKind(one.event),
+                on=one.happened_on,
+                version=one.version,
+                announced_at=one.announced_at,
+            )
+            for one in waiting
+        )
+        return edge.answer(Unacknowledged(in_reply_to=message.message_id, events=events, total=total))
 
 
 def _read_arrivals(arrivals: Sequence[Arrival]) -> tuple[list[tuple[int, Reported]], dict[int, Problem]]:

@@ -13,10 +13,19 @@ from sqlalchemy import Connection, Engine, RowMapping, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from kumihimo.domain.kernel import FourItems, PartyId
+from kumihimo.domain.kernel import FourItems, party_id
 from kumihimo.domain.sealing import canonical_json
 from kumihimo.plumbing.storage import append_feed
-from kumihimo.roles.registry.schema import code_holder, feed, history, number_history, resident, subscription
+from kumihimo.plumbing.wire.messages.residents import Standing
+from kumihimo.roles.registry.schema import (
+    announcement,
+    code_holder,
+    feed,
+    history,
+    number_history,
+    resident,
+    subscription,
+)
 
 _IN = 5_000  # bound parameters in one statement
 
@@ -33,6 +42,16 @@ class Resident:
     died_on: date | None
     version: int
     code_counter: int
+    standing: Standing = Standing.ACTIVE
+    merged_into: int | None = None
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Numbers a resident has no longer: all of them, oldest first, and those that came with merged registrations."""
+
+    former: tuple[str, ...]
+    merged: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -135,8 +154,8 @@ class Transaction:
         return set(self._ids(resident_codes))
 
     def by_number(self, number: str) -> Resident | None:
-        """The resident who has this number now."""
-        return self._one(resident.c.individual_number == number)
+        """The resident who has this number now, or the one a registration with it was merged into."""
+        return self._standing_for(self._one(resident.c.individual_number == number))
 
     def by_numbers(self, numbers: Sequence[str]) -> dict[str, Resident]:
         """Number → resident, for the numbers that are somebody's now."""
@@ -144,14 +163,18 @@ class Transaction:
         for start in range(0, len(numbers), _IN):
             chunk = numbers[start : start + _IN]
             rows = self._conn.execute(select(resident).where(resident.c.individual_number.in_(chunk))).mappings()
-            found.update((row["individual_number"], _resident(row)) for row in rows)
+            for row in list(rows):
+                one = self._standing_for(_resident(row))
+                if one is not None:
+                    found[row["individual_number"]] = one
         return found
 
     def by_code(self, resident_code: str) -> Resident | None:
-        return self._one(resident.c.resident_code == resident_code)
+        """The resident with this code, or the one a registration with it was merged into."""
+        return self._standing_for(self._one(resident.c.resident_code == resident_code))
 
     def by_four_items(self, items: FourItems) -> list[Resident]:
-        """Everybody whose four items agree after normalisation."""
+        """Everybody whose four items agree after normalisation; merged and cancelled registrations are nobody."""
         name_key, address_key, _, sex = items.key()
         rows = self._conn.execute(
             select(resident).where(
@@ -159,18 +182,30 @@ class Transaction:
                 resident.c.name_key == name_key,
                 resident.c.address_key == address_key,
                 resident.c.sex == sex,
+                resident.c.standing == Standing.ACTIVE.value,
             )
         ).mappings()
         return [_resident(row) for row in rows]
 
-    def former_numbers(self, resident_id: int) -> tuple[str, ...]:
-        """Numbers the resident had before, oldest first."""
-        former = (
-            select(number_history.c.individual_number)
-            .where(number_history.c.resident == resident_id, number_history.c.until.is_not(None))
-            .order_by(number_history.c.since)
-        )
-        return tuple(self._conn.scalars(former))
+    def numbers_of(self, one: Resident) -> Numbers:
+        """The numbers of a resident and of every registration merged into theirs, apart from the present one."""
+        family = select(resident.c.id).where(resident.c.id == one.id).cte("family", recursive=True)
+        family = family.union(select(resident.c.id).where(resident.c.merged_into == family.c.id))
+        rows = self._conn.execute(
+            select(number_history.c.individual_number, number_history.c.resident)
+            .join(family, family.c.id == number_history.c.resident)
+            .where(number_history.c.individual_number != one.individual_number)
+            .order_by(number_history.c.since, number_history.c.individual_number)
+        ).all()
+        former = tuple(row.individual_number for row in rows)
+        return Numbers(former, tuple(row.individual_number for row in rows if row.resident != one.id))
+
+    def survivor_number(self, one: Resident) -> str | None:
+        """The number of the registration that one is merged into, None for one that is not merged."""
+        if one.merged_into is None:
+            return None
+        found = self._one(resident.c.id == one.merged_into)
+        return found.individual_number if found is not None else None
 
     def history(self, resident_id: int) -> list[HistoryEntry]:
         """Every recorded change of a resident, oldest first."""
@@ -210,13 +245,27 @@ class Transaction:
         ]
         self._insert_missing(code_holder, rows)
 
+    def hold_earlier(self, residents: Sequence[Resident], institution: str) -> None:
+        """Codes of these residents were sent: where one was re-coded meanwhile, the institution is behind again."""
+        for one in residents:
+            row = (code_holder.c.resident == one.id) & (code_holder.c.institution == institution)
+            newer = code_holder.c.counter > one.code_counter
+            self._conn.execute(code_holder.update().where(row, newer).values(counter=one.code_counter))
+
     def code_holders(self, resident_id: int) -> list[str]:
         holders = select(code_holder.c.institution).where(code_holder.c.resident == resident_id)
         return list(self._conn.scalars(holders.order_by(code_holder.c.institution)))
 
-    def announce(self, audience: PartyId, body: dict[str, Any], at: datetime) -> None:
-        """Put a resident's event into the feed of one ledger."""
-        append_feed(self._conn, feed, audience, "resident", body, at)
+    def announce(self, one: Resident, change: Change, institution: str, body: dict[str, Any]) -> None:
+        """Put a resident's event into the feed of one ledger, and wait for it to be acknowledged."""
+        at = change.recorded_at
+        seq = append_feed(self._conn, feed, party_id(institution, "ledger"), "resident", body, at)
+        self._conn.execute(
+            announcement.insert().values(
+                seq=seq, resident=one.id, institution=institution, version=one.version, event=change.event,
+                happened_on=change.happened_on, reported_by=change.reported_by, announced_at=at, acknowledged_at=None,
+            )
+        )  # fmt: skip
 
     def count(self) -> int:
         return self._conn.scalar(select(func.count()).select_from(resident)) or 0
@@ -237,6 +286,12 @@ class Transaction:
             ordered = sorted(rows, key=lambda row: (row["resident"], row["institution"]))
             self._conn.execute(dialect.insert(table).on_conflict_do_nothing(), ordered)
 
+    def _standing_for(self, one: Resident | None) -> Resident | None:
+        """The registration that now stands for the person; nobody for a cancelled one."""
+        while one is not None and one.merged_into is not None:
+            one = self._one(resident.c.id == one.merged_into)
+        return one if one is not None and one.standing is Standing.ACTIVE else None
+
     def _one(self, condition: Any) -> Resident | None:
         row = self._conn.execute(select(resident).where(condition)).mappings().first()
         return _resident(row) if row is not None else None
@@ -256,6 +311,8 @@ def _row(one: Resident) -> dict[str, Any]:
         "died_on": one.died_on,
         "version": one.version,
         "code_counter": one.code_counter,
+        "standing": one.standing.value,
+        "merged_into": one.merged_into,
     }
 
 
@@ -277,4 +334,5 @@ def _resident(row: RowMapping) -> Resident:
     return Resident(
         row["id"], row["resident_code"], row["individual_number"], FourItems.from_dict(json.loads(row["four_items"])),
         row["municipality"], row["died_on"], row["version"], row["code_counter"],
+        Standing(row["standing"]), row["merged_into"],
     )  # fmt: skip

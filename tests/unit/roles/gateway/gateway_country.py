@@ -285,9 +285,14 @@ class Desk:
         return self.client.send("/events", message, RegisterEventAccepted).value.resident
 
     def take_in(self, resident: ResidentSnapshot) -> Addressee:
-        message = self.message(
-            TakeIn, self.ledger, basis="child-allowance", individual_number=resident.individual_number
-        )
+        return self._taken_in(resident.individual_number)
+
+    def take_in_by(self, number: str) -> str:
+        """Take somebody in by their number alone; the addressee number."""
+        return self._taken_in(number).addressee_number
+
+    def _taken_in(self, number: str) -> Addressee:
+        message = self.message(TakeIn, self.ledger, basis="child-allowance", individual_number=number)
         (addressee,) = self.client.send("/take-ins", message, Addressees).value.addressees
         return addressee
 

@@ -77,10 +77,14 @@ class CodesUnderWay(Reply):
 
 
 class BlindCode(Part):
-    """A ticket and a ciphertext (64 bytes, base64) that only the end of the route can open."""
+    """A ticket and a ciphertext (64 bytes, base64) that only the end of the route can open.
+
+    `replaces` is a second ciphertext, of the code that this one takes the place of after a re-coding: no ticket is expected.
+    """
 
     ticket: str
     ciphertext: str
+    replaces: str | None = None
 
 
 class TranslateCodes(Message):

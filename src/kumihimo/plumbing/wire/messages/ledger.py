@@ -15,6 +15,7 @@ from kumihimo.plumbing.wire.messages.residents import (
     FourItemsPart,
     RegisterEventKind,
     RejectedArrival,
+    Standing,
 )
 
 
@@ -44,6 +45,7 @@ class Addressee(Part):
     four_items: FourItemsPart
     alive: bool
     version: int
+    standing: Standing = Standing.ACTIVE
 
 
 class Addressees(Reply):
@@ -60,6 +62,7 @@ class ReportEvent(Message):
     addressee_number: str
     four_items: FourItemsPart | None = None
     reason: str = ""
+    other_addressee_number: str | None = None
 
 
 class ReportArrivals(Message):

@@ -64,10 +64,29 @@ class RegisterEventKind(StrEnum):
     DEATH = "death"
     NAME_CHANGE = "name_change"
     CORRECTION = "correction"
+    # what happens to a registration rather than to a life; see `plumbing/wire/messages/lives.py`
+    NUMBER_CHANGE = "number_change"  # 番号法第七条第二項: leaked, or about to be
+    REVIVAL = "revival"  # 失踪宣告の取消し: a death that was none
+    ASSIGNMENT_CANCELLED = "assignment_cancelled"  # never should have had a number
+    MERGE = "merge"  # one person who was registered twice
+    SPLIT = "split"  # two persons under one registration
+    RECODE = "recode"  # all link codes of a person made anew after a leak
+    UNDO = "undo"  # the last of these taken back
+
+
+class Standing(StrEnum):
+    """What a registration stands for: a person; the same person as another registration; nobody."""
+
+    ACTIVE = "active"
+    MERGED = "merged"
+    CANCELLED = "cancelled"
 
 
 class RegisterEvent(Message):
-    """A municipality reports an event: for birth and move_in with four items only, else with resident code or number."""
+    """A municipality reports an event: for birth and move_in with four items only, else with resident code or number.
+
+    `other_number` is that of the second registration in a merge; `four_items` are the second person's in a split.
+    """
 
     KIND: ClassVar[str] = "register-event.v1"
     event: RegisterEventKind
@@ -76,13 +95,21 @@ class RegisterEvent(Message):
     individual_number: str | None = None
     four_items: FourItemsPart | None = None
     reason: str = ""
+    other_number: str | None = None
 
 
 class ResidentSnapshot(Part):
-    """The state of one resident after an event; `version` grows by one with every event."""
+    """The state of one resident after an event; `version` grows by one with every event.
+
+    `former_numbers` are all of them; those of registrations that were merged into this one are in `merged_numbers` too.
+    `merged_into` is the number of the registration that stands for a merged one.
+    """
 
     individual_number: str
     former_numbers: tuple[str, ...] = ()
+    merged_numbers: tuple[str, ...] = ()
+    standing: Standing = Standing.ACTIVE
+    merged_into: str | None = None
     resident_code: str | None = None  # to municipalities only
     four_items: FourItemsPart
     municipality: str  # institution id of the municipality of residence
@@ -92,8 +119,11 @@ class ResidentSnapshot(Part):
 
 
 class RegisterEventAccepted(Reply):
+    """The resident after the event; in `others` those whom it concerned too."""
+
     KIND: ClassVar[str] = "register-event-accepted.v1"
     resident: ResidentSnapshot
+    others: tuple[ResidentSnapshot, ...] = ()
 
 
 class Arrival(Part):

@@ -20,6 +20,14 @@ from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.link_keys import LinkKeys
 from kumihimo.plumbing.wire.messages.codes import ExpectCodes, ExpectedCodes, LackCodes, WhichLackCodes
+from kumihimo.plumbing.wire.messages.lives import (
+    SHOWN,
+    AddresseesLinked,
+    Contradiction,
+    Contradictions,
+    LinkAddressees,
+    ShowContradictions,
+)
 from kumihimo.plumbing.wire.messages.provision import (
     CopiesPlaced,
     Inquire,
@@ -45,6 +53,7 @@ from kumihimo.roles.gateway.store.copies import CopyStore
 from kumihimo.roles.gateway.store.exchange import MIGRATIONS, feed_cursor
 from kumihimo.roles.gateway.store.inquiries import InquiryStore
 from kumihimo.roles.gateway.store.link_codes import LinkCodeStore
+from kumihimo.roles.gateway.store.links import LinkStore
 from kumihimo.roles.gateway.store.outbox import OutboxStore
 from kumihimo.roles.gateway.store.provisions import ProvisionStore
 from kumihimo.roles.gateway.store.records import RecordStore
@@ -123,6 +132,7 @@ class Services:
     records: RecordStore
     sender: OutcomeSender
     receive_codes: Callable[[Connection, FeedItem], None]
+    links: LinkStore
 
 
 def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerClient, commit: Commit) -> Services:
@@ -140,6 +150,9 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
             log.info("codes.placed", count=placed.stored)
             if placed.without_ticket or placed.of_another:
                 log.warning("codes.not_placed", count=placed.without_ticket + placed.of_another)
+        pairs = codes.replaced(item)
+        if pairs:
+            log.info("codes.replaced", count=codes.store.replace(conn, pairs, edge.clock.now()))
 
     inquiries = InquiryStore(engine, institution, commit)
     queue = ByHandStore(engine, institution, commit)
@@ -161,6 +174,7 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
         records,
         sender,
         receive_codes,
+        LinkStore(engine, institution),
     )
 
 
@@ -202,6 +216,14 @@ def _for_ledger(app: FastAPI, edge: Edge, services: Services) -> None:
         lacking = tuple(services.codes.lacking(message.addressee_numbers))
         return edge.answer(LackCodes(in_reply_to=message.message_id, addressee_numbers=lacking))
 
+    @app.post("/links")
+    def link(envelope: Envelope, peer: Peer) -> Envelope:
+        message = edge.open(envelope, LinkAddressees, peer, own_ledger).value
+        links = {one.addressee_number: one.stands_for for one in message.links}
+        changed = services.links.link(links, edge.clock.now())
+        clashes = len(services.links.clashes(SHOWN))
+        return edge.answer(AddresseesLinked(in_reply_to=message.message_id, changed=changed, contradictions=clashes))
+
     @app.post("/expected-codes")
     def expected_codes(envelope: Envelope, peer: Peer) -> Envelope:
         message = edge.open(envelope, ExpectCodes, peer, own_ledger).value
@@ -229,6 +251,12 @@ def _for_desk(app: FastAPI, edge: Edge, services: Services) -> None:
         found = services.records.shown(message.addressee_number, message.transaction)
         records = tuple(RecordShown.model_validate(asdict(one) | {"period": one.period}) for one in found)
         return edge.answer(Records(in_reply_to=message.message_id, records=records))
+
+    @app.post("/contradictions")
+    def show_contradictions(envelope: Envelope, peer: Peer) -> Envelope:
+        message = edge.open(envelope, ShowContradictions, peer, own_desk).value
+        clashes = tuple(Contradiction.model_validate(asdict(one)) for one in services.links.clashes(SHOWN))
+        return edge.answer(Contradictions(in_reply_to=message.message_id, contradictions=clashes))
 
     @app.post("/copies")
     def put_copies(envelope: Envelope, peer: Peer) -> Envelope:

@@ -7,7 +7,15 @@ from collections.abc import Callable
 from fastapi import FastAPI
 from sqlalchemy import Connection
 
-from kumihimo.domain.kernel import Clock, PartyId, SystemClock, SystemRandomness, institution_of, party_id
+from kumihimo.domain.kernel import (
+    Clock,
+    PartyId,
+    Problem,
+    SystemClock,
+    SystemRandomness,
+    institution_of,
+    party_id,
+)
 from kumihimo.plumbing.storage import FeedItem, migrate, open_engine, require_current
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Peer, application
@@ -27,13 +35,26 @@ from kumihimo.plumbing.wire.messages.ledger import (
     ReportEvent,
     TakeIn,
 )
-from kumihimo.roles.gateway.service.addressees import Addressees, event_of
+from kumihimo.plumbing.wire.messages.lives import (
+    AskUnacknowledged,
+    SettleTask,
+    ShowTasks,
+    ShowUnacknowledged,
+    Task,
+    Tasks,
+    Unacknowledged,
+)
+from kumihimo.plumbing.wire.messages.residents import RegisterEventKind
+from kumihimo.plumbing.wire.repeating import Repeating
+from kumihimo.roles.gateway.service.addressees import Addressees, person_of
+from kumihimo.roles.gateway.service.aftermath import LOOKED_AT, Aftermath, told_of
 from kumihimo.roles.gateway.service.code_issuing import CodeIssuing
 from kumihimo.roles.gateway.service.lines import REGISTRY
 from kumihimo.roles.gateway.service.reporting import Reporting
 from kumihimo.roles.gateway.settings import LedgerSettings
 from kumihimo.roles.gateway.store.addressees import LedgerStore
 from kumihimo.roles.gateway.store.ledger import MIGRATIONS, feed_cursor
+from kumihimo.roles.gateway.store.merges import DueStore, Merges
 
 
 def prepare(settings: LedgerSettings) -> None:
@@ -45,11 +66,18 @@ def prepare(settings: LedgerSettings) -> None:
 
 def following(store: LedgerStore, clock: Clock) -> Callable[[Connection, FeedItem], None]:
     """What the ledger does with an item of the registry's feed."""
+    merges = Merges(store.institution)
 
     def apply(conn: Connection, item: FeedItem) -> None:
-        person = event_of(item)
-        if person is not None:
-            store.follow(conn, person, clock.now())
+        told = told_of(item)
+        if told is None:
+            return
+        person, now = person_of(told.resident), clock.now()
+        store.follow(conn, person, now)
+        merges.told(conn, item.seq, person.version)
+        entry = store.registration(conn, person)
+        if entry is not None and told.event in LOOKED_AT:
+            merges.raise_task(conn, entry.addressee_number.digits, told.event.value, person.version, now)
 
     return apply
 
@@ -70,9 +98,10 @@ def build(settings: LedgerSettings, clock: Clock = SystemClock()) -> FastAPI:  #
     def own_desk(peer: PartyId) -> bool:
         return peer == desk
 
-    app = application(
-        edge.party, background=[FeedReader(client, edge, REGISTRY, engine, feed_cursor, following(store, clock))]
-    )
+    due = DueStore(engine, institution)
+    aftermath = Repeating("aftermath", Aftermath(due, addressees, issuing).work)
+    feed = FeedReader(client, edge, REGISTRY, engine, feed_cursor, following(store, clock), aftermath.wake)
+    app = application(edge.party, background=[aftermath, feed])
 
     @app.post("/take-ins")
     def take_in(envelope: Envelope, peer: Peer) -> Envelope:
@@ -87,7 +116,9 @@ def build(settings: LedgerSettings, clock: Clock = SystemClock()) -> FastAPI:  #
     @app.post("/events")
     def report(envelope: Envelope, peer: Peer) -> Envelope:
         message = edge.open(envelope, ReportEvent, peer, own_desk).value
-        return edge.answer(AddresseesReply(in_reply_to=message.message_id, addressees=(reporting.report(message),)))
+        now = reporting.report(message)
+        aftermath.wake()
+        return edge.answer(AddresseesReply(in_reply_to=message.message_id, addressees=(now,)))
 
     @app.post("/arrivals")
     def report_arrivals(envelope: Envelope, peer: Peer) -> Envelope:
@@ -109,4 +140,37 @@ def build(settings: LedgerSettings, clock: Clock = SystemClock()) -> FastAPI:  #
         account = issuing.open_portal_account(addressees.entry(message.addressee_number))
         return edge.answer(PortalAccountOpened(in_reply_to=message.message_id, account=account))
 
+    @app.post("/tasks")
+    def show_tasks(envelope: Envelope, peer: Peer) -> Envelope:
+        message = edge.open(envelope, ShowTasks, peer, own_desk).value
+        return edge.answer(_tasks(due, message.message_id))
+
+    @app.post("/settled-tasks")
+    def settle_task(envelope: Envelope, peer: Peer) -> Envelope:
+        message = edge.open(envelope, SettleTask, peer, own_desk).value
+        if not due.settle(message.task, edge.clock.now()):
+            raise Problem("task.unknown", f"task {message.task}", where="task", expected="one that is not settled")
+        return edge.answer(_tasks(due, message.message_id))
+
+    @app.post("/unacknowledged")
+    def unacknowledged(envelope: Envelope, peer: Peer) -> Envelope:
+        message = edge.open(envelope, AskUnacknowledged, peer, own_desk).value
+        asked = edge.message(ShowUnacknowledged, REGISTRY, older_than_seconds=message.older_than_seconds)
+        found = client.send("/unacknowledged", asked, Unacknowledged).value
+        return edge.answer(found.model_copy(update={"in_reply_to": message.message_id}))
+
     return app
+
+
+def _tasks(due: DueStore, asked: str) -> Tasks:
+    tasks = tuple(
+        Task(
+            task=one.id,
+            addressee_number=one.addressee_number,
+            event=RegisterEventKind(one.event),
+            version=one.version,
+            raised_at=one.raised_at,
+        )
+        for one in due.tasks()
+    )
+    return Tasks(in_reply_to=asked, tasks=tasks)

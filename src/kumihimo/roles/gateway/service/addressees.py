@@ -10,18 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from kumihimo.domain.kernel import AddresseeNumber, Clock, FourItems, IndividualNumber, Problem
-from kumihimo.plumbing.storage import FeedItem
 from kumihimo.plumbing.wire.edge import Edge
-from kumihimo.plumbing.wire.envelope import malformed
 from kumihimo.plumbing.wire.messages.ledger import Addressee, FindAddressee, TakeIn
 from kumihimo.plumbing.wire.messages.residents import (
     FourItemsPart,
     LookUp,
     LookUpResult,
-    ResidentEvent,
     ResidentSnapshot,
 )
 from kumihimo.roles.gateway.service.lines import REGISTRY, Line
@@ -115,19 +110,6 @@ class Addressees:
         return person_of(found[0])
 
 
-def event_of(item: FeedItem) -> Person | None:
-    """The person an item of the registry's feed tells about; None for a kind that is none of a ledger's business.
-
-    Raises Problem(message.malformed) and those of unreadable numbers or four items.
-    """
-    if item.kind != RESIDENT_EVENTS:
-        return None
-    try:
-        return person_of(ResidentEvent.model_validate(item.body).resident)
-    except ValidationError as error:
-        raise malformed(error, "ResidentEvent") from None
-
-
 def person_of(snapshot: ResidentSnapshot) -> Person:
     """The registry's state of a resident, read. Raises Problem."""
     return Person(
@@ -137,7 +119,14 @@ def person_of(snapshot: ResidentSnapshot) -> Person:
         version=snapshot.version,
         alive=snapshot.alive,
         died_on=snapshot.died_on,
-        former_numbers=tuple(IndividualNumber.parse(number, "former_numbers") for number in snapshot.former_numbers),
+        former_numbers=tuple(
+            IndividualNumber.parse(number, "former_numbers")
+            for number in snapshot.former_numbers
+            if number not in snapshot.merged_numbers
+        ),
+        standing=snapshot.standing,
+        merged_into=IndividualNumber.parse(snapshot.merged_into, "merged_into") if snapshot.merged_into else None,
+        merged_numbers=tuple(IndividualNumber.parse(number, "merged_numbers") for number in snapshot.merged_numbers),
     )
 
 
@@ -149,6 +138,7 @@ def shown(entry: Entry) -> Addressee:
         four_items=FourItemsPart.of(entry.person.four_items),
         alive=entry.person.alive,
         version=entry.person.version,
+        standing=entry.person.standing,
     )
 
 

@@ -6,7 +6,7 @@ Individual Number it stands for. Neither of the two learns the other half, and t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,15 +70,20 @@ class CodeIssuing:
         """
         requested = refused = 0
         for batch in self.store.living(BATCH):
-            numbers = dict(batch)
-            lacking = self._lacking(numbers)
-            if not lacking:
-                continue
-            answer = self._ask([(number, numbers[number]) for number in lacking], basis)
-            requested += answer.accepted
-            refused += len(answer.refused)
+            done = self.issue_for(batch, basis)
+            requested += done.requested
+            refused += done.refused
         log.info("codes.requested", count=requested)
         return Requested(requested, refused)
+
+    def issue_for(self, people: Sequence[tuple[AddresseeNumber, IndividualNumber]], basis: str) -> Requested:
+        """Ask for codes of those among at most `BATCH` people who lack one. Raises Problem as `issue_missing`."""
+        numbers = dict(people)
+        lacking = self._lacking(numbers)
+        if not lacking:
+            return Requested(0, 0)
+        answer = self._ask([(number, numbers[number]) for number in lacking], basis)
+        return Requested(answer.accepted, len(answer.refused))
 
     def open_portal_account(self, entry: Entry) -> str:
         """Open a portal account for somebody identified at the counter; returns the account. Nothing of it is kept here.

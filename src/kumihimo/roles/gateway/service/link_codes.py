@@ -120,21 +120,35 @@ class LinkCodes:
         One that does not open is left out and told in the program log: it must not hold up the others. Raises
         Problem(message.malformed, operator.unreachable).
         """
-        if item.kind != ISSUED_CODES:
+        issued = _issued(item)
+        if issued is None:
             return None
-        try:
-            issued = CodesIssued.model_validate(item.body)
-        except ValidationError as error:
-            raise malformed(error, "CodesIssued") from None
         secret = self.domain.present().secret
         opened: dict[bytes, bytes] = {}
         for blind in issued.codes:
+            if blind.replaces is not None:
+                continue
             try:
                 raw = from_b64(blind.ticket, "ticket")
                 opened[ticket_hash(raw)] = decrypt(from_b64(blind.ciphertext, "ciphertext"), secret)
             except Problem as problem:
                 log.warning("codes.unreadable", code=problem.code)
         return opened
+
+    def replaced(self, item: FeedItem) -> list[tuple[bytes, bytes]]:
+        """Pairs of an old and a new code after a re-coding, out of the same items. Raises Problem as `opened`."""
+        issued = _issued(item)
+        pairs: list[tuple[bytes, bytes]] = []
+        for blind in issued.codes if issued is not None else ():
+            if blind.replaces is None:
+                continue
+            secret = self.domain.present().secret
+            try:
+                old = decrypt(from_b64(blind.replaces, "replaces"), secret)
+                pairs.append((old, decrypt(from_b64(blind.ciphertext, "ciphertext"), secret)))
+            except Problem as problem:
+                log.warning("codes.unreadable", code=problem.code)
+        return pairs
 
     def code_of(self, number: AddresseeNumber) -> Point:
         """The addressee's link code in the present domain. Raises Problem(addressee.no_code)."""
@@ -148,6 +162,15 @@ class LinkCodes:
                 advice="Let the ledger ask for missing codes, and inquire again once they have arrived.",
             )
         return Point(found.code)
+
+
+def _issued(item: FeedItem) -> CodesIssued | None:
+    if item.kind != ISSUED_CODES:
+        return None
+    try:
+        return CodesIssued.model_validate(item.body)
+    except ValidationError as error:
+        raise malformed(error, "CodesIssued") from None
 
 
 def ticket_hash(ticket: bytes) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kumihimo.domain.kernel import AddresseeNumber, Problem
 from kumihimo.plumbing.wire.messages.ledger import Addressee, ReportArrivals, ReportEvent
 from kumihimo.plumbing.wire.messages.residents import (
     ArrivalsRegistered,
@@ -18,6 +19,7 @@ from kumihimo.plumbing.wire.messages.residents import (
 )
 from kumihimo.roles.gateway.service.addressees import Addressees, person_of, shown
 from kumihimo.roles.gateway.service.lines import REGISTRY
+from kumihimo.roles.gateway.store.persons import Entry
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Reporting:
         """
         entry = self.addressees.entry(message.addressee_number)
         edge = self.addressees.edge
+        other = message.other_addressee_number
         event = edge.message(
             RegisterEvent,
             REGISTRY,
@@ -41,10 +44,20 @@ class Reporting:
             individual_number=entry.person.individual_number.digits,
             four_items=message.four_items,
             reason=message.reason,
+            other_number=self._registered(other).person.individual_number.digits if other is not None else None,
         )
-        resident = self.addressees.line.send("/events", event, RegisterEventAccepted).value.resident
-        (now,) = self.addressees.store.enter([person_of(resident)], edge.clock.now())
-        return shown(now)
+        accepted = self.addressees.line.send("/events", event, RegisterEventAccepted).value
+        (now,) = self.addressees.store.enter([person_of(accepted.resident)], edge.clock.now())
+        self.addressees.store.follow_all([person_of(one) for one in accepted.others], edge.clock.now())
+        return shown(self.addressees.store.standing_for(now))
+
+    def _registered(self, addressee_number: str) -> Entry:
+        """The entry with this addressee number itself, so that a merge names who is meant. Raises Problem."""
+        number = AddresseeNumber.parse(addressee_number, "other_addressee_number")
+        found = self.addressees.store.registered_as(number.digits)
+        if found is None:
+            raise Problem("addressee.unknown", str(number), "other_addressee_number", "a number of this ledger")
+        return found
 
     def arrive(self, message: ReportArrivals) -> tuple[tuple[Addressee, ...], tuple[RejectedArrival, ...]]:
         """Have births and move-ins registered and numbered, and enter them. Raises Problem as `report`."""

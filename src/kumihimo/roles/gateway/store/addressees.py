@@ -15,7 +15,9 @@ from sqlalchemy import Connection, Engine, Select, select
 from kumihimo.domain.kernel.numbers import AddresseeNumber, IndividualNumber
 from kumihimo.domain.kernel.person import FourItems
 from kumihimo.plumbing.storage import get_cursor
+from kumihimo.plumbing.wire.messages.residents import Standing
 from kumihimo.roles.gateway.store.ledger import addressee, feed_cursor, former_number, serial
+from kumihimo.roles.gateway.store.merges import Merges
 from kumihimo.roles.gateway.store.persons import Entry, Person, entry_of, person_columns
 from kumihimo.roles.gateway.store.upserts import dialect_insert, upsert
 
@@ -28,6 +30,12 @@ class LedgerStore:
     def __init__(self, engine: Engine, institution: str) -> None:
         self._engine = engine
         self._institution = institution
+        self._merges = Merges(institution)
+
+    @property
+    def institution(self) -> str:
+        """Whose ledger it is."""
+        return self._institution
 
     def feed_position(self, source: str) -> int:
         """How far the feed of `source` has been applied."""
@@ -48,29 +56,63 @@ class LedgerStore:
         entry = self._pick(known, person)
         if entry is not None:
             return self._renew(conn, entry, person, at)
-        if person.residence != self._institution:
+        lives_here = person.residence == self._institution and person.standing is Standing.ACTIVE
+        if not self._merges.is_news(conn, person) or not lives_here:
             return False
         self._enter(conn, [person], at)
         return True
 
+    def registration(self, conn: Connection, person: Person) -> Entry | None:
+        """The entry of exactly this registration."""
+        return self._pick(self._known(conn, person.numbers()), person)
+
+    def follow_all(self, persons: Sequence[Person], at: datetime) -> None:
+        """The same for what the registry answered, in a transaction of its own."""
+        with self._engine.begin() as conn:
+            for person in persons:
+                self.follow(conn, person, at)
+
     def by_addressee_number(self, number: AddresseeNumber) -> Entry | None:
-        """The entry with this addressee number."""
+        """The entry with this addressee number, or the one it was merged into."""
         found = self._find(self._own().where(addressee.c.addressee_number == number.digits))
+        return self.standing_for(found[0]) if found else None
+
+    def registered_as(self, number: str) -> Entry | None:
+        """The entry with exactly this addressee number."""
+        found = self._find(self._own().where(addressee.c.addressee_number == number))
         return found[0] if found else None
 
     def by_individual_number(self, number: IndividualNumber) -> Entry | None:
-        """The entry whose person has, or once had, this Individual Number."""
+        """The entry whose person has, or once had, this Individual Number, also on a registration that was merged."""
         with self._engine.connect() as conn:
-            return self._known(conn, (number.digits,)).get(number.digits)
+            entry = self._known(conn, (number.digits,)).get(number.digits)
+            survivor = self._merges.survivor_of(conn, number.digits) if entry is None else None
+        if survivor is not None:
+            entry = self.registered_as(survivor)
+        return self.standing_for(entry) if entry is not None else None
+
+    def standing_for(self, entry: Entry) -> Entry:
+        """The entry that stands for this one's person: itself, unless it was merged into another one of this ledger."""
+        passed = {entry.addressee_number}
+        with self._engine.connect() as conn:
+            while entry.person.merged_into is not None:
+                into = entry.person.merged_into.digits
+                survivor = self._known(conn, (into,)).get(into)
+                if survivor is None or survivor.addressee_number in passed:
+                    break
+                passed.add(survivor.addressee_number)
+                entry = survivor
+        return entry
 
     def by_four_items(self, items: FourItems) -> list[Entry]:
-        """Entries with the same four items after normalisation."""
+        """Entries with the same four items after normalisation; merged and cancelled registrations are nobody."""
         return self._find(
             self._own().where(
                 addressee.c.name_key == items.name.key(),
                 addressee.c.birth == items.birth,
                 addressee.c.address_key == items.address.key(),
                 addressee.c.sex == items.sex.name.lower(),
+                addressee.c.standing == Standing.ACTIVE.value,
             )
         )
 
@@ -83,6 +125,7 @@ class LedgerStore:
                 columns.where(
                     addressee.c.institution == self._institution,
                     addressee.c.alive,
+                    addressee.c.standing == Standing.ACTIVE.value,
                     addressee.c.addressee_number > last,
                 )
                 .order_by(addressee.c.addressee_number)
@@ -133,7 +176,17 @@ class LedgerStore:
         conn.execute(addressee.insert(), rows)
         former = [self._former_row(entry, number, at) for entry in entries for number in entry.person.former_numbers]
         upsert(conn, former_number, former)
+        for entry in entries:
+            if not _ordinary(entry.person):
+                self._merged(conn, entry.addressee_number, entry.person)
         return entries
+
+    def _merged(self, conn: Connection, own: AddresseeNumber, person: Person) -> None:
+        """Note what a registration stands for, and that the exchange must hear of it and of those merged into it."""
+        merged = [number.digits for number in person.merged_numbers]
+        self._merges.absorb(conn, own.digits, merged)
+        theirs = {entry.addressee_number.digits for entry in self._known(conn, merged).values()}
+        self._merges.link_anew(conn, sorted({own.digits, *theirs}))
 
     def _lock(self, conn: Connection) -> None:
         """Let one transaction at a time enter people, from before it looks who is known: no gaps, no twins."""
@@ -181,11 +234,14 @@ class LedgerStore:
         own = (addressee.c.institution == self._institution) & (
             addressee.c.addressee_number == entry.addressee_number.digits
         )
+        former = {number.digits for number in person.former_numbers}
         if entry.person.individual_number != person.individual_number:
-            row = self._former_row(entry, entry.person.individual_number, at)
-            # A number may be taken back and changed again, so it can be former twice.
-            upsert(conn, former_number, [row])
+            former.add(entry.person.individual_number.digits)
+        # A number may be taken back and changed again, so it can be former twice.
+        upsert(conn, former_number, [self._former_row(entry, IndividualNumber(one), at) for one in sorted(former)])
         conn.execute(addressee.update().where(own).values(person_columns(person)))
+        if not (_ordinary(person) and _ordinary(entry.person)) or self._merges.has_absorbed(conn, entry):
+            self._merged(conn, entry.addressee_number, person)
         return True
 
     def _former_row(self, entry: Entry, number: IndividualNumber, at: datetime) -> dict[str, Any]:
@@ -195,3 +251,8 @@ class LedgerStore:
             "addressee_number": entry.addressee_number.digits,
             "replaced_at": at,
         }
+
+
+def _ordinary(person: Person) -> bool:
+    """Whether a registration stands for its person and for nobody else's registration."""
+    return person.standing is Standing.ACTIVE and not person.merged_numbers

@@ -19,8 +19,9 @@ from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.messages.inquiry import Outcome
 from kumihimo.plumbing.wire.messages.provision import DatedItem
 from kumihimo.roles.gateway.store.commits import Commit, OneByOne
-from kumihimo.roles.gateway.store.copies import CopyStore, StoredCopy, StoredFlag
+from kumihimo.roles.gateway.store.copies import StoredCopy, StoredFlag
 from kumihimo.roles.gateway.store.exchange import by_hand, provision, sealed_answer
+from kumihimo.roles.gateway.store.links import LinkStore
 from kumihimo.roles.gateway.store.outbox import Report, append_report
 from kumihimo.roles.gateway.store.provisions import Answered, KeptAnswer, keep_answer
 from kumihimo.roles.gateway.store.records import AccessRecord, Side, read_record, replace_record
@@ -68,7 +69,7 @@ class ByHandStore:
         self._engine = engine
         self._institution = institution
         self._commit = commit or OneByOne(engine)
-        self._copies = CopyStore(engine, institution)
+        self._links = LinkStore(engine, institution)
 
     def undecided(self) -> list[Waiting]:
         """What nobody has answered yet, the one due first first."""
@@ -88,7 +89,8 @@ class ByHandStore:
         """The copies that would answer it."""
         record = waiting.record
         with self._engine.connect() as conn:
-            return self._copies.held(conn, record.addressee_number or "", record.items, record.period)
+            family = self._links.person(conn, record.addressee_number or "")
+            return self._links.held(conn, family, record.items, record.period)
 
     def decide(self, transaction: str, decision: Decision, at: datetime) -> None:
         """Write an officer's decision, once. Raises Problem(answer.decided) for a second one."""
@@ -123,7 +125,7 @@ class ByHandStore:
                 raise unknown(transaction)
             if waiting.decision is None:
                 return None
-            flags = self._copies.flags(conn, waiting.record.addressee_number or "")
+            flags = self._links.flags(conn, self._links.person(conn, waiting.record.addressee_number or ""))
             final = answer(waiting, waiting.decision, flags)
             if waiting.released_at is None:
                 self._write(conn, final, now)

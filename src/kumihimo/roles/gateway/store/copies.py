@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, or_, select
+from sqlalchemy import Connection, Engine, Select, or_, select
 
 from kumihimo.domain.sealing import canonical_json
 from kumihimo.plumbing.wire.messages.inquiry import Period
@@ -37,6 +37,16 @@ class StoredCopy:
     item: DatedItem | None
 
 
+@dataclass(frozen=True)
+class PlacedCopy:
+    """A copy with the addressee number it was placed under, and when."""
+
+    addressee_number: str
+    valid_from: date
+    placed_at: datetime
+    copy: StoredCopy
+
+
 class CopyStore:
     """One institution's copies and flags in a database."""
 
@@ -53,14 +63,27 @@ class CopyStore:
 
     def held(self, conn: Connection, addressee: str, items: Sequence[str], period: Period) -> list[StoredCopy]:
         """Copies of these items with a day in the period, by item and first day."""
-        query = select(copy.c.item, copy.c.valid_from, copy.c.valid_until, copy.c.body, copy.c.sha256).where(
-            copy.c.institution == self._institution, copy.c.addressee_number == addressee, copy.c.item.in_(items)
-        )
+        rows = conn.execute(self._held([addressee], items, period))
+        return [self._stored(addressee, row) for row in rows]
+
+    def placed(
+        self, conn: Connection, addressees: Sequence[str], items: Sequence[str] | None, period: Period
+    ) -> list[PlacedCopy]:
+        """The same of several addressees, and of every item where none is named."""
+        return [
+            PlacedCopy(row.addressee_number, row.valid_from, row.placed_at, self._stored(row.addressee_number, row))
+            for row in conn.execute(self._held(addressees, items, period))
+        ]
+
+    def _held(self, addressees: Sequence[str], items: Sequence[str] | None, period: Period) -> Select[Any]:
+        query = select(copy).where(copy.c.institution == self._institution, copy.c.addressee_number.in_(addressees))
+        if items is not None:
+            query = query.where(copy.c.item.in_(items))
         if period.until is not None:
             query = query.where(copy.c.valid_from <= period.until)
         if period.since is not None:
             query = query.where(or_(copy.c.valid_until.is_(None), copy.c.valid_until >= period.since))
-        return [self._stored(addressee, row) for row in conn.execute(query.order_by(copy.c.item, copy.c.valid_from))]
+        return query.order_by(copy.c.item, copy.c.valid_from)
 
     def flags(self, conn: Connection, addressee: str) -> list[StoredFlag]:
         """Every flag of an addressee, whatever it says."""

@@ -49,6 +49,16 @@ expected_ticket = Table(
     Index("ix_expected_ticket_addressee", "institution", "addressee_number"),
 )
 
+addressee_link = Table(
+    "addressee_link",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("addressee_number", Text, primary_key=True),
+    Column("stands_for", Text),  # the survivor's addressee number; none for an addressee that is nobody
+    Column("since", UtcDateTime, nullable=False),
+    Index("ix_addressee_link_stands_for", "institution", "stands_for"),
+)
+
 copy = Table(
     "copy",
     metadata,

@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, Index, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from kumihimo.plumbing.storage import UtcDateTime, cursor_table
 
@@ -39,6 +50,8 @@ addressee = Table(
     Column("died_on", Date),
     Column("version", Integer, nullable=False),  # the registry's version of the resident
     Column("since", UtcDateTime, nullable=False),
+    Column("standing", Text, nullable=False, server_default="active"),
+    Column("merged_into", Text),  # the Individual Number of the registration that stands for this one
     UniqueConstraint("institution", "individual_number", name="uq_addressee_individual_number"),
     Index("ix_addressee_name_birth", "institution", "name_key", "birth"),
 )
@@ -50,6 +63,55 @@ former_number = Table(
     Column("individual_number", Text, primary_key=True),
     Column("addressee_number", Text, nullable=False),
     Column("replaced_at", UtcDateTime, nullable=False),
+)
+
+# Numbers of registrations that were merged into an addressee's, known here or not.
+merged_number = Table(
+    "merged_number",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("addressee_number", Text, primary_key=True),
+    Column("individual_number", Text, primary_key=True),
+    Index("ix_merged_number_number", "institution", "individual_number"),
+)
+
+# The newest version told of somebody who was not entered: an older one that comes later must not enter them.
+heard = Table(
+    "heard",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("individual_number", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+)
+
+acknowledgement_due = Table(
+    "acknowledgement_due",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),  # in the registry's feed
+    Column("version", Integer, nullable=False),
+)
+
+# Addressees of whom the exchange must be told whom they stand for.
+link_due = Table(
+    "link_due",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("addressee_number", Text, primary_key=True),
+    Column("generation", Integer, nullable=False),  # grows with every change, so that none is taken for done
+)
+
+task = Table(
+    "task",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("institution", Text, nullable=False),
+    Column("addressee_number", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("raised_at", UtcDateTime, nullable=False),
+    Column("settled_at", UtcDateTime),
+    UniqueConstraint("institution", "addressee_number", "event", "version", name="uq_task_event"),
 )
 
 serial = Table(

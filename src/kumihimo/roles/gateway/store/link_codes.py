@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from kumihimo.domain.kernel.numbers import AddresseeNumber
 from kumihimo.roles.gateway.store.exchange import expected_ticket, link_code
+from kumihimo.roles.gateway.store.links import LinkStore
 from kumihimo.roles.gateway.store.upserts import upsert
 
 
@@ -40,6 +41,7 @@ class LinkCodeStore:
     def __init__(self, engine: Engine, institution: str) -> None:
         self._engine = engine
         self._institution = institution
+        self._links = LinkStore(engine, institution)
         self._code_here = link_code.c.institution == institution
         self._ticket_here = expected_ticket.c.institution == institution
 
@@ -90,12 +92,21 @@ class LinkCodeStore:
             conn.execute(expected_ticket.delete().where(self._ticket_here, all_theirs))
         return Placed(len(rows), len(codes) - len(owners), of_another)
 
+    def replace(self, conn: Connection, pairs: Sequence[tuple[bytes, bytes]], at: datetime) -> int:
+        """Put new codes in the place of old ones after a re-coding, given as (old, new); how many old ones were here."""
+        replaced = 0
+        for old, new in pairs:
+            held = self._code_here & (link_code.c.code == old)
+            replaced += conn.execute(link_code.update().where(held).values(code=new, placed_at=at)).rowcount
+        return replaced
+
     def code_of(self, number: AddresseeNumber) -> LinkCode | None:
-        """The code of an addressee."""
-        query = select(link_code.c.code, link_code.c.epoch).where(
-            self._code_here, link_code.c.addressee_number == number.digits
-        )
+        """The code of an addressee, or of the one they stand for."""
         with self._engine.connect() as conn:
+            survivor = self._links.survivor(conn, number.digits)
+            query = select(link_code.c.code, link_code.c.epoch).where(
+                self._code_here, link_code.c.addressee_number == survivor
+            )
             row = conn.execute(query).one_or_none()
         return None if row is None else LinkCode(bytes(row.code), row.epoch)
 

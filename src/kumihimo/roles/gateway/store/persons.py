@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from kumihimo.domain.kernel import Address, AddresseeNumber, FourItems, IndividualNumber, PersonName, Sex
+from kumihimo.plumbing.wire.messages.residents import Standing
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,12 @@ class Person:
     alive: bool = True
     died_on: date | None = None
     former_numbers: tuple[IndividualNumber, ...] = ()
+    standing: Standing = Standing.ACTIVE
+    merged_into: IndividualNumber | None = None
+    merged_numbers: tuple[IndividualNumber, ...] = ()
 
     def numbers(self) -> tuple[str, ...]:
-        """Every number the person has had, the present one first."""
+        """Every number this registration has had, the present one first; those of merged registrations are not among them."""
         return (self.individual_number.digits, *(former.digits for former in self.former_numbers))
 
 
@@ -49,6 +53,8 @@ def person_columns(person: Person) -> dict[str, Any]:
         "alive": person.alive,
         "died_on": person.died_on,
         "version": person.version,
+        "standing": person.standing.value,
+        "merged_into": person.merged_into.digits if person.merged_into is not None else None,
     }
 
 
@@ -67,5 +73,7 @@ def entry_of(row: Any) -> Entry:
         version=row.version,
         alive=row.alive,
         died_on=row.died_on,
+        standing=Standing(row.standing),
+        merged_into=IndividualNumber(row.merged_into) if row.merged_into is not None else None,
     )
     return Entry(AddresseeNumber(row.addressee_number), person)

@@ -18,8 +18,9 @@ from kumihimo.domain.kernel.errors import Problem
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
 from kumihimo.roles.gateway.store.commits import Commit, OneByOne
-from kumihimo.roles.gateway.store.copies import CopyStore, StoredCopy, StoredFlag
+from kumihimo.roles.gateway.store.copies import StoredCopy, StoredFlag
 from kumihimo.roles.gateway.store.exchange import by_hand, link_code, provision, sealed_answer
+from kumihimo.roles.gateway.store.links import LinkStore
 from kumihimo.roles.gateway.store.outbox import Report, append_report
 from kumihimo.roles.gateway.store.records import AccessRecord, append_record
 from kumihimo.roles.gateway.store.upserts import upsert
@@ -89,7 +90,7 @@ class ProvisionStore:
         self._engine = engine
         self._institution = institution
         self._commit = commit or OneByOne(engine)
-        self._copies = CopyStore(engine, institution)
+        self._links = LinkStore(engine, institution)
 
     def answered(self, transaction: str) -> bool:
         """Whether the permit of this transaction was used."""
@@ -161,9 +162,13 @@ class ProvisionStore:
             link_code.c.institution == self._institution, link_code.c.code == claim.code
         )
         number: str | None = conn.execute(owner).scalar_one_or_none()
+        # The code of an addressee that turned out to be somebody else, or nobody, no longer stands for anyone.
+        if self._links.survivor(conn, number or "") != number:
+            number = None
         # Asked also for nobody: how long it takes must not tell whether the person is known here.
-        flags = self._copies.flags(conn, number or "")
-        copies = self._copies.held(conn, number or "", claim.items, claim.period)
+        family = self._links.family(conn, number or "")
+        flags = self._links.flags(conn, family)
+        copies = self._links.held(conn, family, claim.items, claim.period)
         return Holdings(number, tuple(flags), tuple(copies))
 
     def _write(self, conn: Connection, answer: Written) -> None:

@@ -52,11 +52,18 @@ class CodeHop:
         directory.party(holder_of_codes(institution))
         self._require_active(institution)
         batch = tuple(codes)
-        ciphertexts = [from_b64(code.ciphertext, "ciphertext") for code in batch]
+        # A code that replaces another goes with it: both halves of a pair are translated alike.
+        pairs = [(code.ciphertext, *(() if code.replaces is None else (code.replaces,))) for code in batch]
+        ciphertexts = [from_b64(text, "ciphertext") for pair in pairs for text in pair]
         source = directory.label(institution_of(REGISTRY))
-        done = self._translator.hop(ciphertexts, source, target, pool=self._pool)
+        done = iter(self._translator.hop(ciphertexts, source, target, pool=self._pool))
         return tuple(
-            BlindCode(ticket=code.ticket, ciphertext=b64(item)) for code, item in zip(batch, done, strict=True)
+            BlindCode(
+                ticket=code.ticket,
+                ciphertext=b64(next(done)),
+                replaces=b64(next(done)) if code.replaces is not None else None,
+            )
+            for code in batch
         )
 
 
@@ -114,6 +121,8 @@ class SecondCodeDesk:
         tickets = [code.ticket for code in batch.codes]
         if [code.ticket for code in relay.codes] != tickets or len(set(tickets)) != len(tickets):
             raise Problem("message.malformed", "tickets differ from the registry's batch", where="codes")
+        if [code.replaces is None for code in relay.codes] != [code.replaces is None for code in batch.codes]:
+            raise Problem("message.malformed", "pairs differ from the registry's batch", where="codes")
         codes = self._hop.translate(relay.codes, batch.institution)
         holder = holder_of_codes(batch.institution)
         news = tuple(

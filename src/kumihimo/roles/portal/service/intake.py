@@ -54,6 +54,9 @@ class Intake:
     def _take_codes(self, transaction: Transaction, issued: CodesIssued) -> None:
         unknown = 0
         for code in issued.codes:
+            if code.replaces is not None:
+                self._replace_code(transaction, code.replaces, code.ciphertext)
+                continue
             account = transaction.account_awaiting(ticket_hash(code.ticket))
             if account is None:
                 transaction.count(UNKNOWN_TICKETS)
@@ -64,6 +67,12 @@ class Intake:
                 transaction.give_code(account, link_code)
         if unknown:
             log.warning("codes.unknown_tickets", count=unknown)
+
+    def _replace_code(self, transaction: Transaction, old: str, new: str) -> None:
+        """After a re-coding: the account and its records go on under the new code."""
+        before, after = self._opened(transaction, old), self._opened(transaction, new)
+        if before is not None and after is not None:
+            transaction.replace_code(before, after)
 
     def _take_access(self, transaction: Transaction, access: PortalAccess) -> None:
         kept = replace(self._kept(access.logged, access.transaction, EntryKind.REQUEST), refusal=access.refusal)

@@ -73,6 +73,8 @@ class CodeIssuing:
             with self._store.transaction() as transaction:
                 transaction.hold_codes([one for _, one in known], institution, basis, self._clock.now())
             self._translate(institution, batch)
+            with self._store.transaction() as transaction:
+                transaction.hold_earlier([one for _, one in known], institution)
         return tuple(refused)
 
     def _blind(self, ticket: str, resident: Resident, key: PublicKey) -> BlindCode:

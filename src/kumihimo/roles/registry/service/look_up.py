@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from kumihimo.domain.kernel import FourItems, IndividualNumber, Institution, Problem, ResidentCode
 from kumihimo.plumbing.wire.messages.residents import ResidentSnapshot
-from kumihimo.roles.registry.service.residents import snapshot
+from kumihimo.roles.registry.service.announcing import snapshot
 from kumihimo.roles.registry.store import RegistryStore, Resident, Transaction
 
 
@@ -47,7 +47,7 @@ class LookUps:
                 )  # fmt: skip
             for one in found:
                 transaction.subscribe(one.id, asker)
-            return tuple(snapshot(one, transaction.former_numbers(one.id), with_code=municipal) for one in found)
+            return tuple(snapshot(transaction, one, with_code=municipal) for one in found)
 
 
 def _matching(

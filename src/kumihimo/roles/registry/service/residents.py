@@ -21,18 +21,19 @@ from kumihimo.domain.kernel import (
     RandomSource,
     ResidentCode,
     legal_day,
-    party_id,
 )
-from kumihimo.plumbing.wire.messages.residents import (
-    FourItemsPart,
-    RegisterEventKind,
-    ResidentEvent,
-    ResidentSnapshot,
-)
+from kumihimo.plumbing.wire.messages.residents import RegisterEventKind, ResidentSnapshot
+from kumihimo.roles.registry.service.announcing import announced
 from kumihimo.roles.registry.store import Change, NewResident, RegistryStore, Resident, Taken, Transaction
 
 T = TypeVar("T")
 FIRST: Final = (RegisterEventKind.BIRTH, RegisterEventKind.MOVE_IN)
+CHANGES: Final = (
+    RegisterEventKind.MOVE,
+    RegisterEventKind.DEATH,
+    RegisterEventKind.NAME_CHANGE,
+    RegisterEventKind.CORRECTION,
+)
 TRIES: Final = 5
 NumberFor = Callable[[str, Sequence[str]], dict[str, str]]
 """(municipality, resident codes) → resident code to Individual Number, from the numbering authority."""
@@ -48,6 +49,7 @@ class Reported:
     four_items: FourItems | None
     reason: str
     individual_number: str | None = None
+    other_number: str | None = None
 
 
 class Residents:
@@ -103,23 +105,26 @@ class Residents:
         return (self._arrived(municipality, taken) if taken else []), rejected
 
     def _arrived(self, municipality: str, first: Sequence[tuple[FourItems, Reported]]) -> list[ResidentSnapshot]:
-        def announced(transaction: Transaction, added: list[Resident]) -> list[ResidentSnapshot]:
+        def told(transaction: Transaction, added: list[Resident]) -> list[ResidentSnapshot]:
             pairs = zip(added, first, strict=True)
-            return [self._announced(transaction, resident, reported) for resident, (_, reported) in pairs]
+            return [
+                self._announced(transaction, resident, self._as_change(municipality, reported))
+                for resident, (_, reported) in pairs
+            ]
 
-        return self._register(municipality, first, announced)
+        return self._register(municipality, first, told)
 
     def _first(self, reported: Reported) -> FourItems:
         """The four items of somebody who may be registered now. Raises Problem."""
         self._require_past(reported)
         if reported.event not in FIRST:
-            raise _invalid(f"{reported.event} of somebody new", "birth or move_in")
+            raise invalid(f"{reported.event} of somebody new", "birth or move_in")
         if reported.four_items is None:
-            raise _invalid(f"{reported.event} without four items", "name, address, birth and sex")
+            raise invalid(f"{reported.event} without four items", "name, address, birth and sex")
         if reported.resident_code is not None or reported.individual_number is not None:
-            raise _invalid(f"{reported.event} with a resident code or number", "a resident who has none yet")
+            raise invalid(f"{reported.event} with a resident code or number", "a resident who has none yet")
         if reported.four_items.birth > reported.on:
-            raise _invalid(
+            raise invalid(
                 f"{reported.event} on {reported.on} of somebody born later", "the day of birth or a later day"
             )
         with self._store.transaction() as transaction:
@@ -133,7 +138,7 @@ class Residents:
 
     def _require_past(self, reported: Reported) -> None:
         if reported.on > legal_day(self._clock.now()):
-            raise _invalid(f"{reported.event} on {reported.on}", "a day that is not in the future")
+            raise invalid(f"{reported.event} on {reported.on}", "a day that is not in the future")
 
     def register_many(self, municipality: str, first: Sequence[tuple[FourItems, Reported]]) -> list[Resident]:
         """Give residents codes and numbers and store them, all or none; nothing is announced.
@@ -161,6 +166,16 @@ class Residents:
                 continue
         raise _none_left()
 
+    def drawn(self, municipality: str, reported: Reported) -> NewResident:
+        """A resident code and a number for somebody who comes out of another registration.
+
+        Raises Problem(number.none_left, resident.event_invalid) and those of the numbering authority.
+        """
+        if reported.four_items is None:
+            raise invalid(f"{reported.event} without four items", "name, address, birth and sex")
+        (code,) = self._unused_codes(1)
+        return NewResident(code, self._numbers(municipality, [code])[code], reported.four_items, municipality)
+
     def _unused_codes(self, count: int) -> list[str]:
         """Resident codes at random that nobody has; only those that clash are drawn again.
 
@@ -179,32 +194,23 @@ class Residents:
     def _change(self, municipality: str, reported: Reported) -> ResidentSnapshot:
         try:
             with self._store.transaction() as transaction:
-                before = _meant(transaction, reported)
+                before = meant(transaction, reported)
                 after = changed(before, municipality, reported)
-                transaction.update(before, after, self._as_change(municipality, reported))
+                change = self._as_change(municipality, reported)
+                transaction.update(before, after, change)
                 transaction.subscribe(after.id, after.municipality)
-                return self._announced(transaction, after, reported)
+                return self._announced(transaction, after, change)
         except Taken:
-            raise _invalid(
-                f"{reported.event} while the resident was being changed", "no other change at once"
-            ) from None
+            raise invalid(f"{reported.event} while the resident was being changed", "no other change at once") from None
 
-    def _announced(self, transaction: Transaction, resident: Resident, reported: Reported) -> ResidentSnapshot:
-        former = transaction.former_numbers(resident.id)
-        for subscriber in transaction.subscribers(resident.id):
-            with_code = "municipality" in self._institution(subscriber).classes
-            event = ResidentEvent(
-                event=reported.event, on=reported.on, resident=snapshot(resident, former, with_code=with_code)
-            )
-            body = event.model_dump(mode="json")
-            transaction.announce(party_id(subscriber, "ledger"), body, self._clock.now())
-        return snapshot(resident, former, with_code=True)
+    def _announced(self, transaction: Transaction, resident: Resident, change: Change) -> ResidentSnapshot:
+        return announced(transaction, self._institution, resident, change)
 
     def _as_change(self, municipality: str, reported: Reported) -> Change:
         return Change(reported.event.value, reported.on, self._clock.now(), municipality, reported.reason)
 
 
-def _meant(transaction: Transaction, reported: Reported) -> Resident:
+def meant(transaction: Transaction, reported: Reported) -> Resident:
     """The resident an event is about, by resident code or Individual Number. Raises Problem."""
     match reported.resident_code, reported.individual_number:
         case str(code), None:
@@ -213,7 +219,7 @@ def _meant(transaction: Transaction, reported: Reported) -> Resident:
             digits = IndividualNumber.parse(number, where="individual_number").digits
             found, where = transaction.by_number(digits), "individual_number"
         case _:
-            raise _invalid(f"{reported.event} of nobody, or of two", "either the resident's code or their number")
+            raise invalid(f"{reported.event} of nobody, or of two", "either the resident's code or their number")
     if found is None:
         raise Problem("resident.unknown", "no resident has it", where=where, advice="Compare it with the document.")
     return found
@@ -222,18 +228,20 @@ def _meant(transaction: Transaction, reported: Reported) -> Resident:
 def changed(before: Resident, municipality: str, reported: Reported) -> Resident:
     """The resident after an event. Raises Problem(resident.event_invalid) where the event does not fit the state."""
     kind, items = reported.event, reported.four_items
+    if kind not in CHANGES:
+        raise invalid(f"{kind} of a resident's items", f"one of {', '.join(CHANGES)}")
     if before.died_on is not None and kind is not RegisterEventKind.CORRECTION:
-        raise _invalid(f"{kind} of a resident who has died", "a living resident, or a correction")
+        raise invalid(f"{kind} of a resident who has died", "a living resident, or a correction")
     if kind is not RegisterEventKind.MOVE and municipality != before.municipality:
-        raise _invalid(f"{kind} reported by {municipality}", "a report by the municipality of residence")
+        raise invalid(f"{kind} reported by {municipality}", "a report by the municipality of residence")
     born = before.four_items.birth if items is None or kind is RegisterEventKind.DEATH else items.birth
     if born > min(reported.on, before.died_on or reported.on):
-        raise _invalid(f"{kind} or death before birth", "the day of birth or a later day")
+        raise invalid(f"{kind} or death before birth", "the day of birth or a later day")
     version = before.version + 1
     if kind is RegisterEventKind.DEATH:
         return replace(before, died_on=reported.on, version=version)
     if items is None:
-        raise _invalid(f"{kind} without four items", "the four items after the event")
+        raise invalid(f"{kind} without four items", "the four items after the event")
     old = before.four_items
     kept = {
         RegisterEventKind.MOVE: (items.name, items.birth, items.sex) == (old.name, old.birth, old.sex),
@@ -241,22 +249,8 @@ def changed(before: Resident, municipality: str, reported: Reported) -> Resident
         RegisterEventKind.CORRECTION: True,
     }
     if not kept[kind]:
-        raise _invalid(f"{kind} that changes other items too", "one event for each kind of change, or a correction")
+        raise invalid(f"{kind} that changes other items too", "one event for each kind of change, or a correction")
     return replace(before, four_items=items, municipality=municipality, version=version)
-
-
-def snapshot(resident: Resident, former_numbers: tuple[str, ...], *, with_code: bool) -> ResidentSnapshot:
-    """The state of a resident as it travels; the resident code goes to municipalities only."""
-    return ResidentSnapshot(
-        individual_number=resident.individual_number,
-        former_numbers=former_numbers,
-        resident_code=resident.resident_code if with_code else None,
-        four_items=FourItemsPart.of(resident.four_items),
-        municipality=resident.municipality,
-        alive=resident.died_on is None,
-        died_on=resident.died_on,
-        version=resident.version,
-    )
 
 
 def _none_left() -> Problem:
@@ -274,5 +268,6 @@ def _registered(detail: str) -> Problem:
     )  # fmt: skip
 
 
-def _invalid(detail: str, expected: str) -> Problem:
+def invalid(detail: str, expected: str) -> Problem:
+    """The refusal of an event that does not fit."""
     return Problem("resident.event_invalid", detail, expected=expected, advice="Nothing was recorded; report it again.")
