@@ -91,7 +91,8 @@ def _parts(engine: Engine, table: str) -> dict[str, int]:
 
 def _before_the_partitions(package: str) -> str:
     script = ScriptDirectory.from_config(migrations._config(package, None))
-    before = script.get_revision("0002_partitions").down_revision
+    (cut,) = [one for one in script.walk_revisions() if one.revision.endswith("_partitions")]
+    before = cut.down_revision
     assert isinstance(before, str)
     return before
 

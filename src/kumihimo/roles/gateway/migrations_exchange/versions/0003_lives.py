@@ -6,7 +6,7 @@ from alembic import op
 from kumihimo.plumbing.storage import UtcDateTime
 
 revision = "0003_lives"
-down_revision = "0002_partitions"
+down_revision = "0002_batch"
 
 
 def upgrade() -> None:

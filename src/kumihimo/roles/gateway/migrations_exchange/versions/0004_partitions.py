@@ -1,4 +1,4 @@
-"""Partitions of the numbering authority, on PostgreSQL: used numbers are kept for ever."""
+"""Partitions of the exchange, on PostgreSQL: its rows grow with persons times items, and with every access."""
 
 from typing import Final
 
@@ -6,12 +6,12 @@ from alembic import op
 
 from kumihimo.plumbing.storage import drop_partition_schema, join_partitions, partition
 
-revision = "0002_partitions"
-down_revision = "0001"
+revision = "0004_partitions"
+down_revision = "0003_lives"
 
 # table → the column it is cut by; decision 0020 says why the others are whole
-_CUT: Final = {"used_number": "number"}
-_PARTS: Final = 16
+_CUT: Final = {"copy": "addressee_number", "provision": "transaction", "access_record": "transaction"}
+_PARTS: Final = 8
 
 
 def upgrade() -> None:

@@ -5,8 +5,8 @@ from alembic import op
 
 from kumihimo.plumbing.storage import UtcDateTime
 
-revision = "0003_lives"
-down_revision = "0002_partitions"
+revision = "0002_lives"
+down_revision = "0001"
 
 _ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 

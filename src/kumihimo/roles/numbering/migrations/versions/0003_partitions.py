@@ -1,4 +1,4 @@
-"""Partitions of the registry, on PostgreSQL: its rows grow with residents times years, and with residents times institutions."""
+"""Partitions of the numbering authority, on PostgreSQL: used numbers are kept for ever."""
 
 from typing import Final
 
@@ -6,16 +6,11 @@ from alembic import op
 
 from kumihimo.plumbing.storage import drop_partition_schema, join_partitions, partition
 
-revision = "0002_partitions"
-down_revision = "0001"
+revision = "0003_partitions"
+down_revision = "0002_lives"
 
 # table → the column it is cut by; decision 0020 says why the others are whole
-_CUT: Final = {
-    "history": "resident",
-    "number_history": "individual_number",
-    "subscription": "resident",
-    "code_holder": "resident",
-}
+_CUT: Final = {"used_number": "number"}
 _PARTS: Final = 16
 
 

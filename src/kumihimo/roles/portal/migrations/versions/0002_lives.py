@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003_lives"
-down_revision = "0002_partitions"
+revision = "0002_lives"
+down_revision = "0001"
 
 
 def upgrade() -> None:

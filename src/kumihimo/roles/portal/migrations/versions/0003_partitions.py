@@ -6,8 +6,8 @@ from alembic import op
 
 from kumihimo.plumbing.storage import drop_partition_schema, join_partitions, partition
 
-revision = "0002_partitions"
-down_revision = "0001"
+revision = "0003_partitions"
+down_revision = "0002_lives"
 
 # table → the column it is cut by; decision 0020 says why the others are whole
 _CUT: Final = {"access": "log_index", "outcome": "log_index"}

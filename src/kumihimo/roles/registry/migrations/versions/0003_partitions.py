@@ -1,4 +1,4 @@
-"""Partitions of the exchange, on PostgreSQL: its rows grow with persons times items, and with every access."""
+"""Partitions of the registry, on PostgreSQL: its rows grow with residents times years, and with residents times institutions."""
 
 from typing import Final
 
@@ -6,12 +6,17 @@ from alembic import op
 
 from kumihimo.plumbing.storage import drop_partition_schema, join_partitions, partition
 
-revision = "0002_partitions"
-down_revision = "0002_batch"
+revision = "0003_partitions"
+down_revision = "0002_lives"
 
 # table → the column it is cut by; decision 0020 says why the others are whole
-_CUT: Final = {"copy": "addressee_number", "provision": "transaction", "access_record": "transaction"}
-_PARTS: Final = 8
+_CUT: Final = {
+    "history": "resident",
+    "number_history": "individual_number",
+    "subscription": "resident",
+    "code_holder": "resident",
+}
+_PARTS: Final = 16
 
 
 def upgrade() -> None:
