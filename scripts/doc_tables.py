@@ -89,6 +89,8 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "messages-provision": partial(messages, "provision"),
     "messages-by-hand": partial(messages, "by_hand"),
     "messages-ledger": partial(messages, "ledger"),
+    "messages-proofs": partial(messages, "proofs"),
+    "messages-oversight": partial(messages, "oversight"),
     "settings": settings,
 }
 
