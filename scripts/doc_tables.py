@@ -90,6 +90,8 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "messages-by-hand": partial(messages, "by_hand"),
     "messages-ledger": partial(messages, "ledger"),
     "messages-lives": partial(messages, "lives"),
+    "messages-proofs": partial(messages, "proofs"),
+    "messages-oversight": partial(messages, "oversight"),
     "settings": settings,
 }
 

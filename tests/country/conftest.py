@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kumihimo.country import topology
 from kumihimo.country.founding import found
 from kumihimo.country.layout import Country
 from kumihimo.country.running import issue_codes
@@ -32,6 +33,13 @@ def _silent(_name: str, _done: int, _total: int) -> None:
     """No progress in tests."""
 
 
+def prove_everything(country: Country) -> None:
+    """In tests the operators must prove every translation of an inquiry to each other, not a share of them."""
+    for hub in (topology.HUB_1, topology.HUB_2):
+        with country.settings(hub).open("a") as file:
+            file.write("proof_share = 1.0\n")
+
+
 @pytest.fixture(scope="session")
 def captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where every message of the country is written down."""
@@ -46,6 +54,7 @@ def country(tmp_path_factory: pytest.TempPathFactory, captured: Path) -> Iterato
         here = found(
             tmp_path_factory.mktemp("countries") / "miniature", RESIDENTS, 5, legal_day(datetime.now(UTC)), _silent
         )
+        prove_everything(here)
         with running(here):
             issue_codes(here, _silent)
             yield here

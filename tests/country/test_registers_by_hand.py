@@ -112,7 +112,7 @@ def test_a_body_has_one_corporate_number(country: Country) -> None:
 
 def test_the_oversight_body_has_verified_the_log_and_found_nothing(country: Country) -> None:
     output = until(
-        lambda: text if " 0\n" not in (text := run(country, "oversight")).splitlines()[1] + "\n" else None,
+        lambda: text if " 0\n" not in (text := run(country, "oversight", "status")).splitlines()[1] + "\n" else None,
         15,
         "a check",
     )

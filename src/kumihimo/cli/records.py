@@ -1,4 +1,4 @@
-"""`kumihimo records`, `kumihimo portal …`, `kumihimo oversight`, `kumihimo corporate-number`: what is kept, and who looks."""
+"""`kumihimo records`, `kumihimo portal …`, `kumihimo corporate-number`: what is kept, and who looks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from typing import Annotated
 import typer
 
 from kumihimo.cli.progress import console
-from kumihimo.country import topology
-from kumihimo.country.desk import Desk, ResidentsBrowser, edge_of, expected_up
-from kumihimo.country.layout import RESIDENT, Country
+from kumihimo.country.desk import Desk, ResidentsBrowser
+from kumihimo.country.layout import Country
 from kumihimo.domain.kernel import JAPAN
-from kumihimo.plumbing.wire.client import PeerClient
 
 portal = typer.Typer(no_args_is_help=True)
 
@@ -79,21 +77,6 @@ def accesses(
                 proofs.mkdir(parents=True, exist_ok=True)
                 (proofs / f"{name}.json").write_text(proof + "\n")
     console.print(f"{len(shown)} accesses")
-
-
-def oversight(country: CountryFolder = Path(".demo")) -> None:
-    """What the oversight body verified, and its alarms.
-
-    Status 1 when there is an alarm.
-    """
-    here = Country.open(country)
-    client = PeerClient(edge_of(here, RESIDENT))
-    with expected_up(here):
-        status = json.loads(client.get(topology.OVERSIGHT, "/status"))
-    for name, value in status.items():
-        console.print(f"{name:18}{json.dumps(value) if isinstance(value, dict) else value}", markup=False)
-    if status["alarms"]:
-        raise typer.Exit(1)
 
 
 def corporate_number(

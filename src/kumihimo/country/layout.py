@@ -19,6 +19,7 @@ from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
 
 RESIDENT = PartyId("portal/resident")  # stands in for a resident's browser until there is a card
+OFFICER = PartyId("oversight/officer")  # whoever may give the oversight body's orders
 
 
 @dataclass(frozen=True)
@@ -77,5 +78,5 @@ class Country:
 
 
 def parties() -> tuple[PartyId, ...]:
-    """Every party that needs keys: the services, the desks, and the resident's stand-in."""
-    return (*(service.party for service in topology.services()), *topology.desks(), RESIDENT)
+    """Every party that needs keys: the services, the desks, the officer, and the resident's stand-in."""
+    return (*(service.party for service in topology.services()), *topology.desks(), OFFICER, RESIDENT)

@@ -66,6 +66,8 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "provider.unreachable": (503, "The provider cannot be reached"),
     "institution.suspended": (403, "The institution is suspended"),
     "quota.exceeded": (429, "Too many requests"),
+    "hub.stopped": (503, "All linkage is stopped by order of the oversight body"),
+    "order.conflict": (409, "Another order has the same number"),
     # permits
     "permit.expired": (403, "The permit has expired"),
     "permit.wrong_provider": (403, "The permit is for another provider"),

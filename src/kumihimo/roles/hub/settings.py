@@ -19,6 +19,8 @@ class Settings(RoleSettings):
     The keys folder also holds `reshuffle.seed` and `rekey.seed` (32 bytes each) and, at operator 1, `log.key` (Ed25519,
     32 bytes). `rule_books` are files in the rule-book format (ordinances, later versions) beside the Act's book that comes
     with the product; the two operators must be given the same ones.
+    `requests_per_minute` and `requests_per_day` are the quota of each requester; an order of the oversight body overrides it.
+    `proof_share` is the share of requests for which the other operator must prove its translation.
     `witnesses` are asked to cosign every checkpoint; a cosignature is taken only when one of `witness_keys`
     (`name+hash+base64`, C2SP) verifies it, or, when none are given, as it comes.
     """
@@ -29,6 +31,9 @@ class Settings(RoleSettings):
     witnesses: tuple[str, ...] = (OVERSIGHT,)
     witness_keys: tuple[str, ...] = ()
     checkpoint_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
+    requests_per_minute: Annotated[int, Field(ge=1, le=10_000_000)] = 60_000
+    requests_per_day: Annotated[int, Field(ge=1, le=1_000_000_000)] = 1_000_000
+    proof_share: Annotated[float, Field(ge=0, le=1)] = 0.02
     threads: Annotated[int, Field(ge=4, le=500)] = 60
 
     @property

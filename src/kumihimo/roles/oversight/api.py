@@ -15,18 +15,30 @@ from kumihimo.domain.transparency.witness import WitnessRefusal
 from kumihimo.plumbing.storage import migrate, open_engine, read_secret, require_current
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Peer, application
+from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.link_keys import OPERATORS
 from kumihimo.plumbing.wire.remote_log import LOGGER, RemoteLog
 from kumihimo.roles.oversight.service.intake import Intake
 from kumihimo.roles.oversight.service.monitor import Monitor
+from kumihimo.roles.oversight.service.orders import OFFICER, OrderDesk
 from kumihimo.roles.oversight.service.witness import Witness
 from kumihimo.roles.oversight.settings import Settings
-from kumihimo.roles.oversight.store import MIGRATIONS, Findings, Statements, VerifiedLog, WitnessStore, feed_cursor
+from kumihimo.roles.oversight.store import (
+    MIGRATIONS,
+    Findings,
+    OrderStore,
+    Statements,
+    VerifiedLog,
+    WitnessStore,
+    feed_cursor,
+)
 from kumihimo.roles.oversight.watching import Watching
 
 SIZE_TYPE = "text/x.tlog.size"
 RESIDENT = PartyId("portal/resident")
+ORDERS_SECONDS = 0.5  # an operator that comes back hears of its orders within this time
+ORDER_SECONDS = 2.0  # and one that hangs does not keep the officer waiting
 
 
 class Status(BaseModel):
@@ -67,7 +79,9 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     promises = FeedReader(
         client, edge, OPERATORS[1], engine, feed_cursor, lambda conn, item: intake.take_promise(Statements(conn), item)
     )
-    app = application("oversight", [records, promises, watching])
+    orders = OrderDesk(edge, OrderStore(engine), PeerClient(edge, timeout=ORDER_SECONDS))
+    sending = Watching(orders.send_awaited, ORDERS_SECONDS, "orders")
+    app = application("oversight", [records, promises, watching, sending])
 
     @app.post("/witness/add-checkpoint")
     def add_checkpoint(body: PlainBody, peer: Peer) -> Response:
@@ -83,10 +97,20 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
         watching.wake()
         return PlainTextResponse(line)
 
+    @app.post("/orders")
+    def give_order(envelope: Envelope, peer: Peer) -> Envelope:
+        """GiveOrder → OrderGiven."""
+        return edge.answer(orders.give(envelope, peer))
+
+    @app.post("/shown-orders")
+    def show_orders(envelope: Envelope, peer: Peer) -> Envelope:
+        """ShowOrders → Orders."""
+        return edge.answer(orders.show(envelope, peer))
+
     @app.get("/status")
     def status(peer: Peer) -> Status:
         """How far the log is verified and how many alarms there are."""
-        if not (peer == RESIDENT or peer.endswith(("/operator", "/desk"))):
+        if not (peer in (RESIDENT, OFFICER) or peer.endswith(("/operator", "/desk"))):
             raise Problem("peer.not_allowed", f"{peer} may not read the status")
         counts = findings.counts(settings.log_origin)
         return Status(

@@ -15,12 +15,12 @@ log = structlog.get_logger()
 class Watching(Background):
     """Calls `check` every `seconds`, and at once after `wake`. A round that fails is logged loudly and tried again."""
 
-    def __init__(self, check: Callable[[], None], seconds: float) -> None:
+    def __init__(self, check: Callable[[], None], seconds: float, name: str = "monitor") -> None:
         self._check = check
         self._seconds = seconds
         self._stopping = False
         self._due = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -43,4 +43,4 @@ class Watching(Background):
             try:
                 self._check()
             except Exception as error:  # the watch must go on whatever happened in one round
-                log.exception("monitor.failed", kind=type(error).__name__)
+                log.exception("monitor.failed", kind=type(error).__name__, source=self._thread.name)

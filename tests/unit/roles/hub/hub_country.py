@@ -79,6 +79,7 @@ def operator_settings(keys: Path, store: Path, number: int, **fields: Any) -> Se
         "port": 1,
         "operator": number,
         "witnesses": (),
+        "proof_share": 1.0,  # every translation of the tests is proven
     }
     return Settings(**{**values, **fields})
 

@@ -43,7 +43,7 @@ ORIGIN = "hub-1.kumihimo.internal/log"
 NOON = datetime(2026, 6, 3, 3, 0, tzinfo=UTC)
 HUB_1, HUB_2 = PartyId("hub-1/operator"), PartyId("hub-2/operator")
 OVERSIGHT = PartyId("oversight/body")
-PARTIES = (HUB_1, HUB_2, OVERSIGHT, PartyId("x-city/desk"), PartyId("x-city/exchange"))
+PARTIES = (HUB_1, HUB_2, OVERSIGHT, PartyId("x-city/desk"), PartyId("x-city/exchange"), PartyId("oversight/officer"))
 
 
 @pytest.fixture(scope="session")

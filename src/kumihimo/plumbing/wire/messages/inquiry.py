@@ -66,6 +66,7 @@ class EntryKind(StrEnum):
     REJECTED = "rejected"  # a message that could not even be attributed: unsigned, tampered, replayed
     CODES = "codes"
     RULE_BOOK = "rule_book"
+    ORDER = "order"  # of the oversight body, as carried out
 
 
 class LogRecord(Document):
@@ -127,6 +128,23 @@ class RelayInquiry(Message):
     logged: LoggedRecord
     for_provider: str | None
     for_portal: str
+
+
+class RelayRefusal(Message):
+    """Operator 1 → operator 2: a request that was logged and in the end refused, of which operator 2 has not heard yet.
+
+    Sent until accepted, so the request may be old; `for_portal` is the ciphertext as operator 1 translated it now.
+    """
+
+    KIND: ClassVar[str] = "relay-refusal.v1"
+    request: Envelope
+    logged: LoggedRecord
+    for_portal: str
+
+
+class RefusalRelayed(Reply):
+    KIND: ClassVar[str] = "refusal-relayed.v1"
+    transaction: str
 
 
 class Permit(Document):

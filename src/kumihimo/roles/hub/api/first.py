@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import structlog
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from fastapi.responses import Response
 
@@ -19,10 +20,12 @@ from kumihimo.plumbing.wire.feeds import FeedDesk
 from kumihimo.roles.hub.api.shared import Body, Operator, mount_keys
 from kumihimo.roles.hub.service.codes import FirstCodeDesk
 from kumihimo.roles.hub.service.journal import Journal
+from kumihimo.roles.hub.service.orders import FirstOrderDesk
 from kumihimo.roles.hub.service.outcomes import OutcomeDesk
 from kumihimo.roles.hub.service.parties import OVERSIGHT
 from kumihimo.roles.hub.service.permits import PermitDesk
 from kumihimo.roles.hub.service.records import rule_book_record
+from kumihimo.roles.hub.service.refusals import RefusalRelay
 from kumihimo.roles.hub.service.sequencer import Sequencer
 from kumihimo.roles.hub.service.witnessing import Witness
 from kumihimo.roles.hub.settings import Settings
@@ -55,8 +58,17 @@ def build_first(operator: Operator) -> FastAPI:
         Sequencer(tree, log_key(settings), witnesses(operator), edge.clock, settings.checkpoint_seconds),
         Opening(journal, operator.book.sha256),
     )
-    app = application("hub operator 1", background)
-    permits = PermitDesk(edge, operator.bench(), journal, operator.translator, operator.client)
+    refusals = RefusalRelay(edge, store, operator.translator, operator.seeds, operator.client)
+    app = application("hub operator 1", (*background, refusals))
+    permits = PermitDesk(
+        edge,
+        operator.bench(),
+        journal,
+        operator.translator,
+        operator.client,
+        operator.seeds,
+        operator.proof_check(feeds.notify),
+    )
     outcomes = OutcomeDesk(edge, journal, store, operator.client)
     codes = FirstCodeDesk(edge, operator.hop(), journal, operator.client)
 
@@ -69,6 +81,14 @@ def build_first(operator: Operator) -> FastAPI:
     def report_outcome(body: Body, peer: Peer) -> Envelope:
         """ReportOutcome → OutcomeLogged."""
         return edge.answer(outcomes.take(body, peer))
+
+    ordering = CapacityLimiter(1)
+    orders = FirstOrderDesk(edge, operator.standings, journal)
+
+    @app.post("/orders")
+    async def carry_out(body: Body, peer: Peer) -> Envelope:
+        """CarryOutOrder → OrderCarriedOut. In a thread of its own: all others may be waiting for the other operator."""
+        return edge.answer(await to_thread.run_sync(orders.carry_out, body, peer, limiter=ordering))
 
     @app.post("/code-batches")
     def code_batches(body: Body, peer: Peer) -> Envelope:

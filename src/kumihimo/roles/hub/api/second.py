@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import structlog
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 
 from kumihimo.plumbing.wire.edge import Peer, application
@@ -10,8 +11,10 @@ from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
 from kumihimo.roles.hub.api.shared import Operator, mount_keys
 from kumihimo.roles.hub.service.codes import CODES_KIND, SecondCodeDesk
+from kumihimo.roles.hub.service.orders import OrderDesk
 from kumihimo.roles.hub.service.outcomes import OUTCOME_KIND, SecondOutcomeDesk
 from kumihimo.roles.hub.service.parties import OVERSIGHT
+from kumihimo.roles.hub.service.refusals import SecondRefusalDesk
 from kumihimo.roles.hub.service.second import ACCESS_KIND, SecondDesk
 from kumihimo.roles.hub.store import SecondStore, feed
 
@@ -24,7 +27,18 @@ def build_second(operator: Operator) -> FastAPI:
     feeds = FeedDesk(edge, operator.engine, feed, forget=(CODES_KIND, ACCESS_KIND, OUTCOME_KIND))
     store = SecondStore(operator.engine, OVERSIGHT)
     app = application("hub operator 2", [operator.lives(store.close)])
-    inquiries = SecondDesk(edge, operator.bench(), store, operator.translator, feeds.notify)
+    inquiries = SecondDesk(
+        edge,
+        operator.bench(),
+        store,
+        operator.translator,
+        feeds.notify,
+        operator.seeds,
+        operator.proof_check(feeds.notify),
+    )
+    refusals = SecondRefusalDesk(
+        edge, store, operator.translator, feeds.notify, operator.seeds, operator.proof_check(feeds.notify)
+    )
     outcomes = SecondOutcomeDesk(edge, store, feeds.notify)
     codes = SecondCodeDesk(edge, operator.hop(), store, feeds.notify)
     log.info("rule book", rule_book=operator.book.sha256)
@@ -33,6 +47,11 @@ def build_second(operator: Operator) -> FastAPI:
     def relayed_inquiries(envelope: Envelope, peer: Peer) -> Envelope:
         """RelayInquiry → InquiryRelayed."""
         return edge.answer(inquiries.pass_on(envelope, peer))
+
+    @app.post("/relayed-refusals")
+    def relayed_refusals(envelope: Envelope, peer: Peer) -> Envelope:
+        """RelayRefusal → RefusalRelayed."""
+        return edge.answer(refusals.pass_on(envelope, peer))
 
     @app.post("/relayed-outcomes")
     def relayed_outcomes(envelope: Envelope, peer: Peer) -> Envelope:
@@ -43,6 +62,14 @@ def build_second(operator: Operator) -> FastAPI:
     def relayed_codes(envelope: Envelope, peer: Peer) -> Envelope:
         """RelayCodes → CodesTranslated."""
         return edge.answer(codes.finish(envelope, peer))
+
+    ordering = CapacityLimiter(1)
+    orders = OrderDesk(edge, operator.standings)
+
+    @app.post("/orders")
+    async def carry_out(envelope: Envelope, peer: Peer) -> Envelope:
+        """CarryOutOrder → OrderCarriedOut. In a thread of its own: all others may be waiting for the other operator."""
+        return edge.answer(await to_thread.run_sync(orders.carry_out, envelope, peer, limiter=ordering))
 
     mount_keys(app, operator)
     feeds.mount(app)

@@ -7,21 +7,26 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated
 
-import anyio.to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, FastAPI, Request
 from sqlalchemy import Engine
 
 from kumihimo.domain.codes import OperatorSecrets, Translator
+from kumihimo.domain.kernel.randomness import SystemRandomness
 from kumihimo.domain.law import RuleBook
 from kumihimo.plumbing.storage import open_engine, read_secret, require_current
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Background, Edge, Peer
 from kumihimo.plumbing.wire.envelope import Envelope
+from kumihimo.plumbing.wire.messages.oversight import Quota
 from kumihimo.roles.hub.service.codes import CodeHop
 from kumihimo.roles.hub.service.keys import KeyDesk, PeerPoints
+from kumihimo.roles.hub.service.ports import Notify
+from kumihimo.roles.hub.service.proofs import ProofCheck, ProofDesk
+from kumihimo.roles.hub.service.quotas import DAY, Quotas
 from kumihimo.roles.hub.service.rulings import Bench
 from kumihimo.roles.hub.settings import Settings
-from kumihimo.roles.hub.store import MIGRATIONS, Standings
+from kumihimo.roles.hub.store import MIGRATIONS, HopSeeds, Notices, Standings, requests_logged, requests_passed
 
 TRANSLATION_THREADS = 2
 
@@ -44,6 +49,8 @@ class Operator:
     client: PeerClient
     book: RuleBook
     standings: Standings
+    quotas: Quotas
+    seeds: HopSeeds
     translator: Translator
     keys: KeyDesk
     pool: ThreadPoolExecutor
@@ -58,6 +65,10 @@ class Operator:
             read_secret(settings.keys / "reshuffle.seed"), read_secret(settings.keys / "rekey.seed")
         )
         points = PeerPoints(edge, settings.other_operator, client)
+        default = Quota(per_minute=settings.requests_per_minute, per_day=settings.requests_per_day)
+        quotas = Quotas(default, standings.quota)
+        requests = requests_logged if settings.operator == 1 else requests_passed
+        quotas.recover(requests(engine, edge.clock.now() - DAY))
         return cls(
             settings,
             edge,
@@ -65,16 +76,31 @@ class Operator:
             client,
             RuleBook.load(*settings.rule_books),
             standings,
+            quotas,
+            HopSeeds(engine),
             Translator(secrets, settings.operator, points),
             KeyDesk(edge, secrets, standings.require_active),
             ThreadPoolExecutor(TRANSLATION_THREADS, thread_name_prefix="translation"),
         )
 
     def bench(self) -> Bench:
-        return Bench(self.edge.directory, self.book, self.standings.require_active)
+        return Bench(self.edge.directory, self.book, self.standings.require_active, self.quotas.take)
 
     def hop(self) -> CodeHop:
         return CodeHop(self.edge, self.translator, self.standings.require_active, self.pool)
+
+    def proof_check(self, notify: Notify) -> ProofCheck:
+        """The check of the other operator's translations; `notify` wakes the oversight body's reader."""
+        return ProofCheck(
+            self.edge,
+            self.settings.other_operator,
+            self.translator,
+            self.client,
+            self.settings.proof_share,
+            SystemRandomness(),
+            Notices(self.engine).tell,
+            notify,
+        )
 
     def lives(self, finish: Callable[[], None]) -> LifeOf:
         """Background that ends the operator: first what `finish` must still write, then connections and store."""
@@ -90,7 +116,7 @@ class LifeOf(Background):
 
     def start(self) -> None:
         # Most of a request's time at operator 1 is waiting for the commit and for operator 2.
-        anyio.to_thread.current_default_thread_limiter().total_tokens = self._operator.settings.threads
+        to_thread.current_default_thread_limiter().total_tokens = self._operator.settings.threads
 
     def stop(self) -> None:
         self._finish()
@@ -100,8 +126,15 @@ class LifeOf(Background):
 
 
 def mount_keys(app: FastAPI, operator: Operator) -> None:
-    """Add the routes of key shares and points."""
+    """Add the routes of key shares, points and proofs."""
     edge, desk = operator.edge, operator.keys
+    proving = CapacityLimiter(TRANSLATION_THREADS)
+    proofs = ProofDesk(edge, operator.translator, operator.seeds)
+
+    @app.post("/proofs")
+    async def prove(envelope: Envelope, peer: Peer) -> Envelope:
+        """ProveHops → HopsProven. In a thread of its own: all others may be waiting for an operator that waits for this."""
+        return edge.answer(await to_thread.run_sync(proofs.prove, envelope, peer, limiter=proving))
 
     @app.post("/key-shares")
     def key_shares(envelope: Envelope, peer: Peer) -> Envelope:

@@ -16,7 +16,7 @@ from kumihimo.domain.sealing import SALT_BYTES
 from kumihimo.plumbing.wire.messages.inquiry import LoggedRecord, LogRecord
 from kumihimo.roles.hub.service.ports import Appender, Notify, Random
 from kumihimo.roles.hub.service.records import rejected_record
-from kumihimo.roles.hub.store import Append, Report
+from kumihimo.roles.hub.store import Append, Report, Unrelayed
 
 log = structlog.get_logger()
 
@@ -34,9 +34,9 @@ class Journal:
         """The instant a record is to carry."""
         return self._clock.now()
 
-    def write(self, record: LogRecord) -> LoggedRecord:
-        """Write a record; durable on return."""
-        logged = self._append(Append(record, self._rng(SALT_BYTES)))
+    def write(self, record: LogRecord, unrelayed: Unrelayed | None = None) -> LoggedRecord:
+        """Write a record, and with it what operator 2 must still hear of; durable on return."""
+        logged = self._append(Append(record, self._rng(SALT_BYTES), unrelayed=unrelayed))
         if logged is None:
             raise RuntimeError("an entry without mark cannot be refused")
         return logged

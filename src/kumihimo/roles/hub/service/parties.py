@@ -39,5 +39,9 @@ def is_first_operator(party: PartyId) -> bool:
     return party == OPERATORS[0]
 
 
+def is_oversight(party: PartyId) -> bool:
+    return party == OVERSIGHT
+
+
 def is_registry(party: PartyId) -> bool:
     return party == REGISTRY

@@ -30,8 +30,10 @@ from kumihimo.plumbing.wire.messages.inquiry import (
 from kumihimo.roles.hub.service.journal import Journal
 from kumihimo.roles.hub.service.parties import PORTAL, is_exchange
 from kumihimo.roles.hub.service.ports import Sender, send_to_operator
+from kumihimo.roles.hub.service.proofs import Hop, ProofCheck, Seeds
 from kumihimo.roles.hub.service.records import PERMIT_LIFE, permit_of, request_record
 from kumihimo.roles.hub.service.rulings import Bench, Ruling, refusal_of
+from kumihimo.roles.hub.store import Unrelayed
 
 log = structlog.get_logger()
 
@@ -39,7 +41,18 @@ log = structlog.get_logger()
 class PermitDesk:
     """Operator 1's desk. Safe for many threads."""
 
-    def __init__(self, edge: Edge, bench: Bench, journal: Journal, translator: Translator, sender: Sender) -> None:
+    def __init__(
+        self,
+        edge: Edge,
+        bench: Bench,
+        journal: Journal,
+        translator: Translator,
+        sender: Sender,
+        seeds: Seeds,
+        check: ProofCheck,
+    ) -> None:
+        self._seeds = seeds
+        self._check = check
         self._edge = edge
         self._bench = bench
         self._journal = journal
@@ -71,7 +84,8 @@ class PermitDesk:
         try:
             return self._with_operator_2(signed, ruling, ruling.subject, logged)
         except Problem as problem:
-            self._log_refused(signed, ruling, refusal_of(problem))
+            unrelayed = Unrelayed(signed.envelope, None if ruling.granted else logged)
+            self._log_refused(signed, ruling, refusal_of(problem), unrelayed)
             raise
 
     def _known(self, signed: Signed[InquiryRequest], ruling: Ruling, at: datetime) -> LoggedRecord | None:
@@ -87,33 +101,37 @@ class PermitDesk:
     def _with_operator_2(
         self, signed: Signed[InquiryRequest], ruling: Ruling, subject: bytes, logged: LoggedRecord
     ) -> InquiryDecision:
-        relayed = self._relay(signed, ruling, subject, logged)
-        if not ruling.granted:
+        request, at = signed.value, logged.record.logged_at
+        half = self._half(subject, request, request.provider, at) if ruling.granted else None
+        relayed = self._relay(signed, logged, half, self._half(subject, request, institution_of(PORTAL), at))
+        if half is None:
             return _decision(signed, logged)
         if relayed.refusal is not None:
             return _decision(signed, self._log_refused(signed, ruling, relayed.refusal))
         if relayed.permit is None or relayed.subject is None:
             raise Problem("message.malformed", "operator 2 sent neither permit nor refusal", expected="one of them")
         permit = self._cosigned(relayed.permit, relayed.subject, logged)
+        label = self._edge.directory.label
+        hop = Hop(label(request.requester), label(request.provider), half, relayed.subject)
+        self._check.sample(request.transaction, (hop,), relayed.permit)
         return _decision(signed, logged, permit, relayed.subject)
 
     def _relay(
-        self, signed: Signed[InquiryRequest], ruling: Ruling, subject: bytes, logged: LoggedRecord
+        self, signed: Signed[InquiryRequest], logged: LoggedRecord, for_provider: str | None, for_portal: str
     ) -> InquiryRelayed:
-        request = signed.value
         relay = self._edge.message(
             RelayInquiry,
             OPERATORS[1],
             request=signed.envelope,
             logged=logged,
-            for_provider=self._half(subject, request, request.provider) if ruling.granted else None,
-            for_portal=self._half(subject, request, institution_of(PORTAL)),
+            for_provider=for_provider,
+            for_portal=for_portal,
         )
         return send_to_operator(self._sender, "/relayed-inquiries", relay, InquiryRelayed)
 
-    def _half(self, subject: bytes, request: InquiryRequest, target: str) -> str:
-        label = self._edge.directory.label
-        return b64(self._translator.hop([subject], label(request.requester), label(target))[0])
+    def _half(self, subject: bytes, request: InquiryRequest, target: str, at: datetime) -> str:
+        label, seed = self._edge.directory.label, self._seeds.seed(request.transaction, at)
+        return b64(self._translator.hop([subject], label(request.requester), label(target), seed=seed)[0])
 
     def _cosigned(self, envelope: Envelope, subject: str, logged: LoggedRecord) -> Envelope:
         """Operator 2's permit with our signature, if it says exactly what was logged. Raises Problem."""
@@ -126,11 +144,13 @@ class PermitDesk:
             raise Problem("message.malformed", "operator 2's permit differs from the log", where="permit")
         return add_signature(envelope, self._edge.identity)
 
-    def _log_refused(self, signed: Signed[InquiryRequest], ruling: Ruling, refusal: Refusal) -> LoggedRecord:
-        """A further entry: the request, in the end, was refused, and why."""
+    def _log_refused(
+        self, signed: Signed[InquiryRequest], ruling: Ruling, refusal: Refusal, unrelayed: Unrelayed | None = None
+    ) -> LoggedRecord:
+        """A further entry: the request, in the end, was refused, and why; operator 2 hears of it when it can."""
         refused = replace(ruling, rules=(), articles=(), refusal=refusal)
         log.info("refused", transaction=signed.value.transaction, code=refusal.code)
-        return self._journal.write(request_record(signed, refused, self._journal.now()))
+        return self._journal.write(request_record(signed, refused, self._journal.now()), unrelayed)
 
 
 def _require_own_institution(request: InquiryRequest, peer: PartyId) -> None:

@@ -15,6 +15,7 @@ R = TypeVar("R", bound=Reply)
 
 Notify = Callable[[], None]
 RequireActive = Callable[[str], None]
+Admit = Callable[[str, datetime], None]
 Random = Callable[[int], bytes]
 
 

@@ -18,7 +18,9 @@ from kumihimo.plumbing.wire.messages.inquiry import (
     InquiryRequest,
     LogRecord,
     Permit,
+    Refusal,
 )
+from kumihimo.plumbing.wire.messages.oversight import Measure, Order
 from kumihimo.plumbing.wire.messages.provision import ReportOutcome
 from kumihimo.roles.hub.service.rulings import Ruling, is_id, refusal_of
 
@@ -120,3 +122,24 @@ def rejected_record(peer: PartyId, problem: Problem, at: datetime) -> LogRecord:
 def rule_book_record(sha256: str, at: datetime) -> LogRecord:
     """The record of the rule book that this desk applies from now on."""
     return LogRecord(entry=EntryKind.RULE_BOOK, logged_at=at, rule_book=sha256)
+
+
+def order_record(signed: Signed[Order], refusal: Refusal | None, at: datetime) -> LogRecord:
+    """The record of an order of the oversight body: its number as `count`, and with a suspension what will be answered.
+
+    `request_hash` is the digest of the signed order, which both operators and the body keep.
+    """
+    order = signed.value
+    granted = {Measure.SUSPEND: False, Measure.LIFT: True}
+    return LogRecord(
+        entry=EntryKind.ORDER,
+        logged_at=at,
+        institution=order.ordered.institution,
+        affair=f"oversight.{order.ordered.measure}",
+        count=order.number,
+        request_hash=signed.envelope.digest(),
+        requested_at=order.ordered_at,
+        granted=granted.get(order.ordered.measure),
+        refusal=refusal,
+        peer=signed.signer,
+    )

@@ -19,11 +19,13 @@ from kumihimo.domain.law import Permission, Question, RuleBook
 from kumihimo.plumbing.wire.directory import Directory
 from kumihimo.plumbing.wire.envelope import from_b64
 from kumihimo.plumbing.wire.messages.inquiry import InquiryRequest, Refusal
-from kumihimo.roles.hub.service.ports import RequireActive
+from kumihimo.roles.hub.service.ports import Admit, RequireActive
 
 # Words of a request are logged and shown: they must be ids, and no twelve digits may hide in them (invariant I1).
 _ID: Final = re.compile(r"(?!.*[0-9]{9})[a-z][a-z0-9./-]{0,79}")
 
+# Their detail, told in both languages, is the reason the oversight body gave.
+_TOLD: Final = frozenset({"institution.suspended", "hub.stopped"})
 _REASONS_JA: Final = {
     "message.malformed": "照会の項目に識別子でない文字列があります。",
     "message.replayed": "この処理通番は既に使用されています。",
@@ -31,6 +33,8 @@ _REASONS_JA: Final = {
     "institution.suspended": "機関が情報連携の停止を受けています。",
     "codes.identity_point": "暗号化された符号に単位元が含まれています。",
     "codes.not_a_point": "暗号化された符号が正しい形式ではありません。",
+    "hub.stopped": "第三者機関の命令により情報連携の全体が停止されています。",
+    "quota.exceeded": "照会の件数が上限を超えています。",
     "operator.unreachable": "情報連携基盤のもう一方の運営者に接続できません。",
 }
 
@@ -51,12 +55,13 @@ class Ruling:
 
 
 class Bench:
-    """Rules on requests whose signature and freshness were checked already."""
+    """Rules on requests whose signature and freshness were checked already; `admit` counts them against the quota."""
 
-    def __init__(self, directory: Directory, book: RuleBook, require_active: RequireActive) -> None:
+    def __init__(self, directory: Directory, book: RuleBook, require_active: RequireActive, admit: Admit) -> None:
         self._directory = directory
         self._book = book
         self._require_active = require_active
+        self._admit = admit
 
     @property
     def rule_book(self) -> str:
@@ -65,6 +70,7 @@ class Bench:
 
     def rule_on(self, request: InquiryRequest, at: datetime) -> Ruling:
         """The ruling for the legal day of `at`; the first thing that stands against the request is its refusal."""
+        over = self._over_quota(request.requester, at)
         subject = None
         try:
             subject = from_b64(request.subject, "subject")
@@ -75,6 +81,8 @@ class Bench:
             requester, provider = self._ends(request)
         except Problem as problem:
             return self._refused(refusal_of(problem), subject)
+        if over is not None:
+            return self._refused(refusal_of(over), subject)
         question = Question(requester, provider, request.affair, request.items, legal_day(at))
         answer = self._book.ask(question)
         if isinstance(answer, Permission):
@@ -95,6 +103,13 @@ class Bench:
         self._require_active(provider.id)
         return requester, provider
 
+    def _over_quota(self, requester: str, at: datetime) -> Problem | None:
+        try:
+            self._admit(requester, at)
+        except Problem as problem:
+            return problem
+        return None
+
     def _refused(self, refusal: Refusal, subject: bytes | None) -> Ruling:
         return Ruling(self._book.sha256, (), (), refusal, subject)
 
@@ -107,4 +122,6 @@ def is_id(word: str) -> bool:
 def refusal_of(problem: Problem) -> Refusal:
     """A problem as the reason of a refusal, in both languages."""
     reason_ja = _REASONS_JA.get(problem.code, "情報連携基盤が照会を処理できませんでした。")
+    if problem.code in _TOLD:
+        reason_ja = f"{reason_ja}（{problem.detail}）"
     return Refusal(code=problem.code, reason_ja=reason_ja, reason_en=f"{problem.title}: {problem.detail}")

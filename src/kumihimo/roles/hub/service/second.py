@@ -6,6 +6,7 @@ makes the portal's copy from the same ciphertext, so that nobody can hide an acc
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from kumihimo.domain.codes import Translator
@@ -24,6 +25,7 @@ from kumihimo.plumbing.wire.messages.inquiry import (
 from kumihimo.plumbing.wire.remote_log import check_logged
 from kumihimo.roles.hub.service.parties import PORTAL, is_exchange, is_first_operator
 from kumihimo.roles.hub.service.ports import Notify, Passages
+from kumihimo.roles.hub.service.proofs import Hop, ProofCheck, Seeds
 from kumihimo.roles.hub.service.records import PERMIT_LIFE, permit_of, request_record
 from kumihimo.roles.hub.service.rulings import Bench
 from kumihimo.roles.hub.store import KeptAnswer, News, Passage
@@ -34,7 +36,18 @@ ACCESS_KIND: Final = "access"
 class SecondDesk:
     """Operator 2's desk for inquiries. Safe for many threads."""
 
-    def __init__(self, edge: Edge, bench: Bench, passages: Passages, translator: Translator, notify: Notify) -> None:
+    def __init__(
+        self,
+        edge: Edge,
+        bench: Bench,
+        passages: Passages,
+        translator: Translator,
+        notify: Notify,
+        seeds: Seeds,
+        check: ProofCheck,
+    ) -> None:
+        self._seeds = seeds
+        self._check = check
         self._edge = edge
         self._bench = bench
         self._passages = passages
@@ -47,25 +60,28 @@ class SecondDesk:
         The same request again, while its permit lives, gets the same permit, and the portal is not told again.
 
         Raises Problem: of a signature or age, message.replayed, log.proof_invalid (promise, or a record that says
-        something else than the request), rules.books_differ, and codes.identity_point.
+        something else than the request), rules.books_differ, codes.identity_point, and codes.proof_invalid
+        (operator 1 was asked for a proof and did not give one that holds; the oversight body is told).
         """
         relay = self._edge.open(envelope, RelayInquiry, peer, is_first_operator).value
-        signed = self._requested(relay.request)
+        signed = requested(self._edge, relay.request)
+        check_fresh(signed.value.sent_at, self._edge.clock.now())
         promised = check_logged(self._edge, relay.logged)
         record = relay.logged.record
         now = self._edge.clock.now()
         check_fresh(record.logged_at, now)
         ruling = self._bench.rule_on(signed.value, record.logged_at)
         _check_record(record, request_record(signed, ruling, record.logged_at))
+        self._check.sample(signed.value.transaction, self._hops(relay, signed.value), envelope)
         permit, subject = None, None
         if record.granted and ruling.granted:
             if relay.for_provider is None:
                 raise Problem("message.malformed", "a granted request without ciphertext", where="for_provider")
-            subject = self._finish(relay.for_provider, signed.value, signed.value.provider)
+            subject = self._finish(relay.for_provider, signed.value, signed.value.provider, now)
             permit = self._edge.answer(permit_of(record, promised.index, subject, now, now + PERMIT_LIFE))
         access = PortalAccess(
             transaction=signed.value.transaction,
-            subject=b64(self._finish(relay.for_portal, signed.value, institution_of(PORTAL))),
+            subject=b64(self._finish(relay.for_portal, signed.value, institution_of(PORTAL), now)),
             logged=relay.logged,
             refusal=ruling.refusal if record.granted else None,
         )
@@ -77,12 +93,14 @@ class SecondDesk:
             refusal=ruling.refusal,
         )
         request_hash = relay.request.digest()
+        counted = ruling.refusal is None or ruling.refusal.code != "quota.exceeded"
         passage = Passage(
             signed.value.transaction,
             promised.signed,
             (News(PORTAL, ACCESS_KIND, access),),
             now,
             KeptAnswer(request_hash, relayed, now + PERMIT_LIFE),
+            requester=signed.value.requester if counted else None,
         )
         if self._passages.passes(passage):
             self._notify()
@@ -94,20 +112,28 @@ class SecondDesk:
             return relayed  # suspended meanwhile: what was permitted then is not given out now
         return InquiryRelayed.model_validate_json(kept).model_copy(update={"in_reply_to": relay.message_id})
 
-    def _requested(self, envelope: Envelope) -> Signed[InquiryRequest]:
-        """The request as its requester signed it for operator 1, fresh. Raises Problem."""
-        signed = self._edge.read(envelope, InquiryRequest)
-        request = signed.value
-        exchange = party_id(request.requester, "exchange")
-        if set(envelope.signers()) != {exchange} or not is_exchange(exchange) or request.audience != OPERATORS[0]:
-            signers = ", ".join(envelope.signers())
-            raise Problem("message.wrong_signer", f"signed by {signers}", expected=f"{exchange} to {OPERATORS[0]}")
-        check_fresh(request.sent_at, self._edge.clock.now())
-        return signed
-
-    def _finish(self, half: str, request: InquiryRequest, target: str) -> bytes:
+    def _hops(self, relay: RelayInquiry, request: InquiryRequest) -> list[Hop]:
+        """What operator 1 says it translated."""
         label = self._edge.directory.label
-        return self._translator.hop([from_b64(half, "ciphertext")], label(request.requester), label(target))[0]
+        made = ((relay.for_portal, institution_of(PORTAL)), (relay.for_provider, request.provider))
+        source = label(request.requester)
+        return [Hop(source, label(target), request.subject, half) for half, target in made if half is not None]
+
+    def _finish(self, half: str, request: InquiryRequest, target: str, at: datetime) -> bytes:
+        label, seed = self._edge.directory.label, self._seeds.seed(request.transaction, at)
+        ciphertexts = [from_b64(half, "ciphertext")]
+        return self._translator.hop(ciphertexts, label(request.requester), label(target), seed=seed)[0]
+
+
+def requested(edge: Edge, envelope: Envelope) -> Signed[InquiryRequest]:
+    """The request as its requester signed it for operator 1. Raises Problem."""
+    signed = edge.read(envelope, InquiryRequest)
+    request = signed.value
+    exchange = party_id(request.requester, "exchange")
+    if set(envelope.signers()) != {exchange} or not is_exchange(exchange) or request.audience != OPERATORS[0]:
+        signers = ", ".join(envelope.signers())
+        raise Problem("message.wrong_signer", f"signed by {signers}", expected=f"{exchange} to {OPERATORS[0]}")
+    return signed
 
 
 def _check_record(record: LogRecord, own: LogRecord) -> None:

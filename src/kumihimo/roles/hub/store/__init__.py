@@ -1,17 +1,22 @@
 """Store of an operator of the hub (運営者の保管庫)."""
 
-from kumihimo.roles.hub.store.log import Append, LogStore, Report, ReportedOutcome
-from kumihimo.roles.hub.store.second import KeptAnswer, News, Passage, SecondStore
-from kumihimo.roles.hub.store.standings import Standing, Standings
+from kumihimo.roles.hub.store.hop_seeds import HopSeeds
+from kumihimo.roles.hub.store.log import Append, LogStore, Report, ReportedOutcome, Unrelayed, requests_logged
+from kumihimo.roles.hub.store.notices import Notices
+from kumihimo.roles.hub.store.second import KeptAnswer, News, Passage, SecondStore, requests_passed
+from kumihimo.roles.hub.store.standings import WHOLE_HUB, Standing, Standings
 from kumihimo.roles.hub.store.tables import MIGRATIONS, feed, metadata
 from kumihimo.roles.hub.store.tree import PublishedCheckpoint, TreeStore
 
 __all__ = [
     "MIGRATIONS",
+    "WHOLE_HUB",
     "Append",
+    "HopSeeds",
     "KeptAnswer",
     "LogStore",
     "News",
+    "Notices",
     "Passage",
     "PublishedCheckpoint",
     "Report",
@@ -20,6 +25,9 @@ __all__ = [
     "Standing",
     "Standings",
     "TreeStore",
+    "Unrelayed",
     "feed",
     "metadata",
+    "requests_logged",
+    "requests_passed",
 ]

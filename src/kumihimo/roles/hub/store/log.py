@@ -6,19 +6,27 @@ body will be told about it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, Table, func, insert, select, update
+from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
 
 from kumihimo.domain.sealing import commit
 from kumihimo.plumbing.storage import GroupCommitWriter, append_feed
 from kumihimo.plumbing.wire.envelope import Envelope, b64
-from kumihimo.plumbing.wire.messages.inquiry import LoggedRecord, LogPromise, LogRecord, Outcome, OversightRecord
+from kumihimo.plumbing.wire.messages.inquiry import (
+    EntryKind,
+    LoggedRecord,
+    LogPromise,
+    LogRecord,
+    Outcome,
+    OversightRecord,
+)
 from kumihimo.roles.hub.store import tables as t
 
 RECORD_KIND = "record"
+_PAGE = 5_000
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,17 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Unrelayed:
+    """A refused request that operator 2 must still hear of, as signed.
+
+    `logged` is the entry that says so; None: the one it is written with.
+    """
+
+    request: Envelope
+    logged: LoggedRecord | None = None
+
+
+@dataclass(frozen=True)
 class Append:
     """One entry to be written. `mark` is what may happen only once; `salt` is 32 bytes."""
 
@@ -38,6 +57,7 @@ class Append:
     salt: bytes
     mark: str | None = None
     report: Report | None = None
+    unrelayed: Unrelayed | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +117,27 @@ class LogStore:
         with self._engine.begin() as conn:
             conn.execute(update(t.outcomes).where(t.outcomes.c.mark == mark).values(relayed_at=at))
 
+    def unrelayed(self, after: int, limit: int) -> list[tuple[int, Unrelayed]]:
+        """Refused requests operator 2 has not heard of, by the index of their entry, oldest first."""
+        query = select(t.unrelayed).where(t.unrelayed.c.entry_index > after).order_by(t.unrelayed.c.entry_index)
+        with self._engine.connect() as conn:
+            rows = conn.execute(query.limit(limit)).all()
+        return [
+            (
+                row.entry_index,
+                Unrelayed(
+                    Envelope.model_validate_json(row.request),
+                    LoggedRecord.model_validate_json(row.logged),
+                ),
+            )
+            for row in rows
+        ]
+
+    def forget_unrelayed(self, index: int) -> None:
+        """Operator 2 has heard of it: its ciphertext is deleted."""
+        with self._engine.begin() as conn:
+            conn.execute(delete(t.unrelayed).where(t.unrelayed.c.entry_index == index))
+
     def _write(self, conn: Connection, items: Sequence[Append]) -> list[LoggedRecord | None]:
         first = next_index(conn)
         used = _marks_made(conn, [item.mark for item in items if item.mark is not None])
@@ -114,6 +155,7 @@ class LogStore:
         _insert_all(conn, t.entries, [entry.row() for entry in taken])
         _insert_all(conn, t.marks, [entry.mark_row() for entry in taken if entry.item.mark is not None])
         _insert_all(conn, t.outcomes, [entry.outcome_row() for entry in taken if entry.item.report is not None])
+        _insert_all(conn, t.unrelayed, [entry.unrelayed_row() for entry in taken if entry.item.unrelayed is not None])
         for entry in taken:
             told = OversightRecord(index=entry.index, logged=entry.logged).model_dump(mode="json")
             append_feed(conn, t.feed, self._overseer, RECORD_KIND, told, entry.item.record.logged_at)
@@ -151,6 +193,16 @@ class _Entry:
     def mark_row(self) -> dict[str, object]:
         return {"mark": self.item.mark, "made_at": self.item.record.logged_at}
 
+    def unrelayed_row(self) -> dict[str, object]:
+        kept = self.item.unrelayed
+        if kept is None:
+            raise ValueError("an entry with nothing to relay")
+        return {
+            "entry_index": self.index,
+            "request": kept.request.model_dump_json(),
+            "logged": (kept.logged or self.logged).model_dump_json(),
+        }
+
     def outcome_row(self) -> dict[str, object]:
         report = self.item.report
         if report is None or self.item.mark is None:
@@ -178,3 +230,34 @@ def _marks_made(conn: Connection, asked: list[str]) -> set[str]:
     if not asked:
         return set()
     return set(conn.execute(select(t.marks.c.mark).where(t.marks.c.mark.in_(asked))).scalars())
+
+
+def requests_logged(engine: Engine, since: datetime) -> Iterator[tuple[str, datetime]]:
+    """Requester and instant of every request that counted since then, oldest first; a transaction number counts once."""
+    seen: set[str] = set()
+    with engine.connect() as conn:
+        at = _first_since(conn, since)
+        while rows := conn.execute(
+            select(t.entries.c.record)
+            .where(t.entries.c.entry_index >= at, t.entries.c.entry_index < at + _PAGE)
+            .order_by(t.entries.c.entry_index)
+        ).all():
+            at += _PAGE
+            for row in rows:
+                record = LogRecord.model_validate_json(row.record)
+                over = record.refusal is not None and record.refusal.code == "quota.exceeded"
+                if record.entry is not EntryKind.REQUEST or record.requester is None or over:
+                    continue
+                if record.transaction is not None and record.transaction not in seen:
+                    seen.add(record.transaction)
+                    yield record.requester, record.logged_at
+
+
+def _first_since(conn: Connection, since: datetime) -> int:
+    """The first index logged at or after an instant, by halving: entries are in the order of time."""
+    low, high = 0, next_index(conn)
+    while low < high:
+        middle = (low + high) // 2
+        logged_at = conn.execute(select(t.entries.c.logged_at).where(t.entries.c.entry_index == middle)).scalar_one()
+        low, high = (middle + 1, high) if logged_at < since else (low, middle)
+    return low

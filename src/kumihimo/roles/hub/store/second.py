@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,13 +36,17 @@ class KeptAnswer:
 
 @dataclass(frozen=True)
 class Passage:
-    """Something operator 2 let pass, once: its mark, the promise that it is logged, who is told what, what was answered."""
+    """Something operator 2 let pass, once: its mark, the promise that it is logged, who is told what, what was answered.
+
+    `requester` is whose quota it counts against, for a request.
+    """
 
     mark: str
     promise: Signed[LogPromise]
     news: tuple[News, ...]
     at: datetime
     kept: KeptAnswer | None = None
+    requester: str | None = None
 
 
 class SecondStore:
@@ -84,7 +88,7 @@ class SecondStore:
         return results
 
     def _write_one(self, conn: Connection, passage: Passage) -> None:
-        conn.execute(insert(t.marks), {"mark": passage.mark, "made_at": passage.at})
+        conn.execute(insert(t.marks), _mark_row(passage))
         if passage.kept is not None:
             kept = {
                 "mark": passage.mark,
@@ -108,3 +112,17 @@ class SecondStore:
         told = (News(self._overseer, PROMISE_KIND, WitnessedPromise(promise=envelope)), *passage.news)
         for news in told:
             append_feed(conn, t.feed, news.audience, news.kind, news.body.model_dump(mode="json"), passage.at)
+
+
+def _mark_row(passage: Passage) -> dict[str, object]:
+    return {"mark": passage.mark, "made_at": passage.at, "requester": passage.requester}
+
+
+def requests_passed(engine: Engine, since: datetime) -> Iterator[tuple[str, datetime]]:
+    """Requester and instant of every request that counted since then, oldest first."""
+    query = select(t.marks.c.requester, t.marks.c.made_at).where(
+        t.marks.c.made_at >= since, t.marks.c.requester.is_not(None)
+    )
+    with engine.connect() as conn:
+        for row in conn.execute(query.order_by(t.marks.c.made_at)):
+            yield row.requester, row.made_at

@@ -1,7 +1,7 @@
 """Tables of an operator (運営者の台帳): entries, tiles and checkpoints of the log; marks; outcomes; promises; feed.
 
-No table has a row per person, and none holds a ciphertext for longer than its feed item waits, or its permit lives.
-Both operators have the same schema; operator 2 keeps no log, and operator 1 no promises of others.
+No table has a row per person, and none holds a ciphertext for longer than its feed item waits, its permit lives, or
+operator 2 is away. Both operators have the same schema; operator 2 keeps no log, and operator 1 no promises of others.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ marks = Table(
     metadata,
     Column("mark", Text, primary_key=True),
     Column("made_at", UtcDateTime, nullable=False),
+    Column("requester", Text),  # at operator 2, whose quota a transaction number counts against
+    Index("ix_mark_made_at", "made_at"),
 )
 
 # Reported outcomes, kept so that a repeated report gets the same answer and an unfinished relay is finished.
@@ -95,6 +97,44 @@ standings = Table(
     Column("standing", Text, nullable=False),
     Column("since", UtcDateTime, nullable=False),
     Column("reason", Text, nullable=False),
+)
+
+# Orders of the oversight body as carried out, signed by it; of those about one matter the highest number is in force.
+orders = Table(
+    "oversight_order",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("matter", Text, nullable=False),
+    Column("envelope", Text, nullable=False),
+    Column("carried_out_at", UtcDateTime, nullable=False),
+    Index("ix_oversight_order_matter", "matter", "number"),
+)
+
+# Quotas that differ from the settings, by requester or for all.
+quotas = Table(
+    "quota",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("per_minute", BigInteger, nullable=False),
+    Column("per_day", BigInteger, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+)
+
+# Refused requests of which operator 2 has not heard; the only ciphertexts kept here, until it has.
+unrelayed = Table(
+    "unrelayed_refusal",
+    metadata,
+    Column("entry_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("request", Text, nullable=False),
+    Column("logged", Text, nullable=False),
+)
+
+# Secrets from which seeds of translations follow, by ten minutes; forgotten after an hour.
+hop_secrets = Table(
+    "hop_secret",
+    metadata,
+    Column("slot", BigInteger, primary_key=True, autoincrement=False),
+    Column("secret", LargeBinary, nullable=False),
 )
 
 feed = feed_table(metadata)

@@ -22,6 +22,7 @@ class AlarmKind(StrEnum):
     RECORD_NOT_LOGGED = "record_not_logged"  # the log holds something else where a record should stand
     PROMISE_INVALID = "promise_invalid"  # a promise that operator 1 has not signed
     PROMISE_OVERDUE = "promise_overdue"  # the log has not grown to a promised entry in time
+    TRANSLATION_UNPROVEN = "translation_unproven"  # an operator could not prove a translation to the other one
     PROMISE_BROKEN = "promise_broken"  # the log holds something else where it promised an entry
 
 

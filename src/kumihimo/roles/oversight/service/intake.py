@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from kumihimo.domain.kernel import Problem
+from kumihimo.domain.kernel import PartyId, Problem
 from kumihimo.plumbing.storage import FeedItem
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import from_b64, malformed
+from kumihimo.plumbing.wire.link_keys import OPERATORS
 from kumihimo.plumbing.wire.messages.inquiry import LogPromise, OversightRecord, WitnessedPromise
+from kumihimo.plumbing.wire.messages.proofs import UnprovenHop
 from kumihimo.plumbing.wire.remote_log import LOGGER, check_logged
 from kumihimo.roles.oversight.service.alarms import Alarm, AlarmKind
 from kumihimo.roles.oversight.store import Statements, StoredPromise, StoredRecord
 
 RECORD = "record"
 PROMISE = "promise"
+UNPROVEN = "unproven"
 
 
 class Intake:
@@ -28,6 +31,9 @@ class Intake:
 
     def take_record(self, statements: Statements, item: FeedItem) -> None:
         """An item of operator 1's feed."""
+        if item.kind == UNPROVEN:
+            self._take_unproven(statements, item, OPERATORS[0])
+            return
         try:
             record = self._record(item)
         except Problem as problem:
@@ -46,12 +52,31 @@ class Intake:
 
     def take_promise(self, statements: Statements, item: FeedItem) -> None:
         """An item of operator 2's feed."""
+        if item.kind == UNPROVEN:
+            self._take_unproven(statements, item, OPERATORS[1])
+            return
         try:
             promise = self._promise(item)
         except Problem as problem:
             self._alarm(statements, AlarmKind.PROMISE_INVALID, f"item {item.seq} of operator 2's feed ({problem.code})")
             return
         statements.take_promise(promise, self._edge.clock.now())
+
+    def _take_unproven(self, statements: Statements, item: FeedItem, accuser: PartyId) -> None:
+        """An operator says that the other one could not prove a translation: an alarm whoever of the two is right."""
+        try:
+            told = UnprovenHop.model_validate(item.body)
+        except ValidationError:
+            self._alarm(
+                statements, AlarmKind.RECORD_INVALID, f"item {item.seq} of {accuser}'s feed (message.malformed)"
+            )
+            return
+        what = (
+            f"{accuser} says that {told.operator[:40]} did not prove the translation of {told.transaction[:32]}"
+            f" from {told.source[:60]} to {told.target[:60]} ({told.code[:40]})"
+        )
+        alarm = Alarm(AlarmKind.TRANSLATION_UNPROVEN, what, told.signed.model_dump_json())
+        statements.alarm(alarm, self._edge.clock.now())
 
     def _record(self, item: FeedItem) -> StoredRecord:
         _require_kind(item, RECORD)

@@ -1,6 +1,7 @@
 """Store of the oversight body (第三者機関の台帳)."""
 
 from kumihimo.roles.oversight.store.findings import Counts, Findings
+from kumihimo.roles.oversight.store.orders import GivenOrder, OrderStore
 from kumihimo.roles.oversight.store.statements import Statements, StoredPromise, StoredRecord
 from kumihimo.roles.oversight.store.tables import MIGRATIONS, feed_cursor, metadata
 from kumihimo.roles.oversight.store.verified_log import VerifiedLog
@@ -10,6 +11,8 @@ __all__ = [
     "MIGRATIONS",
     "Counts",
     "Findings",
+    "GivenOrder",
+    "OrderStore",
     "Statements",
     "StoredPromise",
     "StoredRecord",

@@ -109,4 +109,20 @@ alarm = Table(
     Column("times", Integer, nullable=False),
 )
 
+# Orders given, as signed; an operator that has carried one out has a row beside it.
+order = Table(
+    "given_order",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("envelope", Text, nullable=False),
+    Column("given_at", UtcDateTime, nullable=False),
+)
+order_in_force = Table(
+    "order_in_force",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("operator", String(80), primary_key=True),
+    Column("since", UtcDateTime, nullable=False),
+)
+
 feed_cursor = cursor_table(metadata)

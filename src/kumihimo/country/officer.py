@@ -1,0 +1,49 @@
+"""Oversight officer (監督官): gives the oversight body's orders and reads what it has found, with a key of their own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import ValidationError
+
+from kumihimo.country import topology
+from kumihimo.country.desk import Caller, expected_up
+from kumihimo.country.layout import OFFICER, Country
+from kumihimo.plumbing.wire.envelope import malformed
+from kumihimo.plumbing.wire.messages.oversight import (
+    GiveOrder,
+    Measure,
+    Ordered,
+    OrderGiven,
+    Orders,
+    OrderShown,
+    Quota,
+    ShowOrders,
+)
+
+
+class Officer(Caller):
+    """An officer of the oversight body at the command line."""
+
+    @classmethod
+    def of(cls, country: Country) -> Officer:
+        return cls(country, OFFICER)
+
+    def order(self, measure: Measure, institution: str | None, reason: str, quota: Quota | None = None) -> OrderGiven:
+        """Give an order about an institution, or about all of them. Raises Problem."""
+        try:
+            ordered = Ordered(measure=measure, institution=institution, reason=reason, quota=quota)
+        except ValidationError as error:
+            raise malformed(error, "order") from None
+        return self.ask(topology.OVERSIGHT, "/orders", GiveOrder, OrderGiven, ordered=ordered)
+
+    def orders(self) -> tuple[OrderShown, ...]:
+        """All orders, newest first."""
+        return self.ask(topology.OVERSIGHT, "/shown-orders", ShowOrders, Orders).orders
+
+    def status(self) -> dict[str, Any]:
+        """How far the log is verified, and how many alarms there are."""
+        with expected_up(self.country):
+            found: dict[str, Any] = json.loads(self.client.get(topology.OVERSIGHT, "/status"))
+        return found
