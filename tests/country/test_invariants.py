@@ -150,17 +150,25 @@ def test_i2_running_numbers_of_two_ledgers_tell_nothing_about_one_another(countr
 
 
 def test_i3_what_the_operators_see_of_one_person_never_repeats(captured: Path, case: FirstCase) -> None:
-    """Both inquiries of the case are about 花子; nothing that names her in them is the same twice."""
-    subjects: list[str] = []
+    """Both inquiries of the case are about 花子; no ciphertext of one is seen in another, or at two places of one."""
+    seen: dict[str, set[tuple[str, str]]] = {}  # ciphertext -> (transaction, what it was)
     for message in captures.read(captured):
-        if "/inquiries" in message.request and message.receiver == topology.HUB_1:
-            subjects += captures.values_of(message.sent, "subject")
+        places = [("asked", message.sent, "subject")] if message.receiver == topology.HUB_1 else []
         if "/relayed-inquiries" in message.request:
-            subjects += [one for one in captures.values_of(message.sent, "for_provider") if one]
-            subjects += captures.values_of(message.sent, "for_portal")
-            subjects += [one for one in captures.values_of(message.received, "subject") if one]
-    assert len(subjects) >= 6
-    assert len(set(subjects)) == len(subjects)
+            places = [
+                ("half for the provider", message.sent, "for_provider"),
+                ("half for the portal", message.sent, "for_portal"),
+                ("for the provider", message.received, "subject"),
+            ]
+        elif "/inquiries" not in message.request:
+            continue
+        transactions = set(captures.values_of(message.sent, "transaction")) - {None}
+        for what, part, name in places:
+            for ciphertext in captures.values_of(part, name):
+                if ciphertext:
+                    seen.setdefault(ciphertext, set()).update((one, what) for one in transactions)
+    assert len(seen) >= 6
+    assert [places for places in seen.values() if len(places) != 1] == []
 
 
 def test_i5_every_decision_that_left_the_hub_stands_in_the_log(
