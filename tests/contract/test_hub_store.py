@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -115,9 +115,32 @@ def test_entries_are_numbered_without_gaps_whoever_comes_first(hub: Engine, log:
 def test_the_overseer_is_told_of_every_entry_in_the_order_of_the_log(hub: Engine, log: LogStore) -> None:
     logged = [log.append(Append(record(), salt(n))) for n in range(5)]
     with hub.connect() as conn:
-        told = [OversightRecord.model_validate(item.body) for item in read_feed(conn, feed, OVERSEER, 0, 10)]
+        stored = read_feed(conn, feed, OVERSEER, 0, 10)
+    told = [OversightRecord.model_validate(item.body) for item in log.told(stored)]
     assert [item.index for item in told] == [0, 1, 2, 3, 4]
     assert [item.logged for item in told] == logged
+
+
+def test_many_entries_are_entered_in_their_order_and_each_can_be_promised_afterwards(
+    hub: Engine, log: LogStore
+) -> None:
+    items = [Append(record(f"{n:032x}"), salt(n), mark=f"{n:032x}") for n in (0, 1, 2, 1, 3)]
+    entered = log.enter_all(items)
+    assert [one and one.index for one in entered] == [0, 1, 2, None, 3]
+    assert TreeStore(hub).entries(0, 10) == [one.commitment for one in entered if one]
+    assert log.enter_all(items) == [None] * 5
+    for one in entered:
+        if one is not None:
+            promise = LogPromise.model_validate_json(log.promised(one).promise.payload_bytes())
+            assert (promise.index, from_b64(promise.entry, "entry")) == (one.index, one.commitment)
+
+
+def test_the_overseer_gets_the_very_promise_that_the_requester_got(hub: Engine, log: LogStore) -> None:
+    tokyo = LogRecord(entry=EntryKind.REQUEST, logged_at=NOON.astimezone(timezone(timedelta(hours=9))))
+    logged = [log.append(Append(one, salt(n))) for n, one in enumerate((tokyo, record()))]
+    with hub.connect() as conn:
+        told = log.told(read_feed(conn, feed, OVERSEER, 0, 10))
+    assert [OversightRecord.model_validate(item.body).logged for item in told] == logged
 
 
 def test_one_transaction_number_is_used_once_even_at_the_same_moment(hub: Engine, log: LogStore) -> None:

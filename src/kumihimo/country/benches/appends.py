@@ -1,8 +1,9 @@
-"""What an append to the transparency log costs (監査台帳への記入): through the hub's own store, from many callers at once.
+"""What an append to the transparency log costs (監査台帳への記入): through the hub's own store, on SQLite and PostgreSQL.
 
-As with requests, each append is record, commitment, signed promise and the overseer's feed item, on SQLite, and its caller
-is answered after the commit. The reference are plain rows through the same writer by the same callers. The stores lie
-in the system's temporary folder (TMPDIR): measure on the disk you mean.
+Each append is record, commitment, mark against replay and the overseer's feed item, in one commit with the others of its
+group. Four callers hand over groups of 512, as a request about many persons does; `answered` are single requests of 64
+callers, each answered with its signed promise. The reference are plain rows through the same writer by the same callers.
+The stores lie in the system's temporary folder (TMPDIR): measure on the disk you mean.
 """
 
 from __future__ import annotations
@@ -11,48 +12,89 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from tempfile import TemporaryDirectory
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
 from sqlalchemy import Column, Connection, Integer, LargeBinary, MetaData, Table
 
 from kumihimo.country import topology
+from kumihimo.country.benches.cluster import postgresql
 from kumihimo.country.benches.figures import Effort, Measured, Reference
-from kumihimo.country.benches.timing import paired
+from kumihimo.country.benches.timing import WARM_UP, paired
 from kumihimo.domain.kernel import PartyId, SystemClock
 from kumihimo.domain.sealing import SALT_BYTES, SigningKey
 from kumihimo.plumbing.storage import GroupCommitWriter, migrate, open_engine
 from kumihimo.plumbing.wire.envelope import seal_envelope
 from kumihimo.plumbing.wire.messages.inquiry import EntryKind, LogRecord
-from kumihimo.roles.hub.store import MIGRATIONS, Append, LogStore
+from kumihimo.roles.hub.store import MIGRATIONS, MOST_AT_ONCE, Append, LogStore
 
 T = TypeVar("T")
 _CALLERS: Final = 64
+_DESKS: Final = 4
+_GROUP: Final = 512
 _PLAIN: Final = Table("plain", MetaData(), Column("seq", Integer, primary_key=True), Column("body", LargeBinary))
 
 
 def measure(effort: Effort) -> Iterator[Measured]:
-    """Durable appends a second by 64 callers."""
-    count, rounds = effort.pick(quick=640, full=3_200), effort.pick(quick=3, full=7)
-    signer = _Operator(topology.HUB_1, SigningKey.generate())
-    items = [_item() for _ in range(count)]
-    bodies = [item.record.to_bytes() for item in items]
-    with TemporaryDirectory() as folder, ThreadPoolExecutor(_CALLERS) as callers:
-        hub, rows = open_engine(f"sqlite:///{folder}/hub.db"), open_engine(f"sqlite:///{folder}/plain.db")
-        migrate(hub, MIGRATIONS)
-        _PLAIN.metadata.create_all(rows)
-        log = LogStore(hub, lambda promise: seal_envelope(promise, signer), topology.OVERSIGHT)
-        plain: GroupCommitWriter[bytes, None] = GroupCommitWriter(rows, _write_plain, name="plain")
-        found = paired(
-            partial(_by_many, callers, log.append, items), partial(_by_many, callers, plain.submit, bodies), rounds
+    """Durable appends a second, on SQLite and, where a server is installed, on PostgreSQL; then answered ones."""
+    with TemporaryDirectory() as folder, _Stores(f"sqlite:///{folder}/hub.db", f"sqlite:///{folder}/rows.db") as stores:
+        yield from _entered(stores, "append", effort)
+        yield from _answered(stores, effort)
+    with postgresql() as url:
+        if url is not None:
+            with _Stores(url, url) as stores:
+                yield from _entered(stores, "append_postgresql", effort)
+
+
+class _Stores:
+    """A log and a table of plain rows, each with a group-commit writer."""
+
+    def __init__(self, hub: str, rows: str) -> None:
+        self._engines = open_engine(hub), open_engine(rows)
+        migrate(self._engines[0], MIGRATIONS)
+        _PLAIN.metadata.create_all(self._engines[1])
+        signer = _Operator(topology.HUB_1, SigningKey.generate())
+        self.log = LogStore(self._engines[0], lambda promise: seal_envelope(promise, signer), topology.OVERSIGHT)
+        self.plain: GroupCommitWriter[bytes, None] = GroupCommitWriter(
+            self._engines[1], _write_plain, max_batch=MOST_AT_ONCE, name="plain"
         )
-        for open_ in (log, plain):
-            open_.close()
-        for engine in (hub, rows):
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.log.close()
+        self.plain.close()
+        for engine in self._engines:
             engine.dispose()
+
+
+def _entered(stores: _Stores, figure: str, effort: Effort) -> Iterator[Measured]:
+    count, rounds = effort.pick(quick=4_096, full=20_480), effort.pick(quick=3, full=7)
+    works = iter([[_items(_GROUP) for _ in range(count // _GROUP)] for _ in range(WARM_UP + rounds)])
+    bodies = [[one.record.to_bytes() for one in _items(_GROUP)]] * (count // _GROUP)
+    with ThreadPoolExecutor(_DESKS) as callers:
+        found = paired(
+            lambda: list(callers.map(stores.log.enter_all, next(works))),
+            lambda: list(callers.map(stores.plain.submit_all, bodies)),
+            rounds,
+        )
     reference = Reference("plain rows through the same writer", count / found.reference_seconds)
-    yield Measured("log", "append", count / found.seconds, "entries/s", reference, found.rate_ratio)
+    yield Measured("log", figure, count / found.seconds, "entries/s", reference, found.rate_ratio)
+
+
+def _answered(stores: _Stores, effort: Effort) -> Iterator[Measured]:
+    count, rounds = effort.pick(quick=640, full=3_200), effort.pick(quick=3, full=7)
+    works = iter([_items(count) for _ in range(WARM_UP + rounds)])
+    bodies = [item.record.to_bytes() for item in _items(count)]
+    with ThreadPoolExecutor(_CALLERS) as callers:
+        found = paired(
+            lambda: _by_many(callers, stores.log.append, next(works)),
+            lambda: _by_many(callers, stores.plain.submit, bodies),
+            rounds,
+        )
+    reference = Reference("plain rows through the same writer", count / found.reference_seconds)
+    yield Measured("log", "answered", count / found.seconds, "entries/s", reference, found.rate_ratio)
 
 
 @dataclass(frozen=True)
@@ -63,12 +105,17 @@ class _Operator:
     signing_key: SigningKey
 
 
+def _items(count: int) -> list[Append]:
+    return [_item() for _ in range(count)]
+
+
 def _item() -> Append:
-    """A granted request as the permit desk writes it, without mark."""
+    """A granted request as the permit desk writes it."""
+    transaction = secrets.token_hex(16)
     record = LogRecord(
         entry=EntryKind.REQUEST,
         logged_at=SystemClock().now(),
-        transaction=secrets.token_hex(16),
+        transaction=transaction,
         requester="x-city",
         provider="y-city",
         affair="child-allowance.payment",
@@ -82,7 +129,7 @@ def _item() -> Append:
         articles=("番号法 別表第二 74の項",),
         rule_book=secrets.token_hex(32),
     )
-    return Append(record, secrets.token_bytes(SALT_BYTES))
+    return Append(record, secrets.token_bytes(SALT_BYTES), mark=transaction)
 
 
 def _by_many(callers: ThreadPoolExecutor, append: Callable[[T], object], items: Sequence[T]) -> None:

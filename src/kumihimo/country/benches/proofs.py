@@ -31,7 +31,7 @@ _MILLI: Final = 1e3
 
 
 def measure(effort: Effort) -> Iterator[Measured]:
-    """Median ms of an inclusion proof at 1,000,000 entries (quick: 10,000), nothing remembered from the one before."""
+    """Median ms of an inclusion proof at 1,000,000 entries (quick: 10,000), another entry each time."""
     size, proofs = effort.pick(quick=10_000, full=1_000_000), effort.pick(quick=50, full=500)
     with TemporaryDirectory() as folder:
         engine = open_engine(f"sqlite:///{folder}/log.db")

@@ -10,6 +10,7 @@ REACHES: Final[dict[str, Reach]] = {
     "rules.decision": Reach("value", "<", 20),
     "translate.hop": Reach("ratio", ">=", 0.8),
     "log.append": Reach("value", ">=", 20_000),
+    "log.append_postgresql": Reach("value", ">=", 20_000),
     "log.inclusion_proof": Reach("value", "<=", 1),
     "numbering.assign": Reach("value", ">=", 100_000),
     "inquiry.alone": Reach("value", "<=", 25),

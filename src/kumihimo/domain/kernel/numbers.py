@@ -8,6 +8,7 @@ digits says `.digits`. The four have 12, 13, 11 and 15 digits, so that none can 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -15,7 +16,7 @@ from kumihimo.domain.kernel.check_digits import CheckDigit, modulus_9, modulus_1
 from kumihimo.domain.kernel.digits import masked, quoted, read_digits
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.fields import located
-from kumihimo.domain.kernel.randomness import RandomSource
+from kumihimo.domain.kernel.randomness import RandomSource, uniform_many
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -60,6 +61,12 @@ class _PersonalNumber:
     def _drawn(cls, rng: RandomSource, check: CheckDigit) -> Self:
         body = 1 + rng.randbelow(10 ** (cls.LENGTH - 1) - 1)
         return cls._completed(f"{body:0{cls.LENGTH - 1}d}", check)
+
+    @classmethod
+    def _drawn_many(cls, rng: RandomSource, count: int, check: CheckDigit) -> list[Self]:
+        length = cls.LENGTH - 1
+        bodies = (f"{1 + drawn:0{length}d}" for drawn in uniform_many(rng, 10**length - 1, count))
+        return [cls(body + check(body)) for body in bodies]
 
     @classmethod
     def _require_check_digit(cls, digits: str, check: CheckDigit) -> None:
@@ -107,6 +114,11 @@ class IndividualNumber(_Modulus11Number):
         """A number drawn uniformly from the 10^11 − 1 there are; whether it is free the numbering authority knows."""
         return cls._drawn(rng, modulus_11)
 
+    @classmethod
+    def random_many(cls, rng: RandomSource, count: int) -> list[Self]:
+        """As many numbers drawn as `random` draws one; some may be alike."""
+        return cls._drawn_many(rng, count, modulus_11)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class AddresseeNumber(_Modulus11Number):
@@ -149,9 +161,21 @@ class ResidentCode(_PersonalNumber):
     def parse(cls, text: str, where: str | None = None, check: CheckDigit = modulus_11) -> Self:
         """A code as typed. Raises Problem(resident_code.format|check_digit)."""
         with located(where):
-            code = cls(read_digits(text, cls.LENGTH, "resident_code.format"))
-            cls._require_check_digit(code.digits, check)
-            return code
+            return cls._read(text, check)
+
+    @classmethod
+    def parse_all(cls, texts: Sequence[str], where: str, check: CheckDigit = modulus_11) -> list[Self]:
+        """Codes as typed; the first that is none is raised as at `where[its place]`. Raises Problem as parse."""
+        try:
+            return [cls._read(text, check) for text in texts]
+        except Problem:
+            return [cls.parse(text, f"{where}[{place}]", check) for place, text in enumerate(texts)]
+
+    @classmethod
+    def _read(cls, text: str, check: CheckDigit) -> Self:
+        code = cls(read_digits(text, cls.LENGTH, "resident_code.format"))
+        cls._require_check_digit(code.digits, check)
+        return code
 
     @classmethod
     def from_body(cls, body: str, check: CheckDigit = modulus_11) -> Self:
@@ -162,6 +186,11 @@ class ResidentCode(_PersonalNumber):
     def random(cls, rng: RandomSource, check: CheckDigit = modulus_11) -> Self:
         """A code drawn uniformly from the 10^10 − 1 there are."""
         return cls._drawn(rng, check)
+
+    @classmethod
+    def random_many(cls, rng: RandomSource, count: int, check: CheckDigit = modulus_11) -> list[Self]:
+        """As many codes drawn as `random` draws one; some may be alike."""
+        return cls._drawn_many(rng, count, check)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Final
+from typing import Any, Final
 
 from kumihimo.domain.kernel.errors import Problem
 
@@ -17,6 +17,8 @@ _COMMITMENT: Final = b"kumihimo/commitment/v1\0"
 # Beyond this, JSON readers that hold numbers as doubles would hash another number.
 _LARGEST_INTEGER: Final = 2**53 - 1
 _DEEPEST: Final = 64
+_SCALARS: Final = frozenset({str, bool, type(None)})
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def commit(salt: bytes, data: bytes) -> bytes:
@@ -35,12 +37,34 @@ def canonical_json(value: object) -> bytes:
     Takes dicts with string keys, lists, tuples, strings, booleans, None and integers of at most 53 bits. Raises
     Problem(value.invalid), naming the place but not the value, for anything else: floats and NaN have several spellings.
     """
-    _check(value, "$", 0)
+    if not _is_plain(value, _DEEPEST):
+        _check(value, "$", 0)
     try:
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        return text.encode()
+        return _ENCODER.encode(value).encode()
     except UnicodeEncodeError:
         raise _refused("$", "a string with half of a surrogate pair") from None
+
+
+def _is_plain(value: Any, levels: int) -> bool:
+    """Whether all is surely allowed, with at most `levels` levels; else `_check` looks again and says what is wrong.
+
+    Every message is written through here, so that the places it would take to say where are not even put together.
+    """
+    kind = type(value)
+    if kind in _SCALARS:
+        return True
+    if kind is int:
+        return bool(-_LARGEST_INTEGER <= value <= _LARGEST_INTEGER)
+    if levels == 0:
+        return False
+    if kind is dict:
+        for key, item in value.items():
+            if type(key) is not str or not (type(item) in _SCALARS or _is_plain(item, levels - 1)):
+                return False
+        return True
+    if kind is list or kind is tuple:
+        return all(type(item) in _SCALARS or _is_plain(item, levels - 1) for item in value)
+    return False
 
 
 def _check(value: object, where: str, depth: int) -> None:

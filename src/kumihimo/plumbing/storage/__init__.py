@@ -1,9 +1,12 @@
 """Storage (保管): how a role keeps what it knows, on SQLite or PostgreSQL with one code path."""
 
+from kumihimo.plumbing.storage.bulk import insert_rows
 from kumihimo.plumbing.storage.engine import open_engine, store_name
 from kumihimo.plumbing.storage.feed import (
     FeedItem,
+    NewItem,
     append_feed,
+    append_feed_all,
     cursor_table,
     delete_feed,
     feed_table,
@@ -20,14 +23,17 @@ from kumihimo.plumbing.storage.writer import GroupCommitWriter
 __all__ = [
     "FeedItem",
     "GroupCommitWriter",
+    "NewItem",
     "UtcDateTime",
     "append_feed",
+    "append_feed_all",
     "cursor_table",
     "delete_feed",
     "downgrade",
     "drop_partition_schema",
     "feed_table",
     "get_cursor",
+    "insert_rows",
     "join_partitions",
     "migrate",
     "open_engine",

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BigInteger, Column, Connection, Index, Integer, MetaData, Table, Text, func, select
 
+from kumihimo.plumbing.storage.bulk import insert_rows
 from kumihimo.plumbing.storage.types import UtcDateTime
 
 EVERYBODY: Final = "*"
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,15 @@ class FeedItem:
     seq: int
     kind: str
     body: dict[str, Any]
+    at: datetime
+
+
+class NewItem(NamedTuple):
+    """An item to be appended; `at` is an aware datetime."""
+
+    audience: str
+    kind: str
+    body: Mapping[str, Any]
     at: datetime
 
 
@@ -64,11 +75,17 @@ def append_feed(conn: Connection, table: Table, audience: str, kind: str, body: 
 
     Raises TypeError or ValueError when `body` is not JSON.
     """
-    written = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
-    if conn.dialect.name == "postgresql":
-        conn.execute(select(func.pg_advisory_xact_lock(_lock_key(table.name))))
-    insert = table.insert().values(audience=audience, kind=kind, body=written, at=at).returning(table.c.seq)
+    _hold_order(conn, table)
+    insert = table.insert().values(audience=audience, kind=kind, body=_written(body), at=at).returning(table.c.seq)
     return int(conn.execute(insert).scalar_one())
+
+
+def append_feed_all(conn: Connection, table: Table, items: Sequence[NewItem]) -> None:
+    """Append many items in this order; they are visible when the caller's transaction commits. Raises as append_feed."""
+    if items:
+        _hold_order(conn, table)
+        rows = [(one.audience, one.kind, _written(one.body), one.at) for one in items]
+        insert_rows(conn, table, ("audience", "kind", "body", "at"), rows)
 
 
 def read_feed(conn: Connection, table: Table, audience: str, after: int, limit: int) -> list[FeedItem]:
@@ -82,13 +99,15 @@ def read_feed(conn: Connection, table: Table, audience: str, after: int, limit: 
     return [FeedItem(seq, kind, json.loads(body), at) for seq, kind, body, at in rows]
 
 
-def delete_feed(conn: Connection, table: Table, audience: str, up_to: int, kinds: Collection[str] | None = None) -> int:
+def delete_feed(
+    conn: Connection, table: Table, audience: str, up_to: int, kinds: Collection[str] | None = None, after: int = 0
+) -> int:
     """Forget items of exactly this audience up to and including number `up_to`; returns how many there were.
 
-    Only those of the given kinds, where some are given. For items that may not be kept once the consumer has them, such
-    as tickets.
+    Only those of the given kinds, where some are given, and only those with numbers above `after`: who forgets often need
+    not look through all that stays each time. For items that may not be kept once the consumer has them, such as tickets.
     """
-    forgotten = table.delete().where(table.c.audience == audience, table.c.seq <= up_to)
+    forgotten = table.delete().where(table.c.audience == audience, table.c.seq > after, table.c.seq <= up_to)
     if kinds is not None:
         forgotten = forgotten.where(table.c.kind.in_(kinds))
     return conn.execute(forgotten).rowcount
@@ -103,6 +122,16 @@ def set_cursor(conn: Connection, table: Table, feed: str, seq: int) -> None:
     """Remember `seq` as dealt with, in the same transaction as what was done with the items."""
     if conn.execute(table.update().where(table.c.feed == feed).values(seq=seq)).rowcount == 0:
         conn.execute(table.insert().values(feed=feed, seq=seq))
+
+
+def _written(body: Mapping[str, Any]) -> str:
+    return _ENCODER.encode(body)
+
+
+def _hold_order(conn: Connection, table: Table) -> None:
+    """Let nobody else draw numbers of this feed until the transaction ends."""
+    if conn.dialect.name == "postgresql":
+        conn.execute(select(func.pg_advisory_xact_lock(_lock_key(table.name))))
 
 
 def _lock_key(name: str) -> int:

@@ -7,6 +7,7 @@ ISO 8601 text of fixed width, which sorts as time does and can be read with any 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect, String
@@ -31,13 +32,16 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None or value.utcoffset() is None:
             raise ValueError(f"{value.isoformat()} has no time zone: instants are aware datetimes")
-        instant = value.astimezone(UTC)
-        if dialect.name == "sqlite":
-            return instant.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-        return instant
+        return _iso(value) if dialect.name == "sqlite" else value.astimezone(UTC)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         if value is None:
             return None
         instant = datetime.fromisoformat(value) if isinstance(value, str) else value
         return instant.astimezone(UTC)
+
+
+@lru_cache(maxsize=4_096)
+def _iso(instant: datetime) -> str:
+    """ISO 8601 of fixed width; one instant often stands in several rows of a transaction."""
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

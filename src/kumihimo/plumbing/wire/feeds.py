@@ -28,6 +28,7 @@ from kumihimo.plumbing.wire.envelope import Document, Envelope, Part, parse_enve
 
 PAGE = 500
 WAIT_SECONDS = 5.0
+GATHER_SECONDS = 0.05
 _LAST = 2**63 - 1  # the largest number a feed can give out
 log = structlog.get_logger()
 
@@ -55,14 +56,27 @@ class FeedDesk:
     """The producer's side: `GET /feed?after=N` for the party that asks, waiting up to five seconds for news.
 
     Items of the kinds in `forget` are deleted once they are at or before the asker's cursor: their content may not be kept.
+    `told` makes of the stored items what leaves, for items too dear to be written out when they are appended.
+
+    When news comes while somebody waits, what follows within `GATHER_SECONDS` leaves on the same page: under load a page
+    for every item would cost both sides more than the items do.
     """
 
-    def __init__(self, edge: Edge, engine: Engine, table: Table, forget: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        edge: Edge,
+        engine: Engine,
+        table: Table,
+        forget: Iterable[str] = (),
+        told: Callable[[Sequence[FeedItem]], Sequence[FeedItem]] = lambda items: items,
+    ) -> None:
         self._edge = edge
         self._engine = engine
         self._table = table
         self._forget_kinds = frozenset(forget)
-        self._waiting: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
+        self._told = told
+        self._forgotten: dict[PartyId, int] = {}  # since this process began: up to where there is nothing to forget
+        self._waiting: dict[asyncio.Event, tuple[PartyId, asyncio.AbstractEventLoop]] = {}
         self._lock = threading.Lock()
         self._closing = False
 
@@ -71,12 +85,16 @@ class FeedDesk:
         self._closing = True
         self.notify()
 
-    def notify(self) -> None:
-        """Wake those who wait; call it after the commit that appended."""
+    def notify(self, *audiences: PartyId) -> None:
+        """Wake those who wait; call it after the commit that appended.
+
+        Where it is known whom the items are for, say so: dozens wait at the hub, and each that wakes reads the feed.
+        """
         with self._lock:
             waiting = list(self._waiting.items())
-        for event, loop in waiting:
-            loop.call_soon_threadsafe(event.set)
+        for event, (party, loop) in waiting:
+            if not audiences or party in audiences:
+                loop.call_soon_threadsafe(event.set)
 
     def mount(self, app: FastAPI) -> None:
         """Add the route."""
@@ -92,9 +110,11 @@ class FeedDesk:
             """The asking party's items after its cursor."""
             self._edge.directory.party(peer)  # a certificate outlives its party's place in the directory
             items = await self._next(peer, after, limit, wait)
-            entries = tuple(FeedEntry(seq=i.seq, kind=i.kind, at=i.at, body=i.body) for i in items)
-            page = FeedPage(source=self._edge.party, audience=peer, after=after, entries=entries)
-            return await run_in_threadpool(self._edge.answer, page)
+            return await run_in_threadpool(self._page, peer, after, items)
+
+    def _page(self, peer: PartyId, after: int, items: Sequence[FeedItem]) -> Envelope:
+        entries = tuple(FeedEntry(seq=i.seq, kind=i.kind, at=i.at, body=i.body) for i in self._told(items))
+        return self._edge.answer(FeedPage(source=self._edge.party, audience=peer, after=after, entries=entries))
 
     async def _next(self, peer: PartyId, after: int, limit: int, wait: float) -> list[FeedItem]:
         """What comes after the cursor, as soon as there is something, nothing once `wait` seconds have passed."""
@@ -103,27 +123,34 @@ class FeedDesk:
         event, loop = asyncio.Event(), asyncio.get_running_loop()
         deadline = loop.time() + wait
         with self._lock:
-            self._waiting[event] = loop
+            self._waiting[event] = peer, loop
         try:
-            while True:
-                event.clear()  # before reading: what is appended from here on wakes us again
-                items = await run_in_threadpool(self._read, peer, after, limit)
+            while not (items := await run_in_threadpool(self._read, peer, after, limit)):
                 left = deadline - loop.time()
-                if items or left <= 0 or self._closing:
-                    return items
+                if left <= 0 or self._closing:
+                    return []
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(event.wait(), left)
+                event.clear()  # before reading: what is appended from here on wakes us again
         finally:
             with self._lock:
                 del self._waiting[event]
+        left = min(GATHER_SECONDS, deadline - loop.time())
+        if len(items) < limit and left > 0 and not self._closing:
+            await asyncio.sleep(left)
+            items = await run_in_threadpool(self._read, peer, after, limit)
+        return items
 
     def _read(self, peer: PartyId, after: int, limit: int) -> list[FeedItem]:
         with self._engine.connect() as conn:
             return read_feed(conn, self._table, peer, after, limit)
 
     def _forget(self, peer: PartyId, after: int) -> None:
-        with self._engine.begin() as conn:
-            delete_feed(conn, self._table, peer, after, self._forget_kinds)
+        forgotten = self._forgotten.get(peer, 0)
+        if after > forgotten:
+            with self._engine.begin() as conn:
+                delete_feed(conn, self._table, peer, after, self._forget_kinds, forgotten)
+            self._forgotten[peer] = after
 
 
 class FeedReader(Background):

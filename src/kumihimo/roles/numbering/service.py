@@ -24,7 +24,7 @@ from kumihimo.roles.numbering.store import NewAssignment, NumberingStore, Taken,
 TRIES: Final = 5  # a clash with another writer is one in billions; five in a row mean a broken generator
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Assigned:
     """The number of a resident code; `newly` when it was drawn just now."""
 
@@ -46,7 +46,7 @@ class Numbering:
 
         Raises Problem(resident_code.format, resident_code.check_digit) before anything is drawn, number.none_left.
         """
-        codes = [ResidentCode.parse(code, where=f"resident_codes[{i}]") for i, code in enumerate(resident_codes)]
+        codes = ResidentCode.parse_all(resident_codes, where="resident_codes")
         for _ in range(TRIES):
             try:
                 with self._store.transaction() as transaction:
@@ -144,13 +144,10 @@ class Numbering:
     def _draw(self, transaction: Transaction, count: int) -> list[IndividualNumber]:
         found: dict[int, IndividualNumber] = {}
         for _ in range(TRIES):
-            fresh: dict[int, IndividualNumber] = {}
-            while len(found) + len(fresh) < count:
-                number = IndividualNumber.random(self._randomness)
-                if int(number.digits) not in found:
-                    fresh[int(number.digits)] = number
+            drawn = IndividualNumber.random_many(self._randomness, count - len(found))
+            fresh = {value: number for number in drawn if (value := int(number.digits)) not in found}
             used = transaction.already_used(list(fresh))
-            found.update((value, number) for value, number in fresh.items() if value not in used)
+            found.update(fresh if not used else {value: one for value, one in fresh.items() if value not in used})
             if len(found) == count:
                 return list(found.values())
         raise _none_left()

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from kumihimo.plumbing.storage import UtcDateTime
+from kumihimo.plumbing.storage import UtcDateTime, insert_rows
 
 MIGRATIONS: Final = "kumihimo.roles.numbering.migrations"
 metadata = MetaData()
@@ -86,8 +86,7 @@ _DEADLOCK: Final = "40P01"  # SQLSTATE
 _IN = 5_000  # bound parameters in one statement
 
 
-@dataclass(frozen=True)
-class NewAssignment:
+class NewAssignment(NamedTuple):
     """A number to be stored for a resident code."""
 
     number: int
@@ -156,26 +155,11 @@ class Transaction:
 
     def store(self, new: Sequence[NewAssignment], municipality: str, at: datetime) -> None:
         """Mark numbers used for ever and assign them."""
-        if not new:
-            return
-        instant = UtcDateTime().process_bind_param(at, self._conn.dialect)
         # In order of the number, which is the order of both tables: neighbours land on the same page.
-        ordered = sorted(new, key=lambda one: one.number)
-        self._insert(used_number, [(one.number, instant) for one in ordered])
-        self._insert(assignment, [(one.number, one.resident_code, municipality, instant, None) for one in ordered])
-
-    def _insert(self, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
-        """Insert whole rows, in the order of the columns, as the driver takes them.
-
-        Nationwide bulk assignment stores a quarter of a billion rows; converting them one by one takes twice as long as
-        storing them.
-        """
-        statement = table.insert().compile(dialect=self._conn.dialect)
-        if statement.positional:
-            self._conn.exec_driver_sql(statement.string, list(rows))
-        else:
-            names = table.columns.keys()
-            self._conn.exec_driver_sql(statement.string, [dict(zip(names, row, strict=True)) for row in rows])
+        ordered = sorted(new)
+        insert_rows(self._conn, used_number, ("number", "drawn_at"), [(one.number, at) for one in ordered])
+        rows = [(one.number, one.resident_code, municipality, at) for one in ordered]
+        insert_rows(self._conn, assignment, ("number", "resident_code", "municipality", "since"), rows)
 
     def assignment_of(self, number: int) -> Assignment | None:
         """The assignment of a number, also when it has ended; None for a number never assigned."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from kumihimo.plumbing.storage import (
     open_engine,
     read_feed,
 )
+from kumihimo.plumbing.wire import feeds
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Edge, application
 from kumihimo.plumbing.wire.envelope import parse_envelope
@@ -130,6 +131,74 @@ def test_only_the_own_items_and_those_for_everybody_are_seen(
     other.reader.pull()
     assert (consumer.noted(), other.noted()) == ([1, 3], [2, 3])
     other.client.close()
+
+
+def test_news_wakes_the_party_it_is_for_and_no_other(
+    country: SmallCountry, producer: Producer, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: dict[str, int] = {}
+    both_read = threading.Barrier(3)
+
+    def counted(conn: Connection, table: Table, audience: str, after: int, limit: int) -> list[FeedItem]:
+        reads[audience] = reads.get(audience, 0) + 1
+        items = read_feed(conn, table, audience, after, limit)
+        if reads[audience] == 1:
+            both_read.wait(30)
+        return items
+
+    monkeypatch.setattr(feeds, "read_feed", counted)
+    other = PeerClient(country.edge(OTHER))
+    with ThreadPoolExecutor(2) as pool:
+        mine = pool.submit(page_of, consumer.client, country.edge(EXCHANGE), wait=30)
+        others = pool.submit(page_of, other, country.edge(OTHER), wait=30)
+        both_read.wait(30)
+        with producer.engine.begin() as conn:
+            append_feed(conn, feed, EXCHANGE, "access", {"n": 1}, NOON)
+        producer.desk.notify(EXCHANGE)
+        assert [entry.body["n"] for entry in mine.result(30).entries] == [1]
+        assert reads[OTHER] == 1
+        producer.tell(OTHER, "access", 2)
+        assert [entry.body["n"] for entry in others.result(30).entries] == [2]
+    other.close()
+
+
+def test_what_follows_at_once_leaves_on_the_same_page(
+    producer: Producer, consumer: Consumer, country: SmallCountry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[int] = []
+
+    def followed(conn: Connection, table: Table, audience: str, after: int, limit: int) -> list[FeedItem]:
+        items = read_feed(conn, table, audience, after, limit)
+        found.append(len(items))
+        if found == [1]:
+            producer.tell(EXCHANGE, "access", 2)
+        return items
+
+    producer.tell(EXCHANGE, "access", 1)
+    monkeypatch.setattr(feeds, "read_feed", followed)
+    page = page_of(consumer.client, country.edge(EXCHANGE), wait=30)
+    assert [entry.body["n"] for entry in page.entries] == [1, 2]
+    assert found == [1, 2]
+
+
+def test_what_leaves_may_be_written_out_only_when_it_is_fetched(
+    country: SmallCountry, tmp_path: Path, run: Run
+) -> None:
+    edge = country.edge(HUB_2)
+    engine = open_engine(f"sqlite:///{tmp_path}/told.db")
+    producing.create_all(engine)
+    desk = FeedDesk(
+        edge, engine, feed, told=lambda items: [replace(one, body={"n": one.body["n"] * 10}) for one in items]
+    )
+    app = application("producer")
+    desk.mount(app)
+    run(app, edge)
+    producer = Producer(edge, engine, desk)
+    producer.tell(EXCHANGE, "access", 1, 2)
+    client = PeerClient(country.edge(EXCHANGE))
+    assert [entry.body["n"] for entry in page_of(client, country.edge(EXCHANGE)).entries] == [10, 20]
+    assert producer.kept(EXCHANGE) == [("access", 1), ("access", 2)]
+    client.close()
 
 
 def test_a_party_that_left_the_directory_gets_no_feed(country: SmallCountry, producer: Producer) -> None:

@@ -54,10 +54,11 @@ class StuckGenerator:
         self._bodies = list(bodies)
 
     def token_bytes(self, n: int) -> bytes:
-        raise AssertionError("numbers are drawn as integers")
+        # 37 bits in five bytes: a body is drawn as 1 + a number below 10^11 - 1, so that it is never all zeros
+        return b"".join(((self._bodies.pop(0) - 1) << 3).to_bytes(5) for _ in range(n // 5))
 
     def randbelow(self, n: int) -> int:
-        return (self._bodies.pop(0) - 1) % n  # a body is drawn as 1 + randbelow: never all zeros
+        raise AssertionError("numbers are drawn from bytes")
 
 
 def test_a_number_once_drawn_is_never_given_to_anybody_else(store: NumberingStore) -> None:

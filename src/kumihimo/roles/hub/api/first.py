@@ -49,9 +49,10 @@ class Opening(Background):
 def build_first(operator: Operator) -> FastAPI:
     """The application of operator 1."""
     settings, edge = operator.settings, operator.edge
-    feeds = FeedDesk(edge, operator.engine, feed)
     store = LogStore(operator.engine, edge.answer, OVERSIGHT)
-    journal = Journal(store, edge.clock, feeds.notify)
+    feeds = FeedDesk(edge, operator.engine, feed, told=store.told)
+    notify = partial(feeds.notify, OVERSIGHT)
+    journal = Journal(store, edge.clock, notify)
     tree = TreeStore(operator.engine)
     background = (
         operator.lives(store.close),
@@ -67,7 +68,7 @@ def build_first(operator: Operator) -> FastAPI:
         operator.translator,
         operator.client,
         operator.seeds,
-        operator.proof_check(feeds.notify),
+        operator.proof_check(notify),
     )
     outcomes = OutcomeDesk(edge, journal, store, operator.client)
     codes = FirstCodeDesk(edge, operator.hop(), journal, operator.client)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import structlog
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
@@ -13,7 +15,7 @@ from kumihimo.roles.hub.api.shared import Operator, mount_keys
 from kumihimo.roles.hub.service.codes import CODES_KIND, SecondCodeDesk
 from kumihimo.roles.hub.service.orders import OrderDesk
 from kumihimo.roles.hub.service.outcomes import OUTCOME_KIND, SecondOutcomeDesk
-from kumihimo.roles.hub.service.parties import OVERSIGHT
+from kumihimo.roles.hub.service.parties import OVERSIGHT, PORTAL
 from kumihimo.roles.hub.service.refusals import SecondRefusalDesk
 from kumihimo.roles.hub.service.second import ACCESS_KIND, SecondDesk
 from kumihimo.roles.hub.store import SecondStore, feed
@@ -27,19 +29,18 @@ def build_second(operator: Operator) -> FastAPI:
     feeds = FeedDesk(edge, operator.engine, feed, forget=(CODES_KIND, ACCESS_KIND, OUTCOME_KIND))
     store = SecondStore(operator.engine, OVERSIGHT)
     app = application("hub operator 2", [operator.lives(store.close)])
+    notify = partial(feeds.notify, PORTAL, OVERSIGHT)
     inquiries = SecondDesk(
         edge,
         operator.bench(),
         store,
         operator.translator,
-        feeds.notify,
+        notify,
         operator.seeds,
-        operator.proof_check(feeds.notify),
+        operator.proof_check(notify),
     )
-    refusals = SecondRefusalDesk(
-        edge, store, operator.translator, feeds.notify, operator.seeds, operator.proof_check(feeds.notify)
-    )
-    outcomes = SecondOutcomeDesk(edge, store, feeds.notify)
+    refusals = SecondRefusalDesk(edge, store, operator.translator, notify, operator.seeds, operator.proof_check(notify))
+    outcomes = SecondOutcomeDesk(edge, store, notify)
     codes = SecondCodeDesk(edge, operator.hop(), store, feeds.notify)
     log.info("rule book", rule_book=operator.book.sha256)
 

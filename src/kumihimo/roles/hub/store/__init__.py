@@ -1,7 +1,16 @@
 """Store of an operator of the hub (運営者の保管庫)."""
 
 from kumihimo.roles.hub.store.hop_seeds import HopSeeds
-from kumihimo.roles.hub.store.log import Append, LogStore, Report, ReportedOutcome, Unrelayed, requests_logged
+from kumihimo.roles.hub.store.log import (
+    MOST_AT_ONCE,
+    Append,
+    Entered,
+    LogStore,
+    Report,
+    ReportedOutcome,
+    Unrelayed,
+    requests_logged,
+)
 from kumihimo.roles.hub.store.notices import Notices
 from kumihimo.roles.hub.store.second import KeptAnswer, News, Passage, SecondStore, requests_passed
 from kumihimo.roles.hub.store.standings import WHOLE_HUB, Standing, Standings
@@ -10,8 +19,10 @@ from kumihimo.roles.hub.store.tree import PublishedCheckpoint, TreeStore
 
 __all__ = [
     "MIGRATIONS",
+    "MOST_AT_ONCE",
     "WHOLE_HUB",
     "Append",
+    "Entered",
     "HopSeeds",
     "KeptAnswer",
     "LogStore",

@@ -6,14 +6,15 @@ body will be told about it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, select, update
 
 from kumihimo.domain.sealing import commit
-from kumihimo.plumbing.storage import GroupCommitWriter, append_feed
+from kumihimo.plumbing.storage import FeedItem, GroupCommitWriter, NewItem, append_feed_all, insert_rows
 from kumihimo.plumbing.wire.envelope import Envelope, b64
 from kumihimo.plumbing.wire.messages.inquiry import (
     EntryKind,
@@ -25,8 +26,9 @@ from kumihimo.plumbing.wire.messages.inquiry import (
 )
 from kumihimo.roles.hub.store import tables as t
 
-RECORD_KIND = "record"
-_PAGE = 5_000
+RECORD_KIND: Final = "record"
+MOST_AT_ONCE: Final = 2_048  # entries in one commit
+_PAGE: Final = 5_000
 
 
 @dataclass(frozen=True)
@@ -69,15 +71,29 @@ class ReportedOutcome:
     relayed: bool
 
 
+@dataclass(frozen=True)
+class Entered:
+    """A durable entry: its index, the record, its salt and the commitment that the log holds (32 bytes each)."""
+
+    index: int
+    record: LogRecord
+    salt: bytes
+    commitment: bytes
+
+
 class LogStore:
-    """Appends entries and reads what depends on them. `promise` signs in the name of operator 1."""
+    """Appends entries and reads what depends on them. `promise` signs in the name of operator 1.
+
+    A signature costs more than a row. None is made while others wait for the writer: a caller's promise is signed in the
+    caller's thread after the commit, the overseer's when the overseer fetches the item.
+    """
 
     def __init__(self, engine: Engine, promise: Callable[[LogPromise], Envelope], overseer: str) -> None:
         self._engine = engine
         self._promise = promise
         self._overseer = overseer
-        self._writer: GroupCommitWriter[Append, LoggedRecord | None] = GroupCommitWriter(
-            engine, self._write, name="log"
+        self._writer: GroupCommitWriter[_Prepared, Entered | None] = GroupCommitWriter(
+            engine, self._write, max_batch=MOST_AT_ONCE, name="log"
         )
 
     def append(self, item: Append) -> LoggedRecord | None:
@@ -85,7 +101,37 @@ class LogStore:
 
         Returns after the durable commit. Raises what the commit raised, and Problem(store.closed).
         """
-        return self._writer.submit(item)
+        entered = self._writer.submit(_prepared(item))
+        return None if entered is None else self.promised(entered)
+
+    def enter_all(self, items: Sequence[Append]) -> list[Entered | None]:
+        """Write many entries, in their order; None for each whose mark was already made. Durable on return.
+
+        Nobody was promised anything yet: `promised` makes what may leave. Raises as append, after all were dealt with.
+        """
+        return self._writer.submit_all([_prepared(item) for item in items])
+
+    def promised(self, entered: Entered) -> LoggedRecord:
+        """The record with operator 1's signed promise that it stands where it stands."""
+        return LoggedRecord(
+            record=entered.record,
+            salt=b64(entered.salt),
+            promise=self._promise(
+                LogPromise(index=entered.index, entry=b64(entered.commitment), logged_at=entered.record.logged_at)
+            ),
+        )
+
+    def told(self, items: Sequence[FeedItem]) -> list[FeedItem]:
+        """Items of the feed as they leave: an entry, which the feed names by its index only, is opened and promised.
+
+        Ed25519 signatures are deterministic (RFC 8032): the overseer gets the very promise that the requester got.
+        """
+        with self._engine.connect() as conn:
+            found = _entries_at(conn, [item.body["index"] for item in items if _names_entry(item)])
+        return [
+            replace(item, body=self._record_of(found[item.body["index"]])) if _names_entry(item) else item
+            for item in items
+        ]
 
     def close(self) -> None:
         """Write what was handed over and stop."""
@@ -99,18 +145,18 @@ class LogStore:
         if row is None:
             return None
         record = LogRecord.model_validate_json(row.record)
-        promise = LogPromise(index=row.entry_index, entry=b64(row.commitment), logged_at=record.logged_at)
-        return LoggedRecord(record=record, salt=b64(row.salt), promise=self._promise(promise))
+        return self.promised(Entered(row.entry_index, record, row.salt, row.commitment))
 
     def reported(self, mark: str) -> ReportedOutcome | None:
         """The outcome reported under a mark."""
         query = select(t.outcomes).where(t.outcomes.c.mark == mark)
         with self._engine.connect() as conn:
             row = conn.execute(query).one_or_none()
+            found = _entries_at(conn, [int(row.logged)]) if row is not None and row.logged.isdecimal() else {}
         if row is None:
             return None
         report = Report(Outcome(row.outcome), row.payload_hash, Envelope.model_validate_json(row.report))
-        return ReportedOutcome(report, LoggedRecord.model_validate_json(row.logged), row.relayed_at is not None)
+        return ReportedOutcome(report, self._logged(row.logged, found), row.relayed_at is not None)
 
     def relayed(self, mark: str, at: datetime) -> None:
         """Remember that operator 2 has the outcome."""
@@ -122,14 +168,9 @@ class LogStore:
         query = select(t.unrelayed).where(t.unrelayed.c.entry_index > after).order_by(t.unrelayed.c.entry_index)
         with self._engine.connect() as conn:
             rows = conn.execute(query.limit(limit)).all()
+            found = _entries_at(conn, [int(row.logged) for row in rows if row.logged.isdecimal()])
         return [
-            (
-                row.entry_index,
-                Unrelayed(
-                    Envelope.model_validate_json(row.request),
-                    LoggedRecord.model_validate_json(row.logged),
-                ),
-            )
+            (row.entry_index, Unrelayed(Envelope.model_validate_json(row.request), self._logged(row.logged, found)))
             for row in rows
         ]
 
@@ -138,87 +179,93 @@ class LogStore:
         with self._engine.begin() as conn:
             conn.execute(delete(t.unrelayed).where(t.unrelayed.c.entry_index == index))
 
-    def _write(self, conn: Connection, items: Sequence[Append]) -> list[LoggedRecord | None]:
+    def _logged(self, stored: str, found: Mapping[int, Entered]) -> LoggedRecord:
+        """What a row names: an entry by its index, or a whole record."""
+        return self.promised(found[int(stored)]) if stored.isdecimal() else LoggedRecord.model_validate_json(stored)
+
+    def _record_of(self, entered: Entered) -> dict[str, object]:
+        return OversightRecord(index=entered.index, logged=self.promised(entered)).model_dump(mode="json")
+
+    def _write(self, conn: Connection, items: Sequence[_Prepared]) -> list[Entered | None]:
         first = next_index(conn)
-        used = _marks_made(conn, [item.mark for item in items if item.mark is not None])
-        results: list[LoggedRecord | None] = []
-        taken: list[_Entry] = []
-        for item in items:
+        used = _marks_made(conn, [one.item.mark for one in items if one.item.mark is not None])
+        results: list[Entered | None] = []
+        taken: list[tuple[Entered, _Prepared]] = []
+        for one in items:
+            item = one.item
             if item.mark is not None and item.mark in used:
                 results.append(None)
                 continue
-            entry = self._entry(first + len(taken), item)
-            taken.append(entry)
-            results.append(entry.logged)
+            entered = Entered(first + len(taken), item.record, item.salt, one.commitment)
+            taken.append((entered, one))
+            results.append(entered)
             if item.mark is not None:
                 used.add(item.mark)
-        _insert_all(conn, t.entries, [entry.row() for entry in taken])
-        _insert_all(conn, t.marks, [entry.mark_row() for entry in taken if entry.item.mark is not None])
-        _insert_all(conn, t.outcomes, [entry.outcome_row() for entry in taken if entry.item.report is not None])
-        _insert_all(conn, t.unrelayed, [entry.unrelayed_row() for entry in taken if entry.item.unrelayed is not None])
-        for entry in taken:
-            told = OversightRecord(index=entry.index, logged=entry.logged).model_dump(mode="json")
-            append_feed(conn, t.feed, self._overseer, RECORD_KIND, told, entry.item.record.logged_at)
+        _insert(conn, taken)
+        told = [NewItem(self._overseer, RECORD_KIND, {"index": at.index}, at.record.logged_at) for at, _ in taken]
+        append_feed_all(conn, t.feed, told)
         return results
 
-    def _entry(self, index: int, item: Append) -> _Entry:
-        written = item.record.to_bytes()
-        commitment = commit(item.salt, written)
-        # Signed inside the transaction, so that the overseer's item commits with the entry; it leaves only after that.
-        promise = self._promise(LogPromise(index=index, entry=b64(commitment), logged_at=item.record.logged_at))
-        logged = LoggedRecord(record=item.record, salt=b64(item.salt), promise=promise)
-        return _Entry(index, item, written, commitment, logged)
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """An entry with all that can be computed before its index is known."""
 
-@dataclass(frozen=True)
-class _Entry:
-    """An entry about to be written, and its rows."""
-
-    index: int
     item: Append
     written: bytes
     commitment: bytes
-    logged: LoggedRecord
-
-    def row(self) -> dict[str, object]:
-        return {
-            "entry_index": self.index,
-            "commitment": self.commitment,
-            "salt": self.item.salt,
-            "record": self.written.decode(),
-            "transaction_number": self.item.record.transaction,
-            "logged_at": self.item.record.logged_at,
-        }
-
-    def mark_row(self) -> dict[str, object]:
-        return {"mark": self.item.mark, "made_at": self.item.record.logged_at}
-
-    def unrelayed_row(self) -> dict[str, object]:
-        kept = self.item.unrelayed
-        if kept is None:
-            raise ValueError("an entry with nothing to relay")
-        return {
-            "entry_index": self.index,
-            "request": kept.request.model_dump_json(),
-            "logged": (kept.logged or self.logged).model_dump_json(),
-        }
-
-    def outcome_row(self) -> dict[str, object]:
-        report = self.item.report
-        if report is None or self.item.mark is None:
-            raise ValueError("an outcome is kept under a mark")
-        return {
-            "mark": self.item.mark,
-            "outcome": report.outcome.value,
-            "payload_hash": report.payload_hash,
-            "report": report.envelope.model_dump_json(),
-            "logged": self.logged.model_dump_json(),
-        }
 
 
-def _insert_all(conn: Connection, table: Table, rows: list[dict[str, object]]) -> None:
-    if rows:
-        conn.execute(insert(table), rows)
+def _prepared(item: Append) -> _Prepared:
+    if item.report is not None and item.mark is None:
+        raise ValueError("an outcome is kept under a mark")
+    written = item.record.to_bytes()
+    return _Prepared(item, written, commit(item.salt, written))
+
+
+def _insert(conn: Connection, taken: Sequence[tuple[Entered, _Prepared]]) -> None:
+    insert_rows(
+        conn,
+        t.entries,
+        ("entry_index", "commitment", "salt", "record", "transaction_number", "logged_at"),
+        [
+            (at.index, at.commitment, at.salt, one.written.decode(), at.record.transaction, at.record.logged_at)
+            for at, one in taken
+        ],
+    )
+    marked = [(one.item.mark, at.record.logged_at) for at, one in taken if one.item.mark is not None]
+    insert_rows(conn, t.marks, ("mark", "made_at"), marked)
+    reported = [
+        (one.item.mark, report.outcome.value, report.payload_hash, report.envelope.model_dump_json(), str(at.index))
+        for at, one in taken
+        if (report := one.item.report) is not None
+    ]
+    insert_rows(conn, t.outcomes, ("mark", "outcome", "payload_hash", "report", "logged"), reported)
+    unheard = [
+        (
+            at.index,
+            kept.request.model_dump_json(),
+            str(at.index) if kept.logged is None else kept.logged.model_dump_json(),
+        )
+        for at, one in taken
+        if (kept := one.item.unrelayed) is not None
+    ]
+    insert_rows(conn, t.unrelayed, ("entry_index", "request", "logged"), unheard)
+
+
+def _names_entry(item: FeedItem) -> bool:
+    return item.kind == RECORD_KIND and item.body.keys() == {"index"}
+
+
+def _entries_at(conn: Connection, indexes: Sequence[int]) -> dict[int, Entered]:
+    if not indexes:
+        return {}
+    columns = t.entries.c.entry_index, t.entries.c.record, t.entries.c.salt, t.entries.c.commitment
+    rows = conn.execute(select(*columns).where(t.entries.c.entry_index.in_(indexes)))
+    return {
+        index: Entered(index, LogRecord.model_validate_json(record), salt, commitment)
+        for index, record, salt, commitment in rows
+    }
 
 
 def next_index(conn: Connection) -> int:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, select
 
-from kumihimo.plumbing.storage import GroupCommitWriter, append_feed
+from kumihimo.plumbing.storage import GroupCommitWriter, NewItem, append_feed_all, insert_rows
 from kumihimo.plumbing.wire.envelope import Part, Signed
 from kumihimo.plumbing.wire.messages.inquiry import LogPromise, WitnessedPromise
 from kumihimo.roles.hub.store import tables as t
@@ -78,44 +78,46 @@ class SecondStore:
     def _write(self, conn: Connection, passages: Sequence[Passage]) -> list[bool]:
         asked = [passage.mark for passage in passages]
         used = set(conn.execute(select(t.marks.c.mark).where(t.marks.c.mark.in_(asked))).scalars())
-        results = []
+        results: list[bool] = []
+        new: list[Passage] = []
         for passage in passages:
             results.append(passage.mark not in used)
             if passage.mark not in used:
                 used.add(passage.mark)
-                self._write_one(conn, passage)
+                new.append(passage)
+        marks = [(passage.mark, passage.at, passage.requester) for passage in new]
+        insert_rows(conn, t.marks, ("mark", "made_at", "requester"), marks)
+        answered = [
+            (passage.mark, kept.request_hash, kept.answer.model_dump_json(), kept.until)
+            for passage in new
+            if (kept := passage.kept) is not None
+        ]
+        insert_rows(conn, t.kept_answers, ("mark", "request_hash", "answer", "kept_until"), answered)
+        _keep_promises(conn, new)
+        append_feed_all(conn, t.feed, [item for passage in new for item in self._told(passage)])
         conn.execute(delete(t.kept_answers).where(t.kept_answers.c.kept_until < max(one.at for one in passages)))
         return results
 
-    def _write_one(self, conn: Connection, passage: Passage) -> None:
-        conn.execute(insert(t.marks), _mark_row(passage))
-        if passage.kept is not None:
-            kept = {
-                "mark": passage.mark,
-                "request_hash": passage.kept.request_hash,
-                "answer": passage.kept.answer.model_dump_json(),
-                "kept_until": passage.kept.until,
-            }
-            conn.execute(insert(t.kept_answers), kept)
-        promise, envelope = passage.promise.value, passage.promise.envelope
-        known = select(t.promises.c.entry).where(
-            t.promises.c.entry_index == promise.index, t.promises.c.entry == promise.entry
-        )
-        if conn.execute(known).one_or_none() is None:
-            row = {
-                "entry_index": promise.index,
-                "entry": promise.entry,
-                "envelope": envelope.model_dump_json(),
-                "seen_at": passage.at,
-            }
-            conn.execute(insert(t.promises), row)
-        told = (News(self._overseer, PROMISE_KIND, WitnessedPromise(promise=envelope)), *passage.news)
-        for news in told:
-            append_feed(conn, t.feed, news.audience, news.kind, news.body.model_dump(mode="json"), passage.at)
+    def _told(self, passage: Passage) -> list[NewItem]:
+        seen = News(self._overseer, PROMISE_KIND, WitnessedPromise(promise=passage.promise.envelope))
+        return [
+            NewItem(news.audience, news.kind, news.body.model_dump(mode="json"), passage.at)
+            for news in (seen, *passage.news)
+        ]
 
 
-def _mark_row(passage: Passage) -> dict[str, object]:
-    return {"mark": passage.mark, "made_at": passage.at, "requester": passage.requester}
+def _keep_promises(conn: Connection, passages: Sequence[Passage]) -> None:
+    """Keep each promise once, and every other promise made for the same index beside it."""
+    indexes = {passage.promise.value.index for passage in passages}
+    query = select(t.promises.c.entry_index, t.promises.c.entry).where(t.promises.c.entry_index.in_(indexes))
+    known = {(index, entry) for index, entry in conn.execute(query)} if indexes else set()
+    rows: dict[tuple[int, str], tuple[int, str, str, datetime]] = {}
+    for passage in passages:
+        promise = passage.promise.value
+        if (promise.index, promise.entry) not in known:
+            row = (promise.index, promise.entry, passage.promise.envelope.model_dump_json(), passage.at)
+            rows.setdefault((promise.index, promise.entry), row)
+    insert_rows(conn, t.promises, ("entry_index", "entry", "envelope", "seen_at"), list(rows.values()))
 
 
 def requests_passed(engine: Engine, since: datetime) -> Iterator[tuple[str, datetime]]:

@@ -58,6 +58,7 @@ marks = Table(
 )
 
 # Reported outcomes, kept so that a repeated report gets the same answer and an unfinished relay is finished.
+# `logged` is the index of the log entry.
 outcomes = Table(
     "outcome",
     metadata,

@@ -29,11 +29,16 @@ class PublishedCheckpoint:
 
 
 class TreeStore:
-    """Reads the tree (as `tiles.TileSource`) and publishes checkpoints. Safe for many threads."""
+    """Reads the tree (as `tiles.TileSource`) and publishes checkpoints. Safe for many threads.
+
+    Entries are only ever added: a tile of a given width never changes, partial or full, and may be remembered. All tiles but
+    the full ones of the lowest level are: those are read by every proof.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._tile_root = lru_cache(maxsize=65_536)(self._root_of_full_tile)  # a full tile never changes
+        self._tile_root = lru_cache(maxsize=65_536)(self._root_of_full_tile)
+        self._remembered = lru_cache(maxsize=1_024)(self._tile)  # 8 KiB each
 
     def size(self) -> int:
         """How many entries are durable."""
@@ -49,6 +54,10 @@ class TreeStore:
 
     def tile(self, level: int, index: int, width: int) -> bytes:
         """The first `width` hashes of a tile. Raises Problem(log.unknown_entry) where the log does not reach so far."""
+        read = self._tile if level == 0 and width == TILE_WIDTH else self._remembered
+        return read(level, index, width)
+
+    def _tile(self, level: int, index: int, width: int) -> bytes:
         stored = self._stored(level, index)
         if stored is not None:
             return stored[: width * HASH_SIZE]

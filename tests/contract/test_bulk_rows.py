@@ -1,0 +1,99 @@
+"""Many rows are inserted at once, on both engines, as one by one: all of them, in order, or none."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    exc,
+    select,
+)
+
+from kumihimo.plumbing.storage import (
+    NewItem,
+    UtcDateTime,
+    append_feed,
+    append_feed_all,
+    feed_table,
+    insert_rows,
+    read_feed,
+)
+
+METADATA = MetaData()
+RESIDENTS = Table(
+    "resident_row",
+    METADATA,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("code", String(11), nullable=False, unique=True),
+    Column("level", SmallInteger),
+    Column("born", Date),
+    Column("seal", LargeBinary),
+    Column("note", Text),
+    Column("at", UtcDateTime),
+)
+FEED = feed_table(METADATA)
+COLUMNS = ("code", "level", "born", "seal", "note", "at")
+NOON = datetime(2026, 11, 2, 12, 0, 0, 5, tzinfo=timezone(timedelta(hours=9)))
+ROWS = [
+    ("00000000011", 3, date(1970, 1, 1), bytes(range(256)), '吉田,"\\\t\n{}', NOON),
+    ("00000000022", None, None, None, None, None),
+    ("00000000033", -1, date(2026, 2, 28), b"", "", NOON.astimezone(UTC)),
+]
+
+
+@pytest.fixture
+def tables(engine: Engine) -> Engine:
+    METADATA.create_all(engine)
+    return engine
+
+
+def test_rows_come_back_as_they_went_in(tables: Engine) -> None:
+    with tables.begin() as conn:
+        insert_rows(conn, RESIDENTS, COLUMNS, ROWS)
+        insert_rows(conn, RESIDENTS, COLUMNS, [])
+    with tables.connect() as conn:
+        rows = conn.execute(select(*(RESIDENTS.c[name] for name in COLUMNS)).order_by(RESIDENTS.c.seq)).all()
+    assert [tuple(row) for row in rows] == ROWS
+
+
+def test_one_row_that_cannot_be_stored_fails_them_all(tables: Engine) -> None:
+    with pytest.raises(exc.IntegrityError), tables.begin() as conn:
+        insert_rows(conn, RESIDENTS, ("code",), [("1",), ("2",), ("1",)])
+    with tables.begin() as conn:
+        assert conn.execute(select(RESIDENTS)).all() == []
+        insert_rows(conn, RESIDENTS, ("code",), [("1",)])
+
+
+def test_an_instant_without_time_zone_and_columns_in_another_order_are_refused(tables: Engine) -> None:
+    with tables.begin() as conn:
+        with pytest.raises(ValueError, match="no time zone"):
+            insert_rows(conn, RESIDENTS, ("code", "at"), [("1", datetime(2026, 11, 2))])  # noqa: DTZ001
+        with pytest.raises(ValueError, match="in its order"):
+            insert_rows(conn, RESIDENTS, ("at", "code"), [(NOON, "1")])
+
+
+def test_many_items_of_a_feed_stand_in_one_order_with_single_ones(tables: Engine) -> None:
+    with tables.begin() as conn:
+        append_feed(conn, FEED, "a/b", "one", {"n": 0}, NOON)
+        many = [NewItem("a/b", "many", body, NOON) for body in ({"n": 1}, {"n": 2, "字": "藤"})]
+        append_feed_all(conn, FEED, [*many, NewItem("c/d", "many", {}, NOON)])
+        append_feed_all(conn, FEED, [])
+        append_feed(conn, FEED, "a/b", "one", {"n": 3}, NOON)
+    with tables.connect() as conn:
+        items = read_feed(conn, FEED, "a/b", 0, 10)
+    assert [item.body["n"] for item in items] == [0, 1, 2, 3]
+    assert [item.kind for item in items] == ["one", "many", "many", "one"]
+    assert items[2].body["字"] == "藤"
+    assert all(item.at == NOON for item in items)
