@@ -18,7 +18,7 @@ from kumihimo.plumbing.wire.messages.oversight import Measure, Quota
 app = typer.Typer(no_args_is_help=True)
 
 CountryFolder = Annotated[Path, typer.Option("--country", help="The folder of a running country.")]
-Institution = Annotated[str, typer.Argument(help="Which institution, such as x-city.")]
+Institution = Annotated[str, typer.Argument(metavar="INSTITUTION", help="Such as x-city.")]
 Reason = Annotated[str, typer.Option(help="Why; it is logged and told to whoever is refused.")]
 
 
@@ -73,7 +73,9 @@ def quota(
     per_minute: Annotated[int, typer.Option(help="Requests within any minute.")],
     per_day: Annotated[int, typer.Option(help="Requests within any 24 hours.")],
     reason: Reason,
-    institution: Annotated[str | None, typer.Argument(help="Whose quota; everybody's when not given.")] = None,
+    institution: Annotated[
+        str | None, typer.Argument(metavar="INSTITUTION", help="Whose; everybody's when not given.")
+    ] = None,
     country: CountryFolder = Path(".demo"),
 ) -> None:
     """Set how many requests an institution may make."""
