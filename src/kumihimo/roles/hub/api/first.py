@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 import structlog
-from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from fastapi.responses import Response
 
@@ -17,7 +16,7 @@ from kumihimo.plumbing.storage import read_secret
 from kumihimo.plumbing.wire.edge import Background, Peer, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
-from kumihimo.roles.hub.api.shared import Body, Operator, mount_keys
+from kumihimo.roles.hub.api.shared import Body, Operator, mount_keys, run_in
 from kumihimo.roles.hub.service.codes import FirstCodeDesk
 from kumihimo.roles.hub.service.journal import Journal
 from kumihimo.roles.hub.service.orders import FirstOrderDesk
@@ -83,13 +82,12 @@ def build_first(operator: Operator) -> FastAPI:
         """ReportOutcome → OutcomeLogged."""
         return edge.answer(outcomes.take(body, peer))
 
-    ordering = CapacityLimiter(1)
     orders = FirstOrderDesk(edge, operator.standings, journal)
 
     @app.post("/orders")
     async def carry_out(body: Body, peer: Peer) -> Envelope:
         """CarryOutOrder → OrderCarriedOut. In a thread of its own: all others may be waiting for the other operator."""
-        return edge.answer(await to_thread.run_sync(orders.carry_out, body, peer, limiter=ordering))
+        return edge.answer(await run_in(operator.orders_pool, partial(orders.carry_out, body, peer)))
 
     @app.post("/code-batches")
     def code_batches(body: Body, peer: Peer) -> Envelope:

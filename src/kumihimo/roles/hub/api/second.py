@@ -5,13 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 import structlog
-from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 
 from kumihimo.plumbing.wire.edge import Peer, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
-from kumihimo.roles.hub.api.shared import Operator, mount_keys
+from kumihimo.roles.hub.api.shared import Operator, mount_keys, run_in
 from kumihimo.roles.hub.service.codes import CODES_KIND, SecondCodeDesk
 from kumihimo.roles.hub.service.orders import OrderDesk
 from kumihimo.roles.hub.service.outcomes import OUTCOME_KIND, SecondOutcomeDesk
@@ -64,13 +63,12 @@ def build_second(operator: Operator) -> FastAPI:
         """RelayCodes → CodesTranslated."""
         return edge.answer(codes.finish(envelope, peer))
 
-    ordering = CapacityLimiter(1)
     orders = OrderDesk(edge, operator.standings)
 
     @app.post("/orders")
     async def carry_out(envelope: Envelope, peer: Peer) -> Envelope:
         """CarryOutOrder → OrderCarriedOut. In a thread of its own: all others may be waiting for the other operator."""
-        return edge.answer(await to_thread.run_sync(orders.carry_out, envelope, peer, limiter=ordering))
+        return edge.answer(await run_in(operator.orders_pool, partial(orders.carry_out, envelope, peer)))
 
     mount_keys(app, operator)
     feeds.mount(app)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Annotated
+from functools import partial
+from typing import Annotated, TypeVar
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import Depends, FastAPI, Request
 from sqlalchemy import Engine
 
@@ -29,6 +31,7 @@ from kumihimo.roles.hub.settings import Settings
 from kumihimo.roles.hub.store import MIGRATIONS, HopSeeds, Notices, Standings, requests_logged, requests_passed
 
 TRANSLATION_THREADS = 2
+R = TypeVar("R")
 
 
 async def _whole_body(request: Request) -> bytes:
@@ -54,6 +57,7 @@ class Operator:
     translator: Translator
     keys: KeyDesk
     pool: ThreadPoolExecutor
+    orders_pool: ThreadPoolExecutor
 
     @classmethod
     def open(cls, settings: Settings, edge: Edge, client: PeerClient) -> Operator:
@@ -81,6 +85,7 @@ class Operator:
             Translator(secrets, settings.operator, points),
             KeyDesk(edge, secrets, standings.require_active),
             ThreadPoolExecutor(TRANSLATION_THREADS, thread_name_prefix="translation"),
+            ThreadPoolExecutor(1, thread_name_prefix="orders"),
         )
 
     def bench(self) -> Bench:
@@ -121,20 +126,25 @@ class LifeOf(Background):
     def stop(self) -> None:
         self._finish()
         self._operator.pool.shutdown()
+        self._operator.orders_pool.shutdown()
         self._operator.client.close()
         self._operator.engine.dispose()
+
+
+async def run_in(pool: Executor, work: Callable[[], R]) -> R:
+    """Do something in a thread of `pool`, apart from the threads that all other requests share."""
+    return await asyncio.get_running_loop().run_in_executor(pool, work)
 
 
 def mount_keys(app: FastAPI, operator: Operator) -> None:
     """Add the routes of key shares, points and proofs."""
     edge, desk = operator.edge, operator.keys
-    proving = CapacityLimiter(TRANSLATION_THREADS)
     proofs = ProofDesk(edge, operator.translator, operator.seeds)
 
     @app.post("/proofs")
     async def prove(envelope: Envelope, peer: Peer) -> Envelope:
-        """ProveHops → HopsProven. In a thread of its own: all others may be waiting for an operator that waits for this."""
-        return edge.answer(await to_thread.run_sync(proofs.prove, envelope, peer, limiter=proving))
+        """ProveHops → HopsProven. In a translation thread: all others may be waiting for an operator that waits for this."""
+        return edge.answer(await run_in(operator.pool, partial(proofs.prove, envelope, peer)))
 
     @app.post("/key-shares")
     def key_shares(envelope: Envelope, peer: Peer) -> Envelope:
