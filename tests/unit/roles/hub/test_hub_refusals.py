@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -11,16 +13,15 @@ from sqlalchemy import func, insert, select
 
 from kumihimo.domain.codes import decrypt
 from kumihimo.domain.kernel.errors import Problem
-from kumihimo.plumbing.wire.envelope import Envelope, from_b64
+from kumihimo.plumbing.wire.envelope import from_b64
 from kumihimo.plumbing.wire.messages.inquiry import (
     InquiryRequest,
-    LoggedRecord,
     PortalAccess,
     RefusalRelayed,
     RelayRefusal,
 )
 from kumihimo.roles.hub.service.refusals import RefusalRelay
-from kumihimo.roles.hub.store import LogStore
+from kumihimo.roles.hub.store import LogStore, Unrelayed
 from kumihimo.roles.hub.store.tables import unrelayed
 
 
@@ -30,14 +31,26 @@ def codes(country: HubCountry) -> tuple[bytes, bytes]:
     return country.issue("x-city", ["hanako"])[0], country.issue("portal", ["hanako"])[0]
 
 
-def relay(country: HubCountry) -> int:
-    """One round of operator 1's sender; how many still wait."""
+@contextmanager
+def stored(country: HubCountry) -> Iterator[LogStore]:
     operator = country.operators[HUB_1]
     store = LogStore(operator.engine, operator.edge.answer, "oversight/body")
     try:
-        return RefusalRelay(operator.edge, store, operator.translator, operator.seeds, operator.client).send_all()
+        yield store
     finally:
         store.close()
+
+
+def outbox(country: HubCountry) -> list[tuple[int, Unrelayed]]:
+    with stored(country) as store:
+        return store.unrelayed(-1, 10)
+
+
+def relay(country: HubCountry) -> int:
+    """One round of operator 1's sender; how many still wait."""
+    operator = country.operators[HUB_1]
+    with stored(country) as store:
+        return RefusalRelay(operator.edge, store, operator.translator, operator.seeds, operator.client).send_all()
 
 
 def waiting(country: HubCountry) -> int:
@@ -103,19 +116,14 @@ def test_a_granted_request_or_another_ones_refusal_does_not_pass_for_a_refusal(
     fail(country, codes[0])
     fail(country, codes[0])
     country.down.clear()
-    with country.engine(HUB_1).connect() as conn:
-        one, other = conn.execute(select(unrelayed).order_by(unrelayed.c.entry_index)).all()
+    (_, one), (_, other) = outbox(country)
     overseen = [item.logged for item in country.overseen()]
     granted = next(logged for logged in overseen if logged.record.granted)
-    asked = InquiryRequest.model_validate_json(Envelope.model_validate_json(one.request).payload_bytes())
+    asked = InquiryRequest.model_validate_json(one.request.payload_bytes())
     caller = country.party(HUB_1)
-    own = LoggedRecord.model_validate_json(one.logged)
-    wrong = [(granted, r"log\.proof_invalid"), (LoggedRecord.model_validate_json(other.logged), r"log\.proof_invalid")]
-    for logged, code in [*wrong, (own, r"codes\.proof_invalid")]:  # the last: its own refusal, untranslated
-        message = caller.message(
-            RelayRefusal, HUB_2, request=Envelope.model_validate_json(one.request), for_portal=asked.subject,
-            logged=logged,
-        )  # fmt: skip
+    wrong = [(granted, r"log\.proof_invalid"), (other.logged, r"log\.proof_invalid")]
+    for logged, code in [*wrong, (one.logged, r"codes\.proof_invalid")]:  # the last: its own refusal, untranslated
+        message = caller.message(RelayRefusal, HUB_2, request=one.request, for_portal=asked.subject, logged=logged)
         with pytest.raises(Problem, match=code):
             caller.wire.send("/relayed-refusals", message, RefusalRelayed)
     assert shown(country) == []

@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
-from kumihimo.plumbing.wire.envelope import Envelope, b64, parse_envelope, seal_envelope
+from kumihimo.plumbing.wire.envelope import Envelope, b64, from_b64, parse_envelope, seal_envelope
 from kumihimo.plumbing.wire.messages.inquiry import (
     EntryKind,
     InquiryRelayed,
@@ -121,9 +121,14 @@ def relay(country: HubCountry, **changes: object) -> RelayInquiry:
         country.party(X).inquire(hanako)
     country.down.clear()
     logged = country.overseen()[-2].logged
-    request = next(body for _, path, body, _ in country.carried if path == "/inquiries")
-    half = country.party(X).request(hanako).subject
-    fields = {"request": parse_envelope(request), "logged": logged, "for_provider": half, "for_portal": half}
+    request = parse_envelope(next(body for _, path, body, _ in country.carried if path == "/inquiries"))
+    asked = InquiryRequest.model_validate_json(request.payload_bytes())
+    operator, subject = country.operators[HUB_1], from_b64(asked.subject, "subject")
+    seed = operator.seeds.seed(asked.transaction, country.clock.now())
+    for_provider, for_portal = (
+        b64(operator.translator.hop([subject], "x-city#1", target, seed=seed)[0]) for target in ("y-city#1", "portal#1")
+    )
+    fields = {"request": request, "logged": logged, "for_provider": for_provider, "for_portal": for_portal}
     return country.party(HUB_1).message(RelayInquiry, HUB_2, **{**fields, **changes})
 
 
