@@ -164,7 +164,10 @@ def correct(
     sex: Annotated[str | None, typer.Option(help="The right sex.")] = None,
     on: On = None, reason: Reason = "職権訂正", country: CountryFolder = Path(".demo"),
 ) -> None:  # fmt: skip
-    """Correct what was recorded wrongly; only what is given is changed."""
+    """Correct what was recorded wrongly.
+
+    Only what is given is changed.
+    """
     desk = Desk.of(Country.open(country), municipality)
     now = desk.addressee(about).four_items.read()
     name = PersonName(now.name.family, given or now.name.given, now.name.family_kana, given_kana or now.name.given_kana)

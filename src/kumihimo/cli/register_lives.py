@@ -46,7 +46,10 @@ def _report(
 def new_number(
     municipality: Municipality, about: About, reason: Reason, on: On = None, country: CountryFolder = Path(".demo"),
 ) -> None:  # fmt: skip
-    """Give somebody another Individual Number because theirs leaked, on request or ex officio (番号法第七条第二項)."""
+    """Change a leaked Individual Number.
+
+    On request or ex officio (番号法第七条第二項); the old one is nobody's ever again.
+    """
     _report(RegisterEventKind.NUMBER_CHANGE, municipality, about, on, reason, country)
 
 
@@ -63,7 +66,10 @@ def revive(
 def cancel_assignment(
     municipality: Municipality, about: About, reason: Reason, on: On = None, country: CountryFolder = Path(".demo"),
 ) -> None:  # fmt: skip
-    """Cancel the registration of somebody who never should have had a number."""
+    """Cancel a number that never should have been.
+
+    The registration stands for nobody from then on.
+    """
     _report(RegisterEventKind.ASSIGNMENT_CANCELLED, municipality, about, on, reason, country)
 
 
@@ -73,7 +79,10 @@ def merge(
     other: Annotated[str, typer.Option("--other", help="Addressee number of the second registration; it is merged away.")],
     on: On = None, reason: Reason = "二重登録の統合", country: CountryFolder = Path(".demo"),
 ) -> None:  # fmt: skip
-    """One person is registered twice: --about keeps their number, that of --other becomes a former one."""
+    """Make one of two registrations of one person.
+
+    --about keeps their number, that of --other becomes a former one.
+    """
     _report(RegisterEventKind.MERGE, municipality, about, on, reason, country, other=other)
 
 
@@ -83,7 +92,10 @@ def split(
     given_kana: GivenKana, birth: Birth, sex: Annotated[str, typer.Option(help="男 or 女.")], lines: Lines,
     building: Building = "", on: On = None, reason: Reason = "混同の分離", country: CountryFolder = Path(".demo"),
 ) -> None:  # fmt: skip
-    """Two persons share a registration: the second one, of whom the four items are given, gets their own number."""
+    """Part two persons who share a registration.
+
+    The second one, of whom the four items are given, gets a number of their own.
+    """
     name = PersonName(family, given, family_kana, given_kana)
     items = FourItems(name, address_in(municipality, lines, building), parse_date(birth, "--birth"), Sex.parse(sex))
     _report(RegisterEventKind.SPLIT, municipality, about, on, reason, country, items=items)
@@ -93,7 +105,10 @@ def split(
 def undo(
     municipality: Municipality, about: About, reason: Reason, on: On = None, country: CountryFolder = Path(".demo"),
 ) -> None:  # fmt: skip
-    """Take back the last merge, split, number change, revival or cancellation of somebody, exactly."""
+    """Take back the last of these changes, exactly.
+
+    A merge, split, number change, revival or cancellation; never a re-coding.
+    """
     _report(RegisterEventKind.UNDO, municipality, about, on, reason, country)
 
 
@@ -101,7 +116,10 @@ def undo(
 def recode(
     municipality: Municipality, about: About, reason: Reason, on: On = None, country: CountryFolder = Path(".demo"),
 ) -> None:  # fmt: skip
-    """Have all link codes of somebody made anew after a leak; the old ones never match again."""
+    """Have somebody's link codes made anew.
+
+    After a leak; the old ones never match again.
+    """
     _report(RegisterEventKind.RECODE, municipality, about, on, reason, country)
 
 
@@ -111,7 +129,10 @@ def unacknowledged(
     older_than: Annotated[str, typer.Option(help="Only what was announced longer ago, such as 30m, 12h or 2d.")] = "0s",
     country: CountryFolder = Path(".demo"),
 ) -> None:
-    """Who has not yet acknowledged what this municipality reported; status 1 when somebody has not."""
+    """Show who has not yet heard of what was reported.
+
+    Events of this municipality that an institution has not acknowledged; status 1 when there are any.
+    """
     found = Desk.of(Country.open(country), municipality).unacknowledged(_seconds(older_than))
     console.print(f"{found.total} announcements not acknowledged")
     for one in found.events:
@@ -131,7 +152,10 @@ def tasks(
     done: Annotated[int | None, typer.Option(help="Number of a task that a person has looked at.")] = None,
     country: CountryFolder = Path(".demo"),
 ) -> None:
-    """What merges and splits ask a person to look at, and copies of one person that contradict each other."""
+    """Show what a person must look at.
+
+    After merges, splits and undos; and copies of one person that contradict each other.
+    """
     desk = Desk.of(Country.open(country), institution)
     for task in desk.tasks() if done is None else desk.settle_task(done):
         console.print(

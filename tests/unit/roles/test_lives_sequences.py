@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from registry_country import NOW, RegistryCountry, items_of, prepare
 
@@ -76,7 +76,11 @@ def empty_stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(
+    acts=[(Kind.NUMBER_CHANGE, 0, 0, "x-city"), (Kind.MERGE, 1, 0, "x-city"), (Kind.MERGE, 2, 0, "x-city")],
+    order=list(range(13)),
+)
 @given(acts=st.lists(ACTS, min_size=3, max_size=12), order=st.permutations(list(range(13))))
 def test_every_institution_agrees_with_the_registry_in_the_end(
     empty_stores: Path, acts: list[tuple[Kind, int, int, str]], order: list[int]

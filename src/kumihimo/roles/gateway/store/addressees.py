@@ -85,10 +85,7 @@ class LedgerStore:
     def by_individual_number(self, number: IndividualNumber) -> Entry | None:
         """The entry whose person has, or once had, this Individual Number, also on a registration that was merged."""
         with self._engine.connect() as conn:
-            entry = self._known(conn, (number.digits,)).get(number.digits)
-            survivor = self._merges.survivor_of(conn, number.digits) if entry is None else None
-        if survivor is not None:
-            entry = self.registered_as(survivor)
+            entry = self._known(conn, (number.digits,)).get(number.digits) or self._absorber(conn, number.digits)
         return self.standing_for(entry) if entry is not None else None
 
     def standing_for(self, entry: Entry) -> Entry:
@@ -97,12 +94,20 @@ class LedgerStore:
         with self._engine.connect() as conn:
             while entry.person.merged_into is not None:
                 into = entry.person.merged_into.digits
-                survivor = self._known(conn, (into,)).get(into)
+                survivor = self._known(conn, (into,)).get(into) or self._absorber(conn, into)
                 if survivor is None or survivor.addressee_number in passed:
                     break
                 passed.add(survivor.addressee_number)
                 entry = survivor
         return entry
+
+    def _absorber(self, conn: Connection, number: str) -> Entry | None:
+        """The entry into whose registration one was merged that had this number and is not here itself."""
+        own = self._merges.survivor_of(conn, number)
+        if own is None:
+            return None
+        row = conn.execute(self._own().where(addressee.c.addressee_number == own)).one_or_none()
+        return entry_of(row) if row is not None else None
 
     def by_four_items(self, items: FourItems) -> list[Entry]:
         """Entries with the same four items after normalisation; merged and cancelled registrations are nobody."""

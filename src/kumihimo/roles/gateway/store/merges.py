@@ -49,12 +49,12 @@ class Merges:
         if person.version <= newest:
             return False
         conn.execute(heard.delete().where(mine))
-        row = {
-            "institution": self._institution,
-            "individual_number": person.individual_number.digits,
-            "version": person.version,
-        }
-        conn.execute(heard.insert().values(row))
+        # Under every number they had: an older version that comes later knows only the older ones.
+        rows = [
+            {"institution": self._institution, "individual_number": number, "version": person.version}
+            for number in person.numbers()
+        ]
+        conn.execute(heard.insert(), rows)
         return True
 
     def absorb(self, conn: Connection, own: str, merged: Sequence[str]) -> None:
