@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 import time
@@ -19,7 +20,7 @@ from kumihimo.country import programs, topology
 from kumihimo.country.boundaries import Role
 from kumihimo.country.founding import destroy, found
 from kumihimo.country.layout import Country
-from kumihimo.country.running import Step, issue_codes, states
+from kumihimo.country.running import ServiceState, Step, issue_codes, states
 from kumihimo.country.scenarios import first_case
 from kumihimo.country.supervisor import Supervisor, bring_down, pids, run_service
 from kumihimo.domain.kernel import SystemClock, legal_day
@@ -64,22 +65,40 @@ def up(folder: Folder) -> None:
 
 @app.command()
 def status(folder: Folder) -> None:
-    """What runs, where, and how much memory it takes.
+    """What runs, where, whether it is ready, and how much memory it takes.
 
-    Status 1 if a service does not answer.
+    Status 1 if a service is not ready.
     """
     found_states = states(Country.open(folder))
     table = Table(box=None, pad_edge=False)
-    for heading in ("party", "pid", "address", "answers", "MiB"):
+    for heading in ("party", "pid", "address", "ready", "MiB"):
         table.add_column(heading, no_wrap=True, overflow="ignore")
     for one in found_states:
-        table.add_row(
-            one.party, str(one.pid), one.url, "yes" if one.answers else "[red]NO[/]", f"{one.memory / 2**20:.0f}"
-        )
+        table.add_row(one.party, str(one.pid), one.url, _said(one), f"{one.memory / 2**20:.0f}")
     console.print(table)
     console.print(f"{len(found_states)} processes, {sum(one.memory for one in found_states) / 2**20:.0f} MiB together")
-    if not all(one.answers for one in found_states):
+    if not all(one.ready for one in found_states):
         raise typer.Exit(1)
+
+
+def _said(state: ServiceState) -> str:
+    if state.ready:
+        return "yes"
+    return f"[red]NO[/] {'; '.join(state.faults) or 'no answer'}"
+
+
+@app.command()
+def targets(folder: Folder) -> None:
+    """Print the services for Prometheus's file_sd_configs (JSON), as `ops/prometheus.yml` reads them."""
+    here = Country.open(folder)
+    groups = [
+        {
+            "targets": [(here.url(one.party) or "").removeprefix("https://")],
+            "labels": {"party": one.party, "role": one.role.value},
+        }
+        for one in topology.services()
+    ]
+    typer.echo(json.dumps(groups, indent=1))
 
 
 @app.command()
