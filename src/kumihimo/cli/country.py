@@ -74,14 +74,14 @@ def status(folder: Folder) -> None:
     for heading in ("party", "pid", "address", "ready", "MiB"):
         table.add_column(heading, no_wrap=True, overflow="ignore")
     for one in found_states:
-        table.add_row(one.party, str(one.pid), one.url, _said(one), f"{one.memory / 2**20:.0f}")
+        table.add_row(one.party, str(one.pid), one.url, _readiness(one), f"{one.memory / 2**20:.0f}")
     console.print(table)
     console.print(f"{len(found_states)} processes, {sum(one.memory for one in found_states) / 2**20:.0f} MiB together")
     if not all(one.ready for one in found_states):
         raise typer.Exit(1)
 
 
-def _said(state: ServiceState) -> str:
+def _readiness(state: ServiceState) -> str:
     if state.ready:
         return "yes"
     return f"[red]NO[/] {'; '.join(state.faults) or 'no answer'}"
