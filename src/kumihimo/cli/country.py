@@ -22,6 +22,7 @@ from kumihimo.country.founding import destroy, found
 from kumihimo.country.layout import Country
 from kumihimo.country.running import ServiceState, Step, issue_codes, states
 from kumihimo.country.scenarios import first_case
+from kumihimo.country.sizes import sizes
 from kumihimo.country.supervisor import Supervisor, bring_down, pids, run_service
 from kumihimo.domain.kernel import SystemClock, legal_day
 
@@ -99,6 +100,20 @@ def targets(folder: Folder) -> None:
         for one in topology.services()
     ]
     typer.echo(json.dumps(groups, indent=1))
+
+
+@app.command("sizes")
+def show_sizes(folder: Folder) -> None:
+    """Memory and disk of a running country, by role."""
+    here = Country.open(folder)
+    table = Table(
+        "role", "services", "RSS each, MiB", "PSS all, MiB", "disk, MiB", "disk, KiB/1,000 residents", box=None
+    )
+    for one in sizes(here):
+        disk = f"{one.disk_per_thousand(here.residents) / 2**10:.0f}"
+        figures = (f"{size / 2**20:.1f}" for size in (one.rss, one.pss, one.disk))
+        table.add_row(one.role.value, str(one.services), *figures, disk)
+    console.print(table)
 
 
 @app.command()
