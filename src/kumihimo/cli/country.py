@@ -66,7 +66,7 @@ def up(folder: Folder) -> None:
 
 @app.command()
 def status(folder: Folder) -> None:
-    """What runs, where, whether it is ready, and how much memory it takes.
+    """What runs, where, whether it is ready, its memory.
 
     Status 1 if a service is not ready.
     """
@@ -90,7 +90,10 @@ def _readiness(state: ServiceState) -> str:
 
 @app.command()
 def targets(folder: Folder) -> None:
-    """Print the services for Prometheus's file_sd_configs (JSON), as `ops/prometheus.yml` reads them."""
+    """Print the services for Prometheus, as JSON.
+
+    For file_sd_configs, as `ops/prometheus.yml` reads them.
+    """
     here = Country.open(folder)
     groups = [
         {

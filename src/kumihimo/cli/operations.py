@@ -14,7 +14,9 @@ from kumihimo.country.layout import Country
 
 drill = typer.Typer(no_args_is_help=True)
 
-Folder = Annotated[Path, typer.Argument(help="The folder of the country, or of the parties on this machine.")]
+Folder = Annotated[
+    Path, typer.Argument(metavar="FOLDER", help="The folder of the country, or of the parties on this machine.")
+]
 Parties = Annotated[
     list[str] | None, typer.Option("--party", help="Only this party, such as x-city/exchange; may be given again.")
 ]
@@ -28,7 +30,10 @@ def backup(
     ] = None,
     party: Parties = None,
 ) -> None:
-    """Back up every store while it is in use, with settings and public files; keys only when asked for."""
+    """Back up every store while it is in use.
+
+    With settings and public files; keys only when asked for.
+    """
     with steps() as step:
         manifest = backups.back_up(folder, to, step, party or ())
         keys = backups.back_up_keys(folder, with_keys, party or ()) if with_keys is not None else None
@@ -44,12 +49,15 @@ def backup(
 
 
 def restore(
-    archive: Annotated[Path, typer.Argument(help="The folder of a backup.")],
+    archive: Annotated[Path, typer.Argument(metavar="ARCHIVE", help="The folder of a backup.")],
     to: Annotated[Path, typer.Option(help="The folder of the country; must not exist yet, except with --party.")],
     keys: Annotated[Path | None, typer.Option(help="The folder of the keys that were backed up with it.")] = None,
     party: Parties = None,
 ) -> None:
-    """Make a country's folder from a backup; nothing that exists is overwritten, and every file is checked first."""
+    """Make a country's folder from a backup.
+
+    Nothing that exists is overwritten, and every file is checked first.
+    """
     with steps() as step:
         parties = tuple(party or ())
         manifest = (
@@ -68,12 +76,15 @@ def about() -> None:
 
 @drill.command("restore")
 def drill_a_restore(
-    folder: Annotated[Path, typer.Argument(help="The folder of a country that is up.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a country that is up.")],
     scratch: Annotated[
         Path | None, typer.Option(help="Where the copy lies meanwhile, with all keys; otherwise the system's folder.")
     ] = None,
 ) -> None:
-    """Back up the country, make another from the backup, start it, verify its log and play the first case on it."""
+    """Make another country from a backup, and use it.
+
+    Backs up the country, restores that beside it, starts the copy, verifies its log and plays the first case on it.
+    """
     country = Country.open(folder)
     with steps() as step:
         done = drill_restore(country, scratch, step)
