@@ -21,6 +21,7 @@ from kumihimo.plumbing.storage import (
     migrate,
     open_engine,
     read_feed,
+    require_current,
     restore_snapshot,
     take_snapshot,
 )
@@ -28,6 +29,7 @@ from kumihimo.plumbing.storage.snapshot import FEED_GAP
 
 NOON = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
 HUB = "kumihimo.roles.hub.migrations"
+REGISTRY = "kumihimo.roles.registry.migrations"
 metadata = MetaData()
 feed = feed_table(metadata)
 pairs = Table("pair", metadata, Column("n", Integer, primary_key=True), Column("side", Integer, primary_key=True))
@@ -42,6 +44,7 @@ def empty_again(engine: Engine, store_url: str, tmp_path: Path) -> str:
 def _emptied(engine: Engine) -> None:
     if engine.dialect.name == "postgresql":
         with engine.begin() as conn:
+            conn.exec_driver_sql("DROP SCHEMA IF EXISTS partitions CASCADE")
             conn.exec_driver_sql("DROP SCHEMA public CASCADE")
             conn.exec_driver_sql("CREATE SCHEMA public")
 
@@ -66,6 +69,18 @@ def test_a_restored_store_holds_the_same_and_its_feed_goes_on_far_above(
     with restored.connect() as conn:
         items = read_feed(conn, feed, "portal/portal", 0, 10)
     assert [item.body["n"] for item in items] == [3, 4]
+    restored.dispose()
+
+
+def test_tables_that_are_cut_by_person_come_back_whole(
+    engine: Engine, store_url: str, empty_again: str, tmp_path: Path
+) -> None:
+    migrate(engine, REGISTRY)
+    taken = take_snapshot(store_url, tmp_path / "snapshot")
+    _emptied(engine)
+    assert restore_snapshot(tmp_path / "snapshot", empty_again) == taken
+    restored = open_engine(empty_again)
+    require_current(restored, REGISTRY)
     restored.dispose()
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kumihimo.country.backup import back_up, back_up_keys, restore, rows_now
+from kumihimo.country.backup import back_up, back_up_keys, parties_in, restore, rows_now
 from kumihimo.country.layout import Country
 from kumihimo.country.log_check import verify_log
 from kumihimo.country.moving import move_to_free_ports
@@ -52,6 +52,13 @@ def drill_restore(country: Country, scratch: Path | None, step: Step) -> Restore
     drill.failed), and whatever the restored country cannot do.
     """
     pids(country)
+    elsewhere = [party.name for party in parties_in(country.folder) if not party.store.startswith("sqlite")]
+    if elsewhere:
+        raise Problem(
+            "drill.failed", f"{len(elsewhere)} stores are on a database server", where=elsewhere[0],
+            expected="stores in files, which can be restored beside those in use",
+            advice="Restore a backup on another server, with its own role.toml files, to drill it.",
+        )  # fmt: skip
     verified = verify_log(country)
     with tempfile.TemporaryDirectory(prefix="kumihimo-drill-", dir=scratch) as name:
         folder = Path(name)
