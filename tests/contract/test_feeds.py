@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, MetaData
@@ -11,8 +11,10 @@ from sqlalchemy import Engine, MetaData
 from kumihimo.plumbing.storage import (
     FeedItem,
     append_feed,
+    count_feed,
     cursor_table,
     delete_feed,
+    expire_feed,
     feed_table,
     get_cursor,
     read_feed,
@@ -78,6 +80,32 @@ def test_forgetting_read_tickets_leaves_other_parties_and_later_items(registry: 
         assert delete_feed(conn, feed, "x-city", everybody) == len(read)
     assert [item.seq for item in _read(registry, "x-city")] == [everybody, later]
     assert [item.seq for item in _read(registry, "y-city")] == [everybody, other]
+
+
+def test_only_what_was_taken_and_is_old_enough_expires_a_page_at_a_time(registry: Engine) -> None:
+    def tell(audience: str, kind: str, at: datetime) -> int:
+        with registry.begin() as conn:
+            return append_feed(conn, feed, audience, kind, {}, at)
+
+    def expire(limit: int) -> int:
+        with registry.begin() as conn:
+            return expire_feed(conn, feed, "portal", taken, "access", NOON, limit)
+
+    old = NOON - timedelta(seconds=1)
+    for _ in range(3):
+        tell("portal", "access", old)
+    outcome, other, young = (
+        tell("portal", "outcome", old),
+        tell("x-city", "access", old),
+        tell("portal", "access", NOON),
+    )
+    taken = tell("portal", "access", NOON)
+    untaken = tell("portal", "access", old)
+    assert [expire(2), expire(2), expire(2)] == [2, 1, 0]
+    assert [item.seq for item in _read(registry, "portal")] == [outcome, young, taken, untaken]
+    assert [item.seq for item in _read(registry, "x-city")] == [other]
+    with registry.connect() as conn:
+        assert [count_feed(conn, feed, "portal", after) for after in (0, taken, untaken)] == [4, 1, 0]
 
 
 def test_a_forgotten_number_is_never_given_out_again(registry: Engine) -> None:

@@ -101,6 +101,7 @@ def test_every_process_answers_and_all_together_stay_within_memory(country: Coun
     found = states(country)
     assert len(found) == len(topology.services())
     assert all(one.answers for one in found)
+    assert [(one.party, one.faults) for one in found if not one.ready] == []
     assert sum(one.memory for one in found) <= 1.5 * 2**30
 
 

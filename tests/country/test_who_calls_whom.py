@@ -7,13 +7,13 @@ from pathlib import Path
 import captures
 
 from kumihimo.country import topology
-from kumihimo.country.layout import OFFICER, RESIDENT
+from kumihimo.country.layout import MONITOR, OFFICER, RESIDENT
 from kumihimo.country.scenarios.first_case import FirstCase
 
 
 def test_nobody_calls_anybody_whom_the_topology_does_not_name(captured: Path, case: FirstCase) -> None:
     drawn = {(line.caller, line.callee) for line in topology.connections()}
-    clients = {(RESIDENT, service.party) for service in topology.services()}
+    clients = {(client, service.party) for service in topology.services() for client in (RESIDENT, MONITOR)}
     clients.add((OFFICER, topology.OVERSIGHT))
     called = {(message.sender, message.receiver) for message in captures.read(captured)}
     assert called, "nothing was captured"

@@ -100,7 +100,7 @@ def fetch(
     country: CountryFolder = Path(".demo"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
-    """Fetch the answer to an own inquiry that was pending or cut off.
+    """Fetch an answer that was pending or cut off.
 
     Status 0 when provided, 1 otherwise.
     """

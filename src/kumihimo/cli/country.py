@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 import time
@@ -19,8 +20,9 @@ from kumihimo.country import programs, topology
 from kumihimo.country.boundaries import Role
 from kumihimo.country.founding import destroy, found
 from kumihimo.country.layout import Country
-from kumihimo.country.running import Step, issue_codes, states
+from kumihimo.country.running import ServiceState, Step, issue_codes, states
 from kumihimo.country.scenarios import first_case
+from kumihimo.country.sizes import sizes
 from kumihimo.country.supervisor import Supervisor, bring_down, pids, run_service
 from kumihimo.domain.kernel import SystemClock, legal_day
 
@@ -64,22 +66,57 @@ def up(folder: Folder) -> None:
 
 @app.command()
 def status(folder: Folder) -> None:
-    """What runs, where, and how much memory it takes.
+    """What runs, where, whether it is ready, its memory.
 
-    Status 1 if a service does not answer.
+    Status 1 if a service is not ready.
     """
     found_states = states(Country.open(folder))
     table = Table(box=None, pad_edge=False)
-    for heading in ("party", "pid", "address", "answers", "MiB"):
+    for heading in ("party", "pid", "address", "ready", "MiB"):
         table.add_column(heading, no_wrap=True, overflow="ignore")
     for one in found_states:
-        table.add_row(
-            one.party, str(one.pid), one.url, "yes" if one.answers else "[red]NO[/]", f"{one.memory / 2**20:.0f}"
-        )
+        table.add_row(one.party, str(one.pid), one.url, _readiness(one), f"{one.memory / 2**20:.0f}")
     console.print(table)
     console.print(f"{len(found_states)} processes, {sum(one.memory for one in found_states) / 2**20:.0f} MiB together")
-    if not all(one.answers for one in found_states):
+    if not all(one.ready for one in found_states):
         raise typer.Exit(1)
+
+
+def _readiness(state: ServiceState) -> str:
+    if state.ready:
+        return "yes"
+    return f"[red]NO[/] {'; '.join(state.faults) or 'no answer'}"
+
+
+@app.command()
+def targets(folder: Folder) -> None:
+    """Print the services for Prometheus, as JSON.
+
+    For file_sd_configs, as `ops/prometheus.yml` reads them.
+    """
+    here = Country.open(folder)
+    groups = [
+        {
+            "targets": [(here.url(one.party) or "").removeprefix("https://")],
+            "labels": {"party": one.party, "role": one.role.value},
+        }
+        for one in topology.services()
+    ]
+    typer.echo(json.dumps(groups, indent=1))
+
+
+@app.command("sizes")
+def show_sizes(folder: Folder) -> None:
+    """Memory and disk of a running country, by role."""
+    here = Country.open(folder)
+    table = Table(
+        "role", "services", "RSS each, MiB", "PSS all, MiB", "disk, MiB", "disk, KiB/1,000 residents", box=None
+    )
+    for one in sizes(here):
+        disk = f"{one.disk_per_thousand(here.residents) / 2**10:.0f}"
+        figures = (f"{size / 2**20:.1f}" for size in (one.rss, one.pss, one.disk))
+        table.add_row(one.role.value, str(one.services), *figures, disk)
+    console.print(table)
 
 
 @app.command()
@@ -91,7 +128,10 @@ def down(folder: Folder) -> None:
 
 @app.command("destroy")
 def remove(folder: Folder, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
-    """Remove a country that is down: its folder with all keys and records, and its databases. It cannot be undone."""
+    """Remove a country that is down, for good.
+
+    Its folder with all keys and records goes, and its databases. It cannot be undone.
+    """
     country = Country.open(folder)
     if not yes:
         typer.confirm(f"Remove {folder} with {country.residents} residents, every key and every record?", abort=True)

@@ -46,7 +46,7 @@ def found(folder: Path, residents: int, seed: int, today: date, step: Step, data
         )  # fmt: skip
     stores = on_server(server_of(database), SystemRandomness()) if database else beside_the_settings
     building = folder.with_name(f"{folder.name}.building")
-    country = Country(building, seed, residents, today, _free_ports())
+    country = Country(building, seed, residents, today, free_ports())
     try:
         if building.exists():
             _undo(country)  # a founding that was killed
@@ -90,7 +90,7 @@ def _undo(country: Country) -> list[str]:
     return dropped
 
 
-def _free_ports() -> dict[PartyId, int]:
+def free_ports() -> dict[PartyId, int]:
     """A free port for every service, all held at once so that no two are the same."""
     with ExitStack() as held:
         ports = {}

@@ -20,6 +20,7 @@ from kumihimo.domain.kernel.institutions import PartyId
 
 RESIDENT = PartyId("portal/resident")  # stands in for a resident's browser until there is a card
 OFFICER = PartyId("oversight/officer")  # whoever may give the oversight body's orders
+MONITOR = PartyId("oversight/monitor")  # the scraper of metrics
 
 
 @dataclass(frozen=True)
@@ -78,5 +79,5 @@ class Country:
 
 
 def parties() -> tuple[PartyId, ...]:
-    """Every party that needs keys: the services, the desks, the officer, and the resident's stand-in."""
-    return (*(service.party for service in topology.services()), *topology.desks(), OFFICER, RESIDENT)
+    """Every party that needs keys: services, desks, the officer, the resident's stand-in, and the scraper of metrics."""
+    return (*(service.party for service in topology.services()), *topology.desks(), OFFICER, RESIDENT, MONITOR)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from kumihimo.country.layout import RESIDENT, Country
 from kumihimo.country.supervisor import pids
 from kumihimo.domain.kernel import PartyId, Problem
 from kumihimo.plumbing.wire.client import PeerClient
+from kumihimo.plumbing.wire.vitals import Readiness
 
 Step = Callable[[str, int, int], None]
 BASIS = "番号法第二十一条第二項"
@@ -31,13 +31,19 @@ def issue_codes(country: Country, step: Step) -> int:
 
 @dataclass(frozen=True)
 class ServiceState:
-    """One service as it is now; `memory` is its proportional share (PSS) in bytes."""
+    """One service as it is now; `memory` is its proportional share (PSS) in bytes, `faults` the checks that do not hold."""
 
     party: PartyId
     pid: int
     url: str
     answers: bool
     memory: int
+    faults: tuple[str, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether it answers and every check of `/ready` holds."""
+        return self.answers and not self.faults
 
 
 def states(country: Country) -> list[ServiceState]:
@@ -46,10 +52,12 @@ def states(country: Country) -> list[ServiceState]:
     found = []
     for party, pid in pids(country).items():
         try:
-            answers = json.loads(client.get(party, "/health"))["state"] == "up"
-        except (Problem, ValueError, KeyError):
-            answers = False
-        found.append(ServiceState(party, pid, country.url(party) or "", answers, _memory(pid)))
+            readiness = Readiness.model_validate_json(client.look(party, "/ready").content)
+            answers, faults = True, tuple(f"{one.name}: {one.says}" for one in readiness.checks if not one.holds)
+        except (Problem, ValueError):
+            answers, faults = False, ()
+        found.append(ServiceState(party, pid, country.url(party) or "", answers, _memory(pid), faults))
+    client.close()
     return found
 
 

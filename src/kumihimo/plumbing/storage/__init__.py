@@ -7,8 +7,10 @@ from kumihimo.plumbing.storage.feed import (
     NewItem,
     append_feed,
     append_feed_all,
+    count_feed,
     cursor_table,
     delete_feed,
+    expire_feed,
     feed_table,
     get_cursor,
     read_feed,
@@ -17,6 +19,7 @@ from kumihimo.plumbing.storage.feed import (
 from kumihimo.plumbing.storage.keyfiles import read_secret, write_public, write_secret
 from kumihimo.plumbing.storage.migrations import downgrade, migrate, require_current
 from kumihimo.plumbing.storage.partitions import drop_partition_schema, join_partitions, partition
+from kumihimo.plumbing.storage.snapshot import StoreContents, contents_of, restore_snapshot, sha256_of, take_snapshot
 from kumihimo.plumbing.storage.types import UtcDateTime
 from kumihimo.plumbing.storage.writer import GroupCommitWriter
 
@@ -24,13 +27,17 @@ __all__ = [
     "FeedItem",
     "GroupCommitWriter",
     "NewItem",
+    "StoreContents",
     "UtcDateTime",
     "append_feed",
     "append_feed_all",
+    "contents_of",
+    "count_feed",
     "cursor_table",
     "delete_feed",
     "downgrade",
     "drop_partition_schema",
+    "expire_feed",
     "feed_table",
     "get_cursor",
     "insert_rows",
@@ -41,8 +48,11 @@ __all__ = [
     "read_feed",
     "read_secret",
     "require_current",
+    "restore_snapshot",
     "set_cursor",
+    "sha256_of",
     "store_name",
+    "take_snapshot",
     "write_public",
     "write_secret",
 ]

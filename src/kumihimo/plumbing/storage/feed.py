@@ -113,6 +113,28 @@ def delete_feed(
     return conn.execute(forgotten).rowcount
 
 
+def expire_feed(
+    conn: Connection, table: Table, audience: str, up_to: int, kind: str, before: datetime, limit: int
+) -> int:
+    """Forget items of one kind and audience up to number `up_to` that were written before `before`; how many there were.
+
+    Only the lowest `limit` numbers are looked at, so that asking again after fewer than `limit` costs one look: times
+    ascend with numbers, near enough.
+    """
+    mine = (table.c.audience == audience) & (table.c.kind == kind) & (table.c.seq <= up_to)
+    lowest = select(table.c.seq, table.c.at).where(mine).order_by(table.c.seq).limit(limit)
+    old = [seq for seq, at in conn.execute(lowest) if at < before]
+    if old:
+        conn.execute(table.delete().where(table.c.seq.in_(old)))
+    return len(old)
+
+
+def count_feed(conn: Connection, table: Table, audience: str, after: int) -> int:
+    """How many items for `audience` or everybody have numbers above `after`."""
+    waiting = table.c.audience.in_((audience, EVERYBODY)), table.c.seq > after
+    return conn.execute(select(func.count()).select_from(table).where(*waiting)).scalar_one()
+
+
 def get_cursor(conn: Connection, table: Table, feed: str) -> int:
     """The number of the last item of `feed` that was dealt with; 0 before the first."""
     return conn.execute(select(table.c.seq).where(table.c.feed == feed)).scalar_one_or_none() or 0

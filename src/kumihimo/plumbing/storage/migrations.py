@@ -26,7 +26,7 @@ from sqlalchemy import Connection, Engine, inspect, literal, select, text
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.plumbing.storage.engine import store_name
 
-_VERSION_TABLE_PREFIX: Final = "schema_of__"
+VERSION_TABLE_PREFIX: Final = "schema_of__"
 _POSTGRESQL_NAME_LIMIT: Final = 63
 # Alembic's `op` and `context` are module-wide proxies: two migrations in one process must not overlap.
 _ONE_AT_A_TIME: Final = threading.Lock()
@@ -73,7 +73,7 @@ def require_current(engine: Engine, package: str) -> None:
 
 
 def _version_table(package: str) -> str:
-    name = _VERSION_TABLE_PREFIX + package.replace(".", "__")
+    name = VERSION_TABLE_PREFIX + package.replace(".", "__")
     if len(name) > _POSTGRESQL_NAME_LIMIT:
         # PostgreSQL would cut it silently, and two long names could then meet.
         name = f"{name[:46]}_{hashlib.sha256(package.encode()).hexdigest()[:16]}"
@@ -140,9 +140,7 @@ def _check_foreign_keys(conn: Connection) -> None:
 
 def _refuse_foreign(conn: Connection, engine: Engine, package: str) -> None:
     own = _version_table(package)
-    others = [
-        name for name in inspect(conn).get_table_names() if name.startswith(_VERSION_TABLE_PREFIX) and name != own
-    ]
+    others = [name for name in inspect(conn).get_table_names() if name.startswith(VERSION_TABLE_PREFIX) and name != own]
     if others:
         raise Problem(
             "store.belongs_to_another",

@@ -61,6 +61,10 @@ class PeerClient:
         """Post plain bytes, for protocols of others (the witness protocol); any status is returned."""
         return self._exchange("POST", party, path, content=body)
 
+    def look(self, party: PartyId, path: str, timeout: float | None = None) -> httpx.Response:
+        """Fetch a resource; any status is returned. Raises Problem(peer.unreachable, message.too_large)."""
+        return self._exchange("GET", party, path, timeout=timeout)
+
     def close(self) -> None:
         with self._lock:
             for pool in self._pools.values():

@@ -35,6 +35,7 @@ from kumihimo.plumbing.wire.envelope import (
     seal_envelope,
 )
 from kumihimo.plumbing.wire.identity import Identity
+from kumihimo.plumbing.wire.meters import Measured, Meters
 from kumihimo.plumbing.wire.problem import MEDIA_TYPE, to_document
 from kumihimo.plumbing.wire.tls import PEER
 
@@ -108,7 +109,7 @@ class BodyLimit:
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > MAX_BODY:
-            await problem_response(_too_large())(scope, receive, send)
+            await _answer(scope["app"], _too_large())(scope, receive, send)
             return
         seen = 0
 
@@ -133,34 +134,40 @@ def problem_response(problem: Problem) -> Response:
     return JSONResponse(to_document(problem), status_code=problem.status, media_type=MEDIA_TYPE)
 
 
-def _on_problem(_request: Request, error: Exception) -> Response:
+def _answer(app: FastAPI, problem: Problem) -> Response:
+    meters: Meters = app.state.meters
+    meters.problem(problem.code)
+    return problem_response(problem)
+
+
+def _on_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 - registered for Problem only
     log.info("problem", code=error.code)
-    return problem_response(error)
+    return _answer(request.app, error)
 
 
-def _on_malformed(_request: Request, error: Exception) -> Response:
+def _on_malformed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for RequestValidationError only
     faults = error.errors()
     where = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults[:5])
     if any("signatures" in fault["loc"] for fault in faults):
-        return problem_response(Problem("message.unsigned", "an envelope without signatures", where=where))
-    return problem_response(Problem("message.malformed", "request", where=where, expected="a DSSE envelope"))
+        return _answer(request.app, Problem("message.unsigned", "an envelope without signatures", where=where))
+    return _answer(request.app, Problem("message.malformed", "request", where=where, expected="a DSSE envelope"))
 
 
-def _on_http(_request: Request, error: Exception) -> Response:
+def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for HTTPException only
     if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return problem_response(_too_large())
+        return _answer(request.app, _too_large())
     if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's word for a body that no JSON reader can take
-        return problem_response(Problem("message.malformed", "not JSON", where="body", expected="a DSSE envelope"))
+        return _answer(request.app, Problem("message.malformed", "not JSON", where="body", expected="a DSSE envelope"))
     body = {"type": "about:blank", "title": error.detail, "status": error.status_code}
     return Response(json.dumps(body), status_code=error.status_code, media_type=MEDIA_TYPE)
 
 
-def _on_anything(_request: Request, error: Exception) -> Response:
+def _on_anything(request: Request, error: Exception) -> Response:
     log.error("internal", kind=type(error).__name__, exc_info=error)
-    return problem_response(Problem("internal", type(error).__name__, advice="See the log of this role."))
+    return _answer(request.app, Problem("internal", type(error).__name__, advice="See the log of this role."))
 
 
 class Background:
@@ -172,7 +179,7 @@ class Background:
 
 
 def application(title: str, background: Iterable[Background] = ()) -> FastAPI:
-    """A FastAPI application with problem documents, the body limit, `/health`, and background work by life span."""
+    """A FastAPI application with problem documents, the body limit, meters, `/health`, and background work by life span."""
     works = tuple(background)
 
     @contextlib.asynccontextmanager
@@ -189,7 +196,9 @@ def application(title: str, background: Iterable[Background] = ()) -> FastAPI:
 
     app = FastAPI(title=title, lifespan=life, docs_url=None, redoc_url=None)
     app.state.closings = []
+    app.state.meters = Meters()
     app.add_middleware(BodyLimit)
+    app.add_middleware(Measured, meters=app.state.meters)  # the outermost: it counts what the limit refuses, too
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_malformed)
     app.add_exception_handler(HTTPException, _on_http)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar
 
 import structlog
@@ -21,7 +22,15 @@ from starlette.concurrency import run_in_threadpool
 
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
-from kumihimo.plumbing.storage import FeedItem, delete_feed, get_cursor, read_feed, set_cursor
+from kumihimo.plumbing.storage import (
+    FeedItem,
+    count_feed,
+    delete_feed,
+    expire_feed,
+    get_cursor,
+    read_feed,
+    set_cursor,
+)
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Background, Edge, Peer, at_closing
 from kumihimo.plumbing.wire.envelope import Document, Envelope, Part, parse_envelope
@@ -29,6 +38,8 @@ from kumihimo.plumbing.wire.envelope import Document, Envelope, Part, parse_enve
 PAGE = 500
 WAIT_SECONDS = 5.0
 GATHER_SECONDS = 0.05
+TIDY_EVERY = timedelta(hours=1)
+_AT_ONCE = 1_000  # items forgotten in one transaction, which others wait for
 _LAST = 2**63 - 1  # the largest number a feed can give out
 log = structlog.get_logger()
 
@@ -52,10 +63,20 @@ class FeedPage(Document):
     entries: tuple[FeedEntry, ...]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """From where and when a party last asked for its feed."""
+
+    after: int
+    at: datetime
+
+
 class FeedDesk:
     """The producer's side: `GET /feed?after=N` for the party that asks, waiting up to five seconds for news.
 
     Items of the kinds in `forget` are deleted once they are at or before the asker's cursor: their content may not be kept.
+    Those of the kinds in `retain` are deleted then only when they are older than that: an asker whose store was restored
+    from a backup asks again from an earlier cursor, and must get again what it lost.
     `told` makes of the stored items what leaves, for items too dear to be written out when they are appended.
 
     When news comes while somebody waits, what follows within `GATHER_SECONDS` leaves on the same page: under load a page
@@ -69,6 +90,7 @@ class FeedDesk:
         table: Table,
         forget: Iterable[str] = (),
         told: Callable[[Sequence[FeedItem]], Sequence[FeedItem]] = lambda items: items,
+        retain: Mapping[str, timedelta] | None = None,
     ) -> None:
         self._edge = edge
         self._engine = engine
@@ -77,6 +99,9 @@ class FeedDesk:
         self._told = told
         self._forgotten: dict[PartyId, int] = {}  # since this process began: up to where there is nothing to forget
         self._waiting: dict[asyncio.Event, tuple[PartyId, asyncio.AbstractEventLoop]] = {}
+        self._retain = dict(retain or {})
+        self._tidied: dict[PartyId, datetime] = {}
+        self._asked: dict[PartyId, Asked] = {}
         self._lock = threading.Lock()
         self._closing = False
 
@@ -95,6 +120,15 @@ class FeedDesk:
         for event, (party, loop) in waiting:
             if not audiences or party in audiences:
                 loop.call_soon_threadsafe(event.set)
+
+    def asked(self) -> dict[PartyId, Asked]:
+        """Who has asked since the start, and from where."""
+        return dict(self._asked)
+
+    def waiting_after(self, audience: PartyId, after: int) -> int:
+        """How many items the party has not asked past."""
+        with self._engine.connect() as conn:
+            return count_feed(conn, self._table, audience, after)
 
     def mount(self, app: FastAPI) -> None:
         """Add the route."""
@@ -118,8 +152,11 @@ class FeedDesk:
 
     async def _next(self, peer: PartyId, after: int, limit: int, wait: float) -> list[FeedItem]:
         """What comes after the cursor, as soon as there is something, nothing once `wait` seconds have passed."""
+        self._asked[peer] = Asked(after, self._edge.clock.now())
         if after and self._forget_kinds:
             await run_in_threadpool(self._forget, peer, after)
+        if after and self._retain:
+            await run_in_threadpool(self._tidy, peer, after)
         event, loop = asyncio.Event(), asyncio.get_running_loop()
         deadline = loop.time() + wait
         with self._lock:
@@ -152,12 +189,27 @@ class FeedDesk:
                 delete_feed(conn, self._table, peer, after, self._forget_kinds, forgotten)
             self._forgotten[peer] = after
 
+    def _tidy(self, peer: PartyId, after: int) -> None:
+        """Forget what has been kept long enough, once an hour for each asker."""
+        now = self._edge.clock.now()
+        with self._lock:
+            last = self._tidied.get(peer)
+            if last is not None and now - last < TIDY_EVERY:
+                return
+            self._tidied[peer] = now
+        for kind, kept_for in self._retain.items():
+            forgotten = _AT_ONCE
+            while forgotten == _AT_ONCE:
+                with self._engine.begin() as conn:
+                    forgotten = expire_feed(conn, self._table, peer, after, kind, now - kept_for, _AT_ONCE)
+
 
 class FeedReader(Background):
     """The consumer's side: a thread that applies every item once, in order, with its cursor in the same transaction.
 
     `apply(conn, item)` runs inside that transaction. A peer that cannot be reached is tried again with growing pauses up to
-    five seconds; an item that cannot be applied stops the feed loudly at that item rather than skipping it.
+    five seconds; an item that cannot be applied stops the feed loudly at that item rather than skipping it. `pulled_at` is
+    when a page was last read and applied whole.
     """
 
     def __init__(
@@ -172,7 +224,8 @@ class FeedReader(Background):
     ) -> None:
         self._client = client
         self._edge = edge
-        self._source = source
+        self.source = source
+        self.pulled_at: datetime | None = None
         self._engine = engine
         self._cursors = cursors
         self._apply = apply
@@ -193,27 +246,31 @@ class FeedReader(Background):
                 self.pull(WAIT_SECONDS)
                 pause = 0.05
             except Problem as problem:
-                log.warning("feed.waiting", source=self._source, code=problem.code)
+                log.warning("feed.waiting", source=self.source, code=problem.code)
                 self._stopping.wait(pause)
                 pause = min(pause * 2, 5.0)
             except Exception:
-                log.exception("feed.failed", source=self._source)
+                log.exception("feed.failed", source=self.source)
                 self._stopping.wait(pause)
                 pause = min(pause * 2, 5.0)
 
+    def position(self) -> int:
+        """The number of the last item that was applied."""
+        with self._engine.connect() as conn:
+            return get_cursor(conn, self._cursors, self.source)
+
     def pull(self, wait: float = 0.0) -> int:
         """Fetch and apply one page; the number of items applied. Raises Problem."""
-        with self._engine.connect() as conn:
-            after = get_cursor(conn, self._cursors, self._source)
+        after = self.position()
         body = self._client.get(
-            self._source, "/feed", {"after": after, "limit": PAGE, "wait": str(wait)}, timeout=wait + 10.0
+            self.source, "/feed", {"after": after, "limit": PAGE, "wait": str(wait)}, timeout=wait + 10.0
         )
-        page = self._edge.read(parse_envelope(body), FeedPage, self._source).value
+        page = self._edge.read(parse_envelope(body), FeedPage, self.source).value
         if page.audience != self._edge.party or page.after != after:
-            raise Problem("message.replayed", f"a page of {page.audience} after {page.after}", where=self._source)
-        if not page.entries:
-            return 0
-        self._take(page.entries)
+            raise Problem("message.replayed", f"a page of {page.audience} after {page.after}", where=self.source)
+        if page.entries:
+            self._take(page.entries)
+        self.pulled_at = self._edge.clock.now()
         return len(page.entries)
 
     def _take(self, entries: Sequence[FeedEntry]) -> None:
@@ -224,10 +281,10 @@ class FeedReader(Background):
                 for entry in entries:
                     self._apply(conn, FeedItem(entry.seq, entry.kind, entry.body, entry.at))
                     applied += 1
-                set_cursor(conn, self._cursors, self._source, entries[-1].seq)
+                set_cursor(conn, self._cursors, self.source, entries[-1].seq)
         except Exception:
             if applied < len(entries):
-                log.error("feed.stopped", source=self._source, index=entries[applied].seq, kind=entries[applied].kind)
+                log.error("feed.stopped", source=self.source, index=entries[applied].seq, kind=entries[applied].kind)
                 if applied:
                     self._take(entries[:applied])
             raise

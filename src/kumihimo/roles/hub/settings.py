@@ -22,7 +22,8 @@ class Settings(RoleSettings):
     `requests_per_minute` and `requests_per_day` are the quota of each requester; an order of the oversight body overrides it.
     `proof_share` is the share of requests for which the other operator must prove its translation.
     `witnesses` are asked to cosign every checkpoint; a cosignature is taken only when one of `witness_keys`
-    (`name+hash+base64`, C2SP) verifies it, or, when none are given, as it comes.
+    (`name+hash+base64`, C2SP) verifies it, or, when none are given, as it comes. `retention_days` is how long operator 2
+    keeps what the portal has taken: a portal restored from a backup not older than that gets again what it lost.
     """
 
     operator: Literal[1, 2]
@@ -34,6 +35,7 @@ class Settings(RoleSettings):
     requests_per_minute: Annotated[int, Field(ge=1, le=10_000_000)] = 60_000
     requests_per_day: Annotated[int, Field(ge=1, le=1_000_000_000)] = 1_000_000
     proof_share: Annotated[float, Field(ge=0, le=1)] = 0.02
+    retention_days: Annotated[int, Field(ge=0, le=3650)] = 30
     threads: Annotated[int, Field(ge=4, le=500)] = 60
 
     @property

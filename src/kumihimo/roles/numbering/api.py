@@ -21,6 +21,7 @@ from kumihimo.plumbing.wire.messages.residents import (
     CorporateNumberAssigned,
     NumbersAssigned,
 )
+from kumihimo.plumbing.wire.vitals import KeysVital, StoreVital, watch
 from kumihimo.roles.numbering.service import Numbering
 from kumihimo.roles.numbering.settings import Settings
 from kumihimo.roles.numbering.store import MIGRATIONS, NumberingStore
@@ -40,6 +41,7 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     edge = settings.edge(clock or SystemClock())
     numbering = Numbering(NumberingStore(engine), SystemRandomness(), edge.clock)
     app = application("numbering")
+    watch(app, edge, StoreVital(engine, MIGRATIONS), KeysVital(edge))
 
     def tax_desk(party: PartyId) -> bool:
         return party.endswith("/desk") and "tax-office" in edge.directory.institution_of(party).classes

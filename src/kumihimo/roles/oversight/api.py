@@ -19,6 +19,7 @@ from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.link_keys import OPERATORS
 from kumihimo.plumbing.wire.remote_log import LOGGER, RemoteLog
+from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.oversight.service.intake import Intake
 from kumihimo.roles.oversight.service.monitor import Monitor
 from kumihimo.roles.oversight.service.orders import OFFICER, OrderDesk
@@ -33,12 +34,14 @@ from kumihimo.roles.oversight.store import (
     WitnessStore,
     feed_cursor,
 )
+from kumihimo.roles.oversight.vitals import LogVital
 from kumihimo.roles.oversight.watching import Watching
 
 SIZE_TYPE = "text/x.tlog.size"
 RESIDENT = PartyId("portal/resident")
 ORDERS_SECONDS = 0.5  # an operator that comes back hears of its orders within this time
 ORDER_SECONDS = 2.0  # and one that hangs does not keep the officer waiting
+WITNESS_KEY = "witness.key"
 
 
 class Status(BaseModel):
@@ -66,7 +69,7 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     edge = settings.edge(clock or SystemClock())
     client = PeerClient(edge)
     log_key = VerifierKey.parse(settings.log_key)
-    signer = NoteKey.from_seed(settings.witness_name, read_secret(edge.identity.folder / "witness.key"))
+    signer = NoteKey.from_seed(settings.witness_name, read_secret(edge.identity.folder / WITNESS_KEY))
     findings, witnessed = Findings(engine), WitnessStore(engine)
     verified = VerifiedLog(engine, settings.log_origin)
     witness = Witness(witnessed, findings, log_key, signer, edge.clock)
@@ -82,6 +85,15 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     orders = OrderDesk(edge, OrderStore(engine), PeerClient(edge, timeout=ORDER_SECONDS))
     sending = Watching(orders.send_awaited, ORDERS_SECONDS, "orders")
     app = application("oversight", [records, promises, watching, sending])
+    watch(
+        app,
+        edge,
+        StoreVital(engine, MIGRATIONS),
+        KeysVital(edge, (WITNESS_KEY,)),
+        FeedVital(records, edge),
+        FeedVital(promises, edge),
+        LogVital(findings, settings.log_origin),
+    )
 
     @app.post("/witness/add-checkpoint")
     def add_checkpoint(body: PlainBody, peer: Peer) -> Response:

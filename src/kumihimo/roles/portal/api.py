@@ -19,6 +19,7 @@ from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.link_keys import OPERATORS, LinkKeys
 from kumihimo.plumbing.wire.messages.ledger import Accesses, PortalAccountOpened, PortalTicket, ShowAccesses
 from kumihimo.plumbing.wire.remote_log import RemoteLog
+from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.portal.service.accesses import AccessRecords
 from kumihimo.roles.portal.service.accounts import Accounts
 from kumihimo.roles.portal.service.intake import Intake
@@ -65,6 +66,7 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     records = AccessRecords(store, names, proofs)
     reader = _Reader(lambda: keys.secret(edge.directory.label("portal")), client, edge, engine)
     app = application("portal", [reader])
+    watch(app, edge, StoreVital(engine, MIGRATIONS), KeysVital(edge), FeedVital(reader, edge))
 
     def municipal_ledger(party: PartyId) -> bool:
         return party.endswith("/ledger") and "municipality" in edge.directory.institution_of(party).classes

@@ -51,6 +51,7 @@ from kumihimo.plumbing.wire.messages.residents import (
     ResidentSnapshot,
 )
 from kumihimo.plumbing.wire.repeating import Repeating
+from kumihimo.plumbing.wire.vitals import FeedDeskVital, KeysVital, StoreVital, meters_of, watch
 from kumihimo.roles.registry.schema import MIGRATIONS, feed
 from kumihimo.roles.registry.service.code_issuing import CodeIssuing
 from kumihimo.roles.registry.service.lives import OPERATIONS, Lives, Numbered
@@ -63,6 +64,7 @@ from kumihimo.roles.registry.store_lives import LivesStore
 
 NUMBERING = PartyId("numbering/authority")
 OPERATOR_1 = PartyId("hub-1/operator")
+PERSON_KEY = "person.key"
 
 
 def prepare(settings: Settings) -> None:
@@ -124,7 +126,7 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     institution = edge.directory.institution
     residents = Residents(store, institution, neighbours.numbers, SystemRandomness(), edge.clock)
     look_ups = LookUps(store, institution)
-    person_secret = read_secret(edge.identity.folder / "person.key")
+    person_secret = read_secret(edge.identity.folder / PERSON_KEY)
     lives_store = LivesStore(store)
     lives = Lives(lives_store, institution, neighbours, residents.drawn, edge.clock)
 
@@ -145,6 +147,7 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     desk = FeedDesk(edge, engine, feed)
     app = application("registry", background=[recoder])
     desk.mount(app)
+    watch(app, edge, StoreVital(engine, MIGRATIONS), KeysVital(edge, (PERSON_KEY,)), FeedDeskVital(desk, edge))
 
     @app.post("/events")
     def report(envelope: Envelope, peer: Peer) -> Envelope:
@@ -203,6 +206,7 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
         message = edge.open(envelope, IssueCodes, peer, _ledger).value
         refused = issuing.issue(institution_of(peer), message.institution, message.basis, message.tickets)
         accepted = len(message.tickets) - len(refused)
+        meters_of(app).codes_issued(message.institution, accepted)
         return edge.answer(CodesUnderWay(in_reply_to=message.message_id, accepted=accepted, refused=refused))
 
     _mount_acknowledgements(app, edge, lives_store)

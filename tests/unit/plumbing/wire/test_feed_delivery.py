@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ from kumihimo.plumbing.storage import (
     get_cursor,
     open_engine,
     read_feed,
+    set_cursor,
 )
 from kumihimo.plumbing.wire import feeds
 from kumihimo.plumbing.wire.client import PeerClient
@@ -263,6 +264,59 @@ def test_what_may_not_be_kept_is_forgotten_once_the_consumer_has_it_and_nothing_
     consumer.reader.pull()
     assert producer.kept(EXCHANGE) == [("access", 2), ("codes", 4)]
     assert producer.kept(OTHER) == [("codes", 3)]
+
+
+class Calendar:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.at = NOON
+
+    def now(self) -> datetime:
+        return self.at
+
+
+def test_a_portal_restored_from_a_backup_gets_again_what_it_had_taken_since(
+    country: SmallCountry, tmp_path: Path, run: Run, consumer: Consumer
+) -> None:
+    """Operator 2 keeps what was taken for thirty days, and forgets it then."""
+    calendar = Calendar()
+    edge, engine = country.edge(HUB_2, calendar), open_engine(f"sqlite:///{tmp_path}/producer.db")
+    producing.create_all(engine)
+    desk = FeedDesk(edge, engine, feed, forget=("codes",), retain={"access": timedelta(days=30)})
+    app = application("producer")
+    desk.mount(app)
+    run(app, edge)
+    producer = Producer(edge, engine, desk)
+    producer.tell(EXCHANGE, "access", 1, 2)
+    consumer.reader.pull()
+    backed_up = consumer.cursor()
+    producer.tell(EXCHANGE, "codes", 3)
+    producer.tell(EXCHANGE, "access", 4)
+    assert consumer.reader.pull() == 2
+    consumer.reader.pull()
+    with consumer.engine.begin() as conn:  # the backup is put back
+        conn.execute(received.delete().where(received.c.n > 2))
+        set_cursor(conn, cursors, HUB_2, backed_up)
+    assert consumer.reader.pull() == 1
+    assert consumer.noted() == [1, 2, 4]  # the ticket is gone for good
+    calendar.at += timedelta(days=30)
+    consumer.reader.pull()
+    assert producer.kept(EXCHANGE) == [("access", 1), ("access", 2), ("access", 4)]
+    calendar.at += timedelta(hours=1)
+    producer.tell(EXCHANGE, "access", 5)  # not taken yet: never forgotten, however old
+    consumer.reader.pull()
+    assert producer.kept(EXCHANGE) == [("access", 5)]
+
+
+def test_a_producer_knows_how_far_its_readers_are_behind(producer: Producer, consumer: Consumer) -> None:
+    producer.tell(EXCHANGE, "access", 1, 2)
+    consumer.reader.pull()
+    asked = producer.desk.asked()[EXCHANGE]
+    assert (asked.after, producer.desk.waiting_after(EXCHANGE, asked.after)) == (0, 2)
+    consumer.reader.pull()
+    asked = producer.desk.asked()[EXCHANGE]
+    assert producer.desk.waiting_after(EXCHANGE, asked.after) == 0
 
 
 @pytest.mark.parametrize("params", [{"after": -1}, {"after": 2**63}, {"limit": 0}, {"limit": PAGE + 1}, {"wait": 31}])

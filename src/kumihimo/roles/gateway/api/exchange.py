@@ -37,7 +37,9 @@ from kumihimo.plumbing.wire.messages.provision import (
     RecordShown,
     ShowRecords,
 )
+from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.gateway.api.by_hand import inquired, mount_fetching, mount_protection, mount_queue
+from kumihimo.roles.gateway.api.vitals import HoldingsVital, OutboxVital
 from kumihimo.roles.gateway.service.by_hand import ByHand
 from kumihimo.roles.gateway.service.copies import Copies
 from kumihimo.roles.gateway.service.fetching import Fetching
@@ -196,6 +198,15 @@ def build(settings: ExchangeSettings, clock: Clock = SystemClock()) -> FastAPI: 
     feed = FeedReader(client, edge, HUB_2, engine, feed_cursor, services.receive_codes)
     life = LifeOfExchange(services.inquiry, commit, client, engine)
     app = application(edge.party, background=[life, feed, services.sender])
+    watch(
+        app,
+        edge,
+        StoreVital(engine, MIGRATIONS),
+        KeysVital(edge, ("seal.key", AUDIT_KEY)),
+        FeedVital(feed, edge),
+        OutboxVital(OutboxStore(engine, institution_of(edge.party))),
+        HoldingsVital(services.codes.store, services.copies.store, clock),
+    )
     _for_ledger(app, edge, services)
     _for_desk(app, edge, services)
     _for_others(app, edge, services)

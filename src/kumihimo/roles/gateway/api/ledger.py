@@ -46,6 +46,7 @@ from kumihimo.plumbing.wire.messages.lives import (
 )
 from kumihimo.plumbing.wire.messages.residents import RegisterEventKind
 from kumihimo.plumbing.wire.repeating import Repeating
+from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.gateway.service.addressees import Addressees, person_of
 from kumihimo.roles.gateway.service.aftermath import LOOKED_AT, Aftermath, told_of
 from kumihimo.roles.gateway.service.code_issuing import CodeIssuing
@@ -102,6 +103,7 @@ def build(settings: LedgerSettings, clock: Clock = SystemClock()) -> FastAPI:  #
     aftermath = Repeating("aftermath", Aftermath(due, addressees, issuing).work)
     feed = FeedReader(client, edge, REGISTRY, engine, feed_cursor, following(store, clock), aftermath.wake)
     app = application(edge.party, background=[aftermath, feed])
+    watch(app, edge, StoreVital(engine, MIGRATIONS), KeysVital(edge), FeedVital(feed, edge))
 
     @app.post("/take-ins")
     def take_in(envelope: Envelope, peer: Peer) -> Envelope:

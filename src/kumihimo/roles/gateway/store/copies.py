@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, or_, select
+from sqlalchemy import Connection, Engine, Select, func, or_, select
 
 from kumihimo.domain.sealing import canonical_json
 from kumihimo.plumbing.wire.messages.inquiry import Period
@@ -84,6 +84,17 @@ class CopyStore:
         if period.since is not None:
             query = query.where(or_(copy.c.valid_until.is_(None), copy.c.valid_until >= period.since))
         return query.order_by(copy.c.item, copy.c.valid_from)
+
+    def by_item(self) -> dict[str, tuple[int, datetime]]:
+        """How many copies of each item there are, and when one of it was last placed."""
+        query = (
+            select(copy.c.item, func.count().label("held"), func.max(copy.c.placed_at).label("newest"))
+            .where(copy.c.institution == self._institution)
+            .group_by(copy.c.item)
+            .order_by(copy.c.item)
+        )
+        with self._engine.connect() as conn:
+            return {row.item: (row.held, row.newest) for row in conn.execute(query)}
 
     def flags(self, conn: Connection, addressee: str) -> list[StoredFlag]:
         """Every flag of an addressee, whatever it says."""

@@ -17,6 +17,7 @@ from kumihimo.plumbing.wire.edge import Background, Peer, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
 from kumihimo.roles.hub.api.shared import Body, Operator, mount_keys, run_in
+from kumihimo.roles.hub.api.vitals import SequencerVital, watch_operator
 from kumihimo.roles.hub.service.codes import FirstCodeDesk
 from kumihimo.roles.hub.service.journal import Journal
 from kumihimo.roles.hub.service.orders import FirstOrderDesk
@@ -30,6 +31,7 @@ from kumihimo.roles.hub.service.witnessing import Witness
 from kumihimo.roles.hub.settings import Settings
 from kumihimo.roles.hub.store import LogStore, TreeStore, feed
 
+LOG_KEY = "log.key"
 log = structlog.get_logger()
 
 
@@ -53,13 +55,15 @@ def build_first(operator: Operator) -> FastAPI:
     notify = partial(feeds.notify, OVERSIGHT)
     journal = Journal(store, edge.clock, notify)
     tree = TreeStore(operator.engine)
+    sequencer = Sequencer(tree, log_key(settings), witnesses(operator), edge.clock, settings.checkpoint_seconds)
     background = (
         operator.lives(store.close),
-        Sequencer(tree, log_key(settings), witnesses(operator), edge.clock, settings.checkpoint_seconds),
+        sequencer,
         Opening(journal, operator.book.sha256),
     )
     refusals = RefusalRelay(edge, store, operator.translator, operator.seeds, operator.client)
     app = application("hub operator 1", (*background, refusals))
+    watch_operator(app, operator, feeds, SequencerVital(sequencer, tree, edge.clock), secrets=(LOG_KEY,))
     permits = PermitDesk(
         edge,
         operator.bench(),
@@ -126,7 +130,7 @@ def mount_log(app: FastAPI, tree: TreeStore) -> None:
 
 def log_key(settings: Settings) -> NoteKey:
     """The log's signing key. Raises Problem(key.missing, key.permissions)."""
-    return NoteKey.from_seed(settings.log_origin, read_secret(settings.keys / "log.key"))
+    return NoteKey.from_seed(settings.log_origin, read_secret(settings.keys / LOG_KEY))
 
 
 def witnesses(operator: Operator) -> tuple[Witness, ...]:

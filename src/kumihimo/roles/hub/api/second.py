@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -11,6 +12,7 @@ from kumihimo.plumbing.wire.edge import Peer, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
 from kumihimo.roles.hub.api.shared import Operator, mount_keys, run_in
+from kumihimo.roles.hub.api.vitals import watch_operator
 from kumihimo.roles.hub.service.codes import CODES_KIND, SecondCodeDesk
 from kumihimo.roles.hub.service.orders import OrderDesk
 from kumihimo.roles.hub.service.outcomes import OUTCOME_KIND, SecondOutcomeDesk
@@ -25,9 +27,12 @@ log = structlog.get_logger()
 def build_second(operator: Operator) -> FastAPI:
     """The application of operator 2."""
     edge = operator.edge
-    feeds = FeedDesk(edge, operator.engine, feed, forget=(CODES_KIND, ACCESS_KIND, OUTCOME_KIND))
+    kept = timedelta(days=operator.settings.retention_days)
+    # Tickets may not be kept once they have served; what a restored portal would miss must be.
+    feeds = FeedDesk(edge, operator.engine, feed, forget=(CODES_KIND,), retain={ACCESS_KIND: kept, OUTCOME_KIND: kept})
     store = SecondStore(operator.engine, OVERSIGHT)
     app = application("hub operator 2", [operator.lives(store.close)])
+    watch_operator(app, operator, feeds)
     notify = partial(feeds.notify, PORTAL, OVERSIGHT)
     inquiries = SecondDesk(
         edge,

@@ -39,7 +39,10 @@ class Tree(TileSource, Protocol):
 
 
 class Sequencer(Background):
-    """Publishes checkpoints in a thread of its own, every `seconds` when there is something new."""
+    """Publishes checkpoints in a thread of its own, every `seconds` when there is something new.
+
+    `round_ended` is when a round last ended without an error, whether there was something new or not.
+    """
 
     def __init__(self, tree: Tree, key: NoteKey, witnesses: Sequence[Witness], clock: Clock, seconds: float) -> None:
         self._tree = tree
@@ -49,6 +52,7 @@ class Sequencer(Background):
         self._seconds = seconds
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
+        self.round_ended: datetime | None = None
         self._published = tree.latest()
         self._frontier = self._recovered()
         self._missing: tuple[Witness, ...] = self._witnesses if self._published else ()
@@ -60,6 +64,11 @@ class Sequencer(Background):
         """Let the checkpoint under way be finished; entries after it are published at the next start."""
         self._stopping.set()
         self._thread.join(STOP_SECONDS)
+
+    @property
+    def missing_cosignatures(self) -> int:
+        """How many witnesses have not cosigned the newest checkpoint."""
+        return len(self._missing)
 
     def tick(self) -> PublishedCheckpoint | None:
         """Publish a checkpoint over the entries so far, or add what cosignatures the last one still lacks.
@@ -119,6 +128,7 @@ class Sequencer(Background):
         while not self._stopping.wait(self._seconds):
             try:
                 self.tick()
+                self.round_ended = self._clock.now()
             except Exception:
                 # Entries stay durable; the next round publishes them. Silence here would hide a log that stands still.
                 log.exception("checkpoint failed", size=self._frontier.size)

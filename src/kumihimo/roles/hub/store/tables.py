@@ -1,6 +1,6 @@
 """Tables of an operator (運営者の台帳): entries, tiles and checkpoints of the log; marks; outcomes; promises; feed.
 
-No table has a row per person, and none holds a ciphertext for longer than its feed item waits, its permit lives, or
+No table has a row per person, and none holds a ciphertext for longer than its feed item is kept, its permit lives, or
 operator 2 is away. Both operators have the same schema; operator 2 keeps no log, and operator 1 no promises of others.
 """
 

@@ -83,6 +83,13 @@ class TreeStore:
             row = conn.execute(select(*columns).order_by(t.checkpoints.c.size.desc()).limit(1)).one_or_none()
         return None if row is None else PublishedCheckpoint(row.size, row.root, row.note)
 
+    def published_at(self, size: int) -> datetime | None:
+        """When the checkpoint over `size` entries was published; None when there is none."""
+        with self._engine.connect() as conn:
+            query = select(t.checkpoints.c.published_at).where(t.checkpoints.c.size == size)
+            found: datetime | None = conn.execute(query).scalar_one_or_none()
+            return found
+
     def publish(self, checkpoint: PublishedCheckpoint, full_tiles: Mapping[Tile, bytes], at: datetime) -> None:
         """Store a checkpoint together with the tiles that became full since the one before."""
         rows = [

@@ -1,0 +1,100 @@
+"""`kumihimo backup`, `kumihimo restore`, `kumihimo drill …`: for the day on which something is lost, and the days before it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kumihimo.cli.progress import console, steps
+from kumihimo.country import backup as backups
+from kumihimo.country.drills import drill_restore
+from kumihimo.country.layout import Country
+
+drill = typer.Typer(no_args_is_help=True)
+
+Folder = Annotated[
+    Path, typer.Argument(metavar="FOLDER", help="The folder of the country, or of the parties on this machine.")
+]
+Parties = Annotated[
+    list[str] | None, typer.Option("--party", help="Only this party, such as x-city/exchange; may be given again.")
+]
+
+
+def backup(
+    folder: Folder,
+    to: Annotated[Path, typer.Option(help="The folder of the backup, which must not exist yet.")],
+    with_keys: Annotated[
+        Path | None, typer.Option(help="Back up all keys too, into this other folder. Keep the two apart.")
+    ] = None,
+    party: Parties = None,
+) -> None:
+    """Back up every store while it is in use.
+
+    With settings and public files; keys only when asked for.
+    """
+    with steps() as step:
+        manifest = backups.back_up(folder, to, step, party or ())
+        keys = backups.back_up_keys(folder, with_keys, party or ()) if with_keys is not None else None
+    rows = sum(sum(store.rows.values()) for store in manifest.stores)
+    size = sum(kept.size for kept in manifest.files)
+    console.print(f"{len(manifest.stores)} stores, {rows} rows, {size / 2**20:.1f} MiB in {to}")
+    if manifest.log_size is not None:
+        console.print(f"The log has {manifest.log_size} entries, root {manifest.log_root}")
+    if keys is not None:
+        console.print(f"{len(keys.files)} key files in {with_keys}: keep them apart from the stores.")
+    else:
+        console.print("Without keys: they must be kept elsewhere, or nothing of this can be used again.")
+
+
+def restore(
+    archive: Annotated[Path, typer.Argument(metavar="ARCHIVE", help="The folder of a backup.")],
+    to: Annotated[Path, typer.Option(help="The folder of the country; must not exist yet, except with --party.")],
+    keys: Annotated[Path | None, typer.Option(help="The folder of the keys that were backed up with it.")] = None,
+    party: Parties = None,
+) -> None:
+    """Make a country's folder from a backup.
+
+    Nothing that exists is overwritten, and every file is checked first.
+    """
+    with steps() as step:
+        parties = tuple(party or ())
+        manifest = (
+            backups.restore_parties(archive, to, step, parties) if parties else backups.restore(archive, to, step, keys)
+        )
+    restored = len(party) if party else len(manifest.stores)
+    console.print(f"{restored} stores as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC, in {to}")
+    if keys is None and not party:
+        console.print("Without keys: put the keys folder of every party back before it is started.")
+
+
+@drill.callback()
+def about() -> None:
+    """Do for real, beside a running country, what must work on a bad day."""
+
+
+@drill.command("restore")
+def drill_a_restore(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a country that is up.")],
+    scratch: Annotated[
+        Path | None, typer.Option(help="Where the copy lies meanwhile, with all keys; otherwise the system's folder.")
+    ] = None,
+) -> None:
+    """Make another country from a backup, and use it.
+
+    Backs up the country, restores that beside it, starts the copy, verifies its log and plays the first case on it.
+    """
+    country = Country.open(folder)
+    with steps() as step:
+        done = drill_restore(country, scratch, step)
+    for line in (
+        f"backed up       {done.stores} stores, {done.bytes / 2**20:.1f} MiB, while in use",
+        f"restored        {done.tables} tables with {done.rows} rows, the same as in the stores in use"
+        f" ({done.busy} tables were being written to and were not compared)",
+        f"started         {done.services} services on free ports, every check of /ready holds",
+        f"log             begins with the {done.verified_before} entries verified before, has {done.verified_after} now",
+        f"first case      asked as {done.transaction} and answered, {done.proofs} proofs verified",
+        "cleaned up      the copy with its keys is gone",
+    ):
+        console.print(line, highlight=False)

@@ -1,0 +1,208 @@
+"""Backup and restore (控えの作成と復元): every store of a country while it is in use, and a country from what was kept.
+
+Stores are copied one after another, whoever learns of something before whoever it learnt it from: an exchange before
+operator 2, the oversight body before operator 1. So what a restored store knows, its source knows too; what it does not know
+yet it reads again from its cursor. The other way round, a restored log would lack entries that its witness has seen.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from pydantic_settings import SettingsConfigDict
+from sqlalchemy import create_engine, make_url, text
+
+from kumihimo.country import topology
+from kumihimo.country.archive import ArchiveWriter, Kept, KeptStore, Manifest, open_archive, put_back
+from kumihimo.domain.kernel.clock import SystemClock
+from kumihimo.domain.kernel.errors import Problem
+from kumihimo.domain.kernel.institutions import PartyId
+from kumihimo.plumbing.storage import contents_of, restore_snapshot, take_snapshot
+from kumihimo.plumbing.wire.settings import RoleSettings
+
+COUNTRY_FILES: Final = ("verified.checkpoint", "country.toml", "directory.json", "log.vkey", "witness.vkey")
+SETTINGS: Final = "role.toml"
+_FIRST_TO_LAST: Final = ("exchange", "ledger", "portal", "body", "network", "authority", "operator")
+
+Step = Callable[[str, int, int], None]
+
+
+class _AnyRole(RoleSettings):
+    """The settings that every role has, of whichever role they are."""
+
+    model_config = SettingsConfigDict(env_prefix="KUMIHIMO_", extra="ignore", frozen=True)
+
+
+@dataclass(frozen=True)
+class Party:
+    """A party that runs a service here: its folder and its store's URL."""
+
+    name: PartyId
+    home: Path
+    store: str
+
+
+def parties_in(folder: Path) -> tuple[Party, ...]:
+    """The services whose settings lie below a folder, in the order in which their stores are to be copied."""
+    found = []
+    for file in (folder / "parties").glob(f"*/*/{SETTINGS}"):
+        settings = _AnyRole.load(file)
+        found.append(Party(PartyId(settings.party), file.parent, settings.store))
+    return tuple(sorted(found, key=lambda party: _turn(party.name)))
+
+
+def _turn(party: PartyId) -> tuple[int, bool, str]:
+    service = party.partition("/")[2]
+    place = _FIRST_TO_LAST.index(service) if service in _FIRST_TO_LAST else 0
+    return place, party == topology.HUB_1, party
+
+
+def back_up(folder: Path, archive: Path, step: Step, only: Collection[str] = ()) -> Manifest:
+    """Copy all stores below a folder, or those of some parties, with settings and public files, into a new archive.
+
+    Services may be up. Raises Problem(backup.exists, peer.unknown, file.unwritable, store.damaged); then nothing is left.
+    """
+    chosen = _chosen(parties_in(folder), only, folder)
+    writer = ArchiveWriter(archive)
+    with _nothing_left(archive):
+        for name in COUNTRY_FILES:
+            if (folder / name).is_file():
+                writer.keep(folder / name, name)
+        stores = []
+        for number, party in enumerate(chosen):
+            writer.keep(party.home / SETTINGS, (party.home / SETTINGS).relative_to(folder).as_posix())
+            place = writer.place_for_store(party.name)
+            contents = take_snapshot(party.store, place)
+            engine = "postgresql" if party.store.startswith("postgresql") else "sqlite"
+            stores.append(
+                KeptStore(
+                    party=party.name,
+                    path=writer.note(place),
+                    engine=engine,
+                    revision=contents.revision,
+                    rows=contents.rows,
+                )
+            )
+            step("stores", number + 1, len(chosen))
+        log = next((head for store in stores if (head := _log_head(store, archive)) is not None), None)
+        return writer.finish(SystemClock().now(), f"kumihimo {version('kumihimo')}", tuple(stores), log)
+
+
+def back_up_keys(folder: Path, archive: Path, only: Collection[str] = ()) -> Manifest:
+    """Copy keys, certificates and anchors of all parties, or of some, into a new archive of their own. Raises as back_up."""
+    writer = ArchiveWriter(archive)
+    with _nothing_left(archive):
+        roots = [] if only else [folder / "root"]
+        for place in (*sorted((folder / "parties").glob("*/*/keys")), *roots):
+            if only and place.parent.relative_to(folder / "parties").as_posix() not in only:
+                continue
+            for file in sorted(place.rglob("*")):
+                if file.is_file():
+                    writer.keep(file, file.relative_to(folder).as_posix())
+        return writer.finish(SystemClock().now(), f"kumihimo {version('kumihimo')}")
+
+
+def restore(archive: Path, folder: Path, step: Step, keys: Path | None = None) -> Manifest:
+    """Make a country's folder, which must not exist yet, from an archive, and from one of keys where given.
+
+    Raises Problem(country.exists, backup.damaged, file.unreadable, store.not_empty); then there is no such folder.
+    """
+    manifest = open_archive(archive)
+    key_files = open_archive(keys).files if keys is not None else ()
+    if folder.exists():
+        raise Problem(
+            "country.exists", str(folder), expected="a folder that does not exist yet",
+            advice="Move the old one away, or restore single parties into it with --party.",
+        )  # fmt: skip
+    building = folder.with_name(f"{folder.name}.restoring")
+    if building.exists():
+        shutil.rmtree(building)
+    with _nothing_left(building):
+        _put_all(archive, manifest.files, building)
+        if keys is not None:
+            _put_all(keys, key_files, building)
+        _restore_stores(archive, manifest.stores, building, step)
+        building.rename(folder)
+    return manifest
+
+
+def restore_parties(archive: Path, folder: Path, step: Step, only: Collection[str]) -> Manifest:
+    """Put the stores of some parties back into a country that has them no more; what is there already stays as it is.
+
+    Raises Problem(backup.damaged, file.unreadable, peer.unknown, store.not_empty).
+    """
+    manifest = open_archive(archive)
+    _known(only, [store.party for store in manifest.stores], str(archive))
+    homes = tuple(f"parties/{party}/{SETTINGS}" for party in only)
+    _put_all(archive, [kept for kept in manifest.files if kept.home in homes], folder)
+    _restore_stores(archive, [store for store in manifest.stores if store.party in only], folder, step)
+    return manifest
+
+
+def _put_all(archive: Path, files: Collection[Kept], folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+        for kept in files:
+            if kept.home:
+                put_back(archive, kept, folder)
+    except OSError as error:
+        raise Problem("file.unwritable", error.strerror or str(error), where=str(folder)) from None
+
+
+def _restore_stores(archive: Path, stores: Collection[KeptStore], folder: Path, step: Step) -> None:
+    for number, store in enumerate(stores):
+        settings = _AnyRole.load(folder / "parties" / store.party / SETTINGS)
+        found = restore_snapshot(archive / store.path, settings.store)
+        if (found.revision, found.rows) != (store.revision, store.rows):
+            raise Problem(
+                "backup.damaged", f"{store.party} holds other rows than were backed up", where=store.path,
+                expected=f"revision {store.revision} with the rows of the manifest",
+            )  # fmt: skip
+        step("stores", number + 1, len(stores))
+
+
+def rows_now(folder: Path) -> dict[str, dict[str, int]]:
+    """Party → table → rows, as the stores below a folder are now."""
+    return {party.name: contents_of(party.store).rows for party in parties_in(folder)}
+
+
+def _chosen(found: tuple[Party, ...], only: Collection[str], folder: Path) -> tuple[Party, ...]:
+    _known(only, [party.name for party in found], str(folder))
+    if not found:
+        raise Problem("country.missing", str(folder), expected="a folder with parties/INSTITUTION/SERVICE/role.toml")
+    return tuple(party for party in found if not only or party.name in only)
+
+
+def _known(asked: Collection[str], there: Collection[str], where: str) -> None:
+    unknown = ", ".join(party for party in asked if party not in there)
+    if unknown:
+        raise Problem("peer.unknown", unknown, where=where, expected=f"one of {', '.join(there)}")
+
+
+def _log_head(store: KeptStore, archive: Path) -> tuple[int, str] | None:
+    """Size and root of the newest checkpoint in a SQLite snapshot; None where there is none."""
+    if store.engine != "sqlite" or not store.rows.get("checkpoint"):
+        return None
+    engine = create_engine(make_url(f"sqlite:///{(archive / store.path).absolute()}"))
+    try:
+        with engine.connect() as conn:
+            row = conn.execute(text("SELECT size, root FROM checkpoint ORDER BY size DESC LIMIT 1")).one()
+            return int(row.size), bytes(row.root).hex()
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _nothing_left(folder: Path) -> Iterator[None]:
+    """Removes a folder where what fills it ends in an error."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
