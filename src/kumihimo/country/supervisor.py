@@ -129,7 +129,7 @@ class Supervisor:
         """
         self._lock = _locked(self._country)
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(programs.modules())
+        context.set_forkserver_preload([*programs.modules(), "kumihimo.country.preloaded"])
         try:
             (self._country.run / "supervisor.pid").write_text(str(os.getpid()))
             for service in topology.services():
