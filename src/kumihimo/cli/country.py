@@ -71,12 +71,10 @@ def status(folder: Folder) -> None:
     Status 1 if a service is not ready.
     """
     found_states = states(Country.open(folder))
-    table = Table(box=None, pad_edge=False)
-    for heading in ("party", "pid", "address", "ready", "MiB"):
-        table.add_column(heading, no_wrap=True, overflow="ignore")
+    console.print(f"{'party':29}{'pid':8}{'address':25}{'MiB':>5}  ready")
     for one in found_states:
-        table.add_row(one.party, str(one.pid), one.url, _readiness(one), f"{one.memory / 2**20:.0f}")
-    console.print(table)
+        memory = f"{one.memory / 2**20:5.0f}"
+        console.print(f"{one.party:29}{one.pid:<8}{one.url:25}{memory}  {_readiness(one)}", markup=False)
     console.print(f"{len(found_states)} processes, {sum(one.memory for one in found_states) / 2**20:.0f} MiB together")
     if not all(one.ready for one in found_states):
         raise typer.Exit(1)
@@ -85,7 +83,7 @@ def status(folder: Folder) -> None:
 def _readiness(state: ServiceState) -> str:
     if state.ready:
         return "yes"
-    return f"[red]NO[/] {'; '.join(state.faults) or 'no answer'}"
+    return f"NO: {'; '.join(state.faults) or 'no answer'}"
 
 
 @app.command()
