@@ -21,6 +21,7 @@ from kumihimo.plumbing.wire.client import CAPTURE
 RESIDENTS = 60
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All tests of a country run in one worker, so that there is one country."""
     here = Path(__file__).parent
