@@ -16,8 +16,13 @@ from kumihimo.plumbing.storage import read_secret
 from kumihimo.plumbing.wire.edge import Background, Peer, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
+from kumihimo.roles.hub.api.batch import mount_chunks
 from kumihimo.roles.hub.api.shared import Body, Operator, mount_keys, run_in
 from kumihimo.roles.hub.api.vitals import SequencerVital, watch_operator
+from kumihimo.roles.hub.service.batch import ChunkDesk
+from kumihimo.roles.hub.service.batch_outcomes import ChunkOutcomeDesk
+from kumihimo.roles.hub.service.batch_refusals import ChunkRefusals
+from kumihimo.roles.hub.service.chunk_journal import ChunkJournal
 from kumihimo.roles.hub.service.codes import FirstCodeDesk
 from kumihimo.roles.hub.service.journal import Journal
 from kumihimo.roles.hub.service.orders import FirstOrderDesk
@@ -61,7 +66,9 @@ def build_first(operator: Operator) -> FastAPI:
         sequencer,
         Opening(journal, operator.book.sha256),
     )
-    refusals = RefusalRelay(edge, store, operator.translator, operator.seeds, operator.client)
+    entries = ChunkJournal(store, notify)
+    chunk_refusals = ChunkRefusals(edge, entries, operator.chunk_translation(), operator.client)
+    refusals = RefusalRelay(edge, store, operator.translator, operator.seeds, operator.client, chunk_refusals)
     app = application("hub operator 1", (*background, refusals))
     watch_operator(app, operator, feeds, SequencerVital(sequencer, tree, edge.clock), secrets=(LOG_KEY,))
     permits = PermitDesk(
@@ -74,6 +81,11 @@ def build_first(operator: Operator) -> FastAPI:
         operator.proof_check(notify),
     )
     outcomes = OutcomeDesk(edge, journal, store, operator.client)
+    check = operator.proof_check(notify)
+    translation = operator.chunk_translation()
+    chunks = ChunkDesk(edge, operator.bench(), journal, entries, translation, operator.client, check)
+    chunk_outcomes = ChunkOutcomeDesk(edge, journal, entries, store, operator.client)
+    mount_chunks(app, edge, chunks, chunk_outcomes)
     codes = FirstCodeDesk(edge, operator.hop(), journal, operator.client)
 
     @app.post("/inquiries")

@@ -11,8 +11,11 @@ from fastapi import FastAPI
 from kumihimo.plumbing.wire.edge import Peer, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
+from kumihimo.roles.hub.api.batch import mount_passed_chunks
 from kumihimo.roles.hub.api.shared import Operator, mount_keys, run_in
 from kumihimo.roles.hub.api.vitals import watch_operator
+from kumihimo.roles.hub.service.batch_outcomes import OUTCOMES_KIND
+from kumihimo.roles.hub.service.batch_second import ACCESSES_KIND
 from kumihimo.roles.hub.service.codes import CODES_KIND, SecondCodeDesk
 from kumihimo.roles.hub.service.orders import OrderDesk
 from kumihimo.roles.hub.service.outcomes import OUTCOME_KIND, SecondOutcomeDesk
@@ -21,6 +24,7 @@ from kumihimo.roles.hub.service.refusals import SecondRefusalDesk
 from kumihimo.roles.hub.service.second import ACCESS_KIND, SecondDesk
 from kumihimo.roles.hub.store import SecondStore, feed
 
+_RETAINED = (ACCESS_KIND, OUTCOME_KIND, ACCESSES_KIND, OUTCOMES_KIND)
 log = structlog.get_logger()
 
 
@@ -29,7 +33,7 @@ def build_second(operator: Operator) -> FastAPI:
     edge = operator.edge
     kept = timedelta(days=operator.settings.retention_days)
     # Tickets may not be kept once they have served; what a restored portal would miss must be.
-    feeds = FeedDesk(edge, operator.engine, feed, forget=(CODES_KIND,), retain={ACCESS_KIND: kept, OUTCOME_KIND: kept})
+    feeds = FeedDesk(edge, operator.engine, feed, forget=(CODES_KIND,), retain=dict.fromkeys(_RETAINED, kept))
     store = SecondStore(operator.engine, OVERSIGHT)
     app = application("hub operator 2", [operator.lives(store.close)])
     watch_operator(app, operator, feeds)
@@ -45,6 +49,7 @@ def build_second(operator: Operator) -> FastAPI:
     )
     refusals = SecondRefusalDesk(edge, store, operator.translator, notify, operator.seeds, operator.proof_check(notify))
     outcomes = SecondOutcomeDesk(edge, store, notify)
+    mount_passed_chunks(app, operator, notify)
     codes = SecondCodeDesk(edge, operator.hop(), store, feeds.notify)
     log.info("rule book", rule_book=operator.book.sha256)
 
