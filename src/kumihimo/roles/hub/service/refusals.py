@@ -50,7 +50,7 @@ class RefusalRelay(Background):
         translator: Translator,
         seeds: Seeds,
         sender: Sender,
-        chunks: ChunkRefusals,
+        chunks: ChunkRefusals | None = None,
     ) -> None:
         self._edge = edge
         self._chunks = chunks
@@ -89,7 +89,7 @@ class RefusalRelay(Background):
         return waiting
 
     def _send(self, unrelayed: Unrelayed) -> None:
-        if is_chunk(unrelayed.request):
+        if self._chunks is not None and is_chunk(unrelayed.request):
             self._chunks.send(unrelayed.request)
             return
         half = _towards_portal(
