@@ -94,6 +94,16 @@ class Translator:
         statement = HopStatement(self._operator, source, target, *own, factors.key_before, inputs, outputs)
         return prove_hops(statement, scalars, factors)
 
+    def prove_each(
+        self, inputs: Sequence[bytes], outputs: Sequence[bytes], source: str, target: str, seeds: Sequence[bytes]
+    ) -> HopProof:
+        """One proof about ciphertexts that were each translated alone, with a seed each. Raises Problem as `prove`."""
+        factors = self._factors(source, target)
+        scalars = [self._scalars([one], source, target, seed)[0] for one, seed in zip(inputs, seeds, strict=True)]
+        own = self._own_points(source), self._own_points(target)
+        statement = HopStatement(self._operator, source, target, *own, factors.key_before, inputs, outputs)
+        return prove_hops(statement, scalars, factors)
+
     def verify_peer(
         self, inputs: Sequence[bytes], outputs: Sequence[bytes], source: str, target: str, proof: HopProof
     ) -> None:

@@ -89,6 +89,9 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "staff.not_entitled": (403, "The staff member may not handle this affair"),
     "copy.invalid": (422, "An information item does not fit its schema"),
     "transaction.unknown": (404, "No such transaction"),
+    "batch.unknown": (404, "No such batch inquiry"),
+    "schedule.unknown": (404, "No such scheduled inquiry"),
+    "answers.forgotten": (410, "Answers are kept no longer"),
     "inquiry.interrupted": (500, "An inquiry was cut off before its outcome was known"),
     "account.unknown": (404, "No such portal account"),
     # files, stores, country

@@ -16,9 +16,10 @@ class ExchangeSettings(RoleSettings):
 
     `ticket_patience`: how long a link code that was asked for counts as under way.
     `by_hand_patience`: how long an inquiry may wait for a person to answer. `by_hand_kept`: how long such an answer can be
-    fetched again.
+    fetched again. `batch_kept`: how long the answers of a batch inquiry can be fetched.
     """
 
     ticket_patience: timedelta = timedelta(minutes=10)
     by_hand_patience: timedelta = timedelta(days=14)
     by_hand_kept: timedelta = timedelta(days=30)
+    batch_kept: timedelta = timedelta(days=14)

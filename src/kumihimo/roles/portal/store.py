@@ -32,7 +32,7 @@ from sqlalchemy import (
     update,
 )
 
-from kumihimo.plumbing.storage import UtcDateTime, cursor_table
+from kumihimo.plumbing.storage import UtcDateTime, cursor_table, insert_rows
 from kumihimo.plumbing.wire.messages.inquiry import LogRecord, Refusal
 
 MIGRATIONS: Final = "kumihimo.roles.portal.migrations"
@@ -132,6 +132,19 @@ class KeptRecord:
     refusal: Refusal | None = None
 
 
+@dataclass(frozen=True)
+class KeptWritten:
+    """The same with the record as canonical JSON: one of many that came together."""
+
+    index: int
+    transaction: str
+    commitment: bytes
+    salt: bytes
+    written: str
+    received_at: datetime
+    refusal: Refusal | None = None
+
+
 class PortalStore:
     """The portal's store; all work is done inside `transaction()`, or `reading()` where nothing is written."""
 
@@ -213,6 +226,36 @@ class Transaction:
         """Keep an outcome; once more changes nothing."""
         if self._is_new(outcome, kept):
             self._conn.execute(_KEEP[outcome], _values(kept))
+
+    def keep_accesses(self, kept: Sequence[tuple[KeptWritten, bytes]]) -> None:
+        """Keep many access records with the code each is about; once more changes nothing."""
+        known = self._known(access, [one.index for one, _ in kept])
+        codes = {code for _, code in kept}
+        query = select(replaced_code).where(replaced_code.c.link_code.in_(codes))
+        present = {bytes(row.link_code): bytes(row.replaced_by) for row in self._conn.execute(query)}
+        rows = [
+            (
+                one.index, present.get(code, code), one.transaction, one.commitment, one.salt, one.written,
+                one.refusal.model_dump_json() if one.refusal is not None else None, one.received_at,
+            )
+            for one, code in kept
+            if (one.index, one.commitment) not in known
+        ]  # fmt: skip
+        insert_rows(self._conn, access, tuple(column.name for column in access.columns), rows)
+
+    def keep_outcomes(self, kept: Sequence[KeptWritten]) -> None:
+        """Keep many outcomes; once more changes nothing."""
+        known = self._known(outcome, [one.index for one in kept])
+        rows = [
+            (one.index, one.transaction, one.commitment, one.salt, one.written, one.received_at)
+            for one in kept
+            if (one.index, one.commitment) not in known
+        ]
+        insert_rows(self._conn, outcome, tuple(column.name for column in outcome.columns), rows)
+
+    def _known(self, table: Table, indexes: Sequence[int]) -> set[tuple[int, bytes]]:
+        query = select(table.c.log_index, table.c.commitment).where(table.c.log_index.in_(indexes))
+        return {(index, bytes(commitment)) for index, commitment in self._conn.execute(query)}
 
     def accesses(self, name: str) -> list[KeptRecord]:
         """The access records about an account's holder, newest first; none while the link code is under way."""

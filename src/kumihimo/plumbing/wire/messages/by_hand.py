@@ -110,10 +110,14 @@ class DecidedByHand(Reply):
 
 
 class LaterProvisionRequest(Message):
-    """Requester → provider: the permit of an inquiry that was pending; has somebody answered it?"""
+    """Requester → provider: the permit of an inquiry that was pending; has somebody answered it?
+
+    `transaction` names the person where the permit is a chunk's.
+    """
 
     KIND: ClassVar[str] = "later-provision-request.v1"
     permit: Envelope
+    transaction: Annotated[str | None, Field(pattern=TRANSACTION)] = None
 
 
 class FetchAnswer(Message):

@@ -40,9 +40,15 @@ from kumihimo.plumbing.wire.messages.provision import (
 )
 from kumihimo.plumbing.wire.routes import Peer, in_thread
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
+from kumihimo.roles.gateway.api.batch import BatchWorker, mount_batches, mount_chunk_provision
 from kumihimo.roles.gateway.api.by_hand import inquired, mount_fetching, mount_protection, mount_queue
 from kumihimo.roles.gateway.api.vitals import HoldingsVital, OutboxVital
+from kumihimo.roles.gateway.service.batch import Batches
+from kumihimo.roles.gateway.service.batch_asking import Asking
+from kumihimo.roles.gateway.service.batch_results import BatchResults
 from kumihimo.roles.gateway.service.by_hand import ByHand
+from kumihimo.roles.gateway.service.chunk_provision import ChunkProvision
+from kumihimo.roles.gateway.service.chunk_reports import ChunkOutcomes
 from kumihimo.roles.gateway.service.copies import Copies
 from kumihimo.roles.gateway.service.fetching import Fetching
 from kumihimo.roles.gateway.service.inquiry import Inquiry
@@ -51,7 +57,10 @@ from kumihimo.roles.gateway.service.link_codes import LinkCodes, OwnDomain
 from kumihimo.roles.gateway.service.outcomes import Outcomes
 from kumihimo.roles.gateway.service.provision import Provision, answer_to
 from kumihimo.roles.gateway.settings import ExchangeSettings
+from kumihimo.roles.gateway.store.batches import BatchStore
 from kumihimo.roles.gateway.store.by_hand import ByHandStore
+from kumihimo.roles.gateway.store.chunk_provisions import ChunkProvisionStore
+from kumihimo.roles.gateway.store.chunk_reports import ChunkOutbox
 from kumihimo.roles.gateway.store.commits import Commit, Together
 from kumihimo.roles.gateway.store.copies import CopyStore
 from kumihimo.roles.gateway.store.exchange import MIGRATIONS, feed_cursor
@@ -74,8 +83,9 @@ log = structlog.get_logger()
 class OutcomeSender(Background):
     """A thread that empties the outbox: at once when something was reported, otherwise every second."""
 
-    def __init__(self, outcomes: Outcomes) -> None:
+    def __init__(self, outcomes: Outcomes, chunks: ChunkOutcomes) -> None:
         self._outcomes = outcomes
+        self._chunks = chunks
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="outcomes", daemon=True)
@@ -95,7 +105,7 @@ class OutcomeSender(Background):
     def _run(self) -> None:
         while not self._stopping:
             try:
-                sent = self._outcomes.send_due()
+                sent = self._outcomes.send_due() + self._chunks.send_due()
             except Exception:
                 log.exception("outcomes.stopped")
                 sent = 0
@@ -141,6 +151,9 @@ class Services:
     sender: OutcomeSender
     receive_codes: Callable[[Connection, FeedItem], None]
     links: LinkStore
+    batches: Batches
+    chunks: ChunkProvision
+    worker: BatchWorker
 
 
 def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerClient, commit: Commit) -> Services:
@@ -149,7 +162,10 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
     domain = OwnDomain(edge, LinkKeys(edge, client))
     codes = LinkCodes(LinkCodeStore(engine, institution), edge, domain, settings.ticket_patience)
     records = RecordStore(engine, institution, commit)
-    sender = OutcomeSender(Outcomes(OutboxStore(engine, institution), edge, client))
+    sender = OutcomeSender(
+        Outcomes(OutboxStore(engine, institution), edge, client),
+        ChunkOutcomes(ChunkOutbox(engine, institution), edge, client),
+    )
 
     def receive_codes(conn: Connection, item: FeedItem) -> None:
         opened = codes.opened(item)
@@ -164,6 +180,10 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
 
     inquiries = InquiryStore(engine, institution, commit)
     queue = ByHandStore(engine, institution, commit)
+    audit_key = read_secret(edge.identity.folder / AUDIT_KEY)
+    batch_store = BatchStore(engine, institution, commit)
+    asking = Asking(batch_store, domain, edge, client, SystemRandomness(), audit_key, sender.wake)
+    worker = BatchWorker(batch_store, asking.ask)
     return Services(
         codes,
         Copies(CopyStore(engine, institution), edge.clock),
@@ -174,7 +194,7 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
             edge,
             client,
             SystemRandomness(),
-            read_secret(edge.identity.folder / AUDIT_KEY),
+            audit_key,
             sender.wake,
         ),
         Provision(ProvisionStore(engine, institution, commit), edge, domain, settings.by_hand_patience, sender.wake),
@@ -183,6 +203,11 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
         sender,
         receive_codes,
         LinkStore(engine, institution),
+        Batches(batch_store, inquiries, domain, edge, SystemRandomness(), settings.batch_kept, worker.wake),
+        ChunkProvision(
+            ChunkProvisionStore(engine, institution, commit), edge, domain, settings.by_hand_patience, sender.wake
+        ),
+        worker,
     )
 
 
@@ -204,7 +229,7 @@ def build(settings: ExchangeSettings, clock: Clock = SystemClock()) -> FastAPI: 
     feed = FeedReader(client, edge, HUB_2, engine, feed_cursor, services.receive_codes)
     in_turn = ThreadPoolExecutor(INQUIRIES_AT_ONCE, thread_name_prefix="inquiry")
     life = LifeOfExchange(services.inquiry, commit, client, engine, in_turn)
-    app = application(edge.party, background=[life, feed, services.sender])
+    app = application(edge.party, background=[life, feed, services.sender, services.worker])
     watch(
         app,
         edge,
@@ -253,6 +278,7 @@ def _for_desk(app: FastAPI, edge: Edge, services: Services, in_turn: Executor) -
     own_desk = _only(edge, "desk")
     mount_protection(app, edge, services.copies, own_desk)
     mount_fetching(app, edge, Fetching(services.inquiry), own_desk, in_turn)
+    mount_batches(app, edge, services.batches, BatchResults(services.batches, edge), own_desk)
 
     @app.post("/inquiries")
     async def inquiries(envelope: Envelope, peer: Peer) -> Envelope:
@@ -291,4 +317,5 @@ def _for_others(app: FastAPI, edge: Edge, services: Services) -> None:
         signed = edge.open(envelope, ProvisionRequest, peer, another_exchange)
         return edge.answer(answer_to(signed.value, services.provision.provide(signed, peer)))
 
+    mount_chunk_provision(app, edge, services.chunks, another_exchange)
     mount_queue(app, edge, services.by_hand, _only(edge, "desk"), another_exchange)

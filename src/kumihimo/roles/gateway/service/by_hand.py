@@ -21,8 +21,8 @@ from kumihimo.plumbing.wire.messages.by_hand import (
 )
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Permit
 from kumihimo.plumbing.wire.messages.provision import CopyOf, DatedItem
+from kumihimo.roles.gateway.service.chunk_permits import person_permit
 from kumihimo.roles.gateway.service.copies import check_copy
-from kumihimo.roles.gateway.service.lines import HUB_1, HUB_2
 from kumihimo.roles.gateway.service.provision import seal_items
 from kumihimo.roles.gateway.service.release import withheld
 from kumihimo.roles.gateway.store.by_hand import ByHandStore, Decision, Waiting, already_decided, unknown
@@ -96,7 +96,7 @@ class ByHand:
         Raises Problem: message.wrong_signer, message.signature_invalid, permit.wrong_requester, transaction.unknown
         (nothing of it was left to a person here, or under another permit), permit.used (kept no longer).
         """
-        permit = self.edge.read(message.permit, Permit, HUB_1, HUB_2).value
+        permit = person_permit(self.edge, message.permit, message.transaction or "")
         if permit.requester != institution_of(peer):
             raise Problem("permit.wrong_requester", permit.requester, "permit.requester", institution_of(peer))
         waiting = self.store.find(permit.transaction)

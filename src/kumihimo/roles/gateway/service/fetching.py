@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 from kumihimo.domain.kernel import Problem, party_id
 from kumihimo.plumbing.wire.envelope import FRESHNESS, Envelope
+from kumihimo.plumbing.wire.messages.batch import ChunkDecision
 from kumihimo.plumbing.wire.messages.by_hand import FetchAnswer, LaterProvisionRequest
 from kumihimo.plumbing.wire.messages.inquiry import InquiryRequest, Outcome
 from kumihimo.plumbing.wire.messages.provision import ProvisionAnswer
 from kumihimo.roles.gateway.service.answers import open_answer
+from kumihimo.roles.gateway.service.chunk_permits import granted_person
 from kumihimo.roles.gateway.service.inquiry import Asked, Inquiry, Result, unreachable_provider
 from kumihimo.roles.gateway.service.permits import granted_in
 from kumihimo.roles.gateway.store.inquiries import Closing, PastInquiry
@@ -68,16 +70,17 @@ class Fetching:
 
     def _later(self, asked: Asked, decision: Envelope) -> Result:
         edge = self.inquiry.edge
-        granted = granted_in(edge, decision)
+        chunk = decision.payloadType == ChunkDecision.payload_type()
+        granted = granted_person(edge, decision, asked.transaction) if chunk else granted_in(edge, decision)
         if granted is None:
             raise Problem("transaction.unknown", asked.transaction, "transaction", "an inquiry that was permitted")
         provider = party_id(granted.permit.provider, "exchange")
-        message = edge.message(LaterProvisionRequest, provider, permit=granted.envelope)
+        message = edge.message(LaterProvisionRequest, provider, permit=granted.envelope, transaction=asked.transaction)
         with unreachable_provider(granted):
             reply = self.inquiry.line.send("/provisions/later", message, ProvisionAnswer)
         answer = open_answer(edge, granted, reply.value)
         record = self.inquiry.record(asked, granted, outcome=answer.outcome, payload_hash=answer.payload_hash)
-        self.inquiry.store.close(Closing(record, decision))
+        self.inquiry.store.close(Closing(record, None if chunk else decision))  # a chunk's stays with the chunk
         return Result(
             asked.transaction, answer.outcome, answer.items, granted.envelope, log_index=granted.permit.log_index
         )

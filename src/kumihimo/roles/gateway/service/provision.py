@@ -20,6 +20,7 @@ from kumihimo.domain.kernel import InstitutionId, PartyId, Problem, institution_
 from kumihimo.domain.sealing import binding, canonical_json, seal
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import FRESHNESS, Envelope, Message, Signed, b64, from_b64
+from kumihimo.plumbing.wire.messages.batch import ChunkPermit
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Permit
 from kumihimo.plumbing.wire.messages.provision import DatedItem, ProvisionAnswer, ProvisionRequest, SealedItems
 from kumihimo.roles.gateway.service.lines import HUB_1, HUB_2
@@ -81,18 +82,7 @@ class Provision:
         return Answered(permit.transaction, given.report.outcome, message.permit.digest(), now, given.kept.sealed)
 
     def _check(self, permit: Permit, peer: PartyId, subject: bytes, now: datetime) -> None:
-        if now >= permit.expires_at or now < permit.issued_at - FRESHNESS:
-            raise Problem(
-                "permit.expired",
-                f"valid from {permit.issued_at.isoformat()} to {permit.expires_at.isoformat()}",
-                where="permit",
-                expected=f"a permit in force at {now.isoformat()}",
-                advice="Make a new inquiry, and check the clocks of both machines.",
-            )
-        if permit.provider != self._institution:
-            raise Problem("permit.wrong_provider", permit.provider, "permit.provider", self._institution)
-        if permit.requester != institution_of(peer):
-            raise Problem("permit.wrong_requester", permit.requester, "permit.requester", institution_of(peer))
+        check_permit(permit, self._institution, institution_of(peer), now)
         if hashlib.sha256(subject).hexdigest() != permit.subject_hash:
             raise Problem(
                 "permit.subject_mismatch",
@@ -133,6 +123,24 @@ class Provision:
     @property
     def _institution(self) -> InstitutionId:
         return institution_of(self.edge.party)
+
+
+def check_permit(
+    permit: Permit | ChunkPermit, provider: InstitutionId, requester: InstitutionId, now: datetime
+) -> None:
+    """Whether a permit is in force, and for these two. Raises Problem(permit.expired, .wrong_provider, .wrong_requester)."""
+    if now >= permit.expires_at or now < permit.issued_at - FRESHNESS:
+        raise Problem(
+            "permit.expired",
+            f"valid from {permit.issued_at.isoformat()} to {permit.expires_at.isoformat()}",
+            where="permit",
+            expected=f"a permit in force at {now.isoformat()}",
+            advice="Make a new inquiry, and check the clocks of both machines.",
+        )
+    if permit.provider != provider:
+        raise Problem("permit.wrong_provider", permit.provider, "permit.provider", provider)
+    if permit.requester != requester:
+        raise Problem("permit.wrong_requester", permit.requester, "permit.requester", requester)
 
 
 def answer_binding(permit: Permit, envelope: Envelope) -> bytes:

@@ -115,6 +115,7 @@ inquiry = Table(
     Column("decision", Text),  # operator 1's signed permit or refusal
     Column("request", Text),  # as it was signed, to be sent again as it is
     Column("pending_at", UtcDateTime),  # when the provider left it to a person
+    Column("chunk", Text),  # the chunk of a batch that it was asked with; its request and decision are there
 )
 
 provision = Table(
@@ -199,6 +200,119 @@ outbox = Table(
     Column("attempts", Integer, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),
     Index("ix_outbox_due", "institution", "due_at"),
+)
+
+# An own batch inquiry as it was entered; results are kept until `kept_until`.
+batch = Table(
+    "batch",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("batch", Text, primary_key=True),
+    Column("staff", Text, nullable=False),
+    Column("department", Text, nullable=False),
+    Column("case_reference", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("affair", Text, nullable=False),
+    Column("items", Text, nullable=False),
+    Column("since", Date),
+    Column("until", Date),
+    Column("persons", Integer, nullable=False),
+    Column("entered_at", UtcDateTime, nullable=False),
+    Column("kept_until", UtcDateTime, nullable=False),
+    Column("schedule", Text),  # the scheduled inquiry whose run it is
+    Index("ix_batch_kept_until", "institution", "kept_until"),
+)
+
+# What is asked with one signed request: `addressees` are the place in the batch and the addressee number of each, as JSON;
+# `outcomes` place, transaction number, outcome and problem of each, once they are known. `answer` is as it came, sealed.
+batch_chunk = Table(
+    "batch_chunk",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("transaction", Text, primary_key=True),
+    Column("batch", Text, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("addressees", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("case_salt", LargeBinary),
+    Column("epoch", Integer),
+    Column("asked_at", UtcDateTime),
+    Column("request", Text),
+    Column("decision", Text),
+    Column("answer", LargeBinary),
+    Column("outcomes", Text),
+    Column("problem", Text),
+    Column("closed_at", UtcDateTime),
+    Index("ix_batch_chunk_batch", "institution", "batch", "ordinal"),
+    Index("ix_batch_chunk_state", "institution", "state"),
+)
+
+# The provider's answers to chunks, as the sealed answers of single inquiries.
+chunk_answer = Table(
+    "chunk_answer",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("transaction", Text, primary_key=True),
+    Column("request_hash", Text, nullable=False),
+    Column("permit_hash", Text, nullable=False),
+    Column("outcomes", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("answered_at", UtcDateTime, nullable=False),
+    Column("kept_until", UtcDateTime, nullable=False),
+    Index("ix_chunk_answer_kept_until", "institution", "kept_until"),
+)
+
+# What the platform must still be told of chunks, as the outbox.
+chunk_report = Table(
+    "chunk_report",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("transaction", Text, primary_key=True),
+    Column("requester", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("outcomes", Text, nullable=False),
+    Column("payload_hash", Text),
+    Column("permit", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Index("ix_chunk_report_due", "institution", "due_at"),
+)
+
+# Scheduled inquiries (予約照会): entered once, asked on their days in the name of who entered them.
+schedule = Table(
+    "schedule",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("schedule", Text, primary_key=True),
+    Column("staff", Text, nullable=False),
+    Column("case_reference", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("affair", Text, nullable=False),
+    Column("items", Text, nullable=False),
+    Column("since", Date),
+    Column("until", Date),
+    Column("addressees", Text, nullable=False),
+    Column("recurrence", Text, nullable=False),
+    Column("first_on", Date, nullable=False),
+    Column("last_on", Date),
+    Column("next_on", Date),  # none: nothing more is to be asked
+    Column("entered_at", UtcDateTime, nullable=False),
+    Column("cancelled_at", UtcDateTime),
+    Index("ix_schedule_next_on", "institution", "next_on"),
+)
+
+schedule_run = Table(
+    "schedule_run",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("schedule", Text, primary_key=True),
+    Column("due_on", Date, primary_key=True),
+    Column("ran_at", UtcDateTime, nullable=False),
+    Column("batch", Text),
+    Column("problem", Text),
+    Column(
+        "left_out", Text, nullable=False
+    ),  # whom it could not be asked about: addressee number and code of the problem
 )
 
 feed_cursor = cursor_table(metadata)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, bindparam, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, bindparam, select
 
 from kumihimo.domain.kernel.numbers import AddresseeNumber
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
 from kumihimo.roles.gateway.store.commits import Commit, OneByOne
-from kumihimo.roles.gateway.store.exchange import inquiry, staff_right
+from kumihimo.roles.gateway.store.exchange import batch_chunk, inquiry, staff_right
 from kumihimo.roles.gateway.store.outbox import Report, append_report
 from kumihimo.roles.gateway.store.records import AccessRecord, replace_record
 from kumihimo.roles.gateway.store.upserts import upsert
@@ -164,13 +164,22 @@ class InquiryStore:
         query = select(inquiry).where(inquiry.c.institution == self._institution, inquiry.c.transaction == transaction)
         with self._engine.connect() as conn:
             row = conn.execute(query).one_or_none()
+            decision = row.decision if row is not None else None
+            if row is not None and row.chunk is not None:
+                decision = conn.scalar(self._decision_on(row.chunk))
         if row is None:
             return None
         return PastInquiry(
             _opened(row),
             Outcome(row.outcome) if row.outcome else None,
-            Envelope.model_validate_json(row.decision) if row.decision else None,
+            Envelope.model_validate_json(decision) if decision else None,
             row.pending_at is not None,
+        )
+
+    def _decision_on(self, chunk: str) -> Select[tuple[str | None]]:
+        """The decision on the chunk of a batch with which an inquiry was asked."""
+        return select(batch_chunk.c.decision).where(
+            batch_chunk.c.institution == self._institution, batch_chunk.c.transaction == chunk
         )
 
     def unfinished(self) -> list[OpenInquiry]:

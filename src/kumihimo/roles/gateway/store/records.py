@@ -63,12 +63,12 @@ _WRITE: Final = access_record.insert()
 
 def append_record(conn: Connection, institution: str, record: AccessRecord) -> None:
     """Write a record in the caller's transaction."""
-    conn.execute(_WRITE, _values(institution, record))
+    conn.execute(_WRITE, record_values(institution, record))
 
 
 def replace_record(conn: Connection, institution: str, record: AccessRecord) -> None:
     """Write a record in the caller's transaction, in the place of an earlier one of the same transaction and side."""
-    upsert(conn, access_record, [_values(institution, record)])
+    upsert(conn, access_record, [record_values(institution, record)])
 
 
 def read_record(conn: Connection, institution: str, transaction: str, side: Side) -> AccessRecord | None:
@@ -82,7 +82,7 @@ def read_record(conn: Connection, institution: str, transaction: str, side: Side
     return None if row is None else _record(dict(row))
 
 
-def _values(institution: str, record: AccessRecord) -> dict[str, Any]:
+def record_values(institution: str, record: AccessRecord) -> dict[str, Any]:
     values: dict[str, Any] = {
         **{name: getattr(record, name) for name in _PLAIN},
         "institution": institution,

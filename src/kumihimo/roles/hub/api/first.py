@@ -17,8 +17,13 @@ from kumihimo.plumbing.wire.edge import Background, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
 from kumihimo.plumbing.wire.routes import Body, Peer, in_thread
+from kumihimo.roles.hub.api.batch import mount_chunks
 from kumihimo.roles.hub.api.shared import Operator, mount_keys
 from kumihimo.roles.hub.api.vitals import SequencerVital, watch_operator
+from kumihimo.roles.hub.service.batch import ChunkDesk
+from kumihimo.roles.hub.service.batch_outcomes import ChunkOutcomeDesk
+from kumihimo.roles.hub.service.batch_refusals import ChunkRefusals
+from kumihimo.roles.hub.service.chunk_journal import ChunkJournal
 from kumihimo.roles.hub.service.codes import FirstCodeDesk
 from kumihimo.roles.hub.service.journal import Journal
 from kumihimo.roles.hub.service.orders import FirstOrderDesk
@@ -62,7 +67,9 @@ def build_first(operator: Operator) -> FastAPI:
         sequencer,
         Opening(journal, operator.book.sha256),
     )
-    refusals = RefusalRelay(edge, store, operator.translator, operator.seeds, operator.client)
+    entries = ChunkJournal(store, notify)
+    chunk_refusals = ChunkRefusals(edge, entries, operator.chunk_translation(), operator.client)
+    refusals = RefusalRelay(edge, store, operator.translator, operator.seeds, operator.client, chunk_refusals)
     # Most of a request's time at operator 1 is waiting for the commit and for operator 2.
     app = application("hub operator 1", (*background, refusals), threads=settings.threads)
     watch_operator(app, operator, feeds, SequencerVital(sequencer, tree, edge.clock), secrets=(LOG_KEY,))
@@ -76,6 +83,11 @@ def build_first(operator: Operator) -> FastAPI:
         operator.proof_check(notify),
     )
     outcomes = OutcomeDesk(edge, journal, store, operator.client)
+    check = operator.proof_check(notify)
+    translation = operator.chunk_translation()
+    chunks = ChunkDesk(edge, operator.bench(), journal, entries, translation, operator.client, check)
+    chunk_outcomes = ChunkOutcomeDesk(edge, journal, entries, store, operator.client)
+    mount_chunks(app, edge, chunks, chunk_outcomes)
     codes = FirstCodeDesk(edge, operator.hop(), journal, operator.client)
 
     @app.post("/inquiries")

@@ -12,8 +12,11 @@ from kumihimo.plumbing.wire.edge import application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
 from kumihimo.plumbing.wire.routes import Peer, in_thread
+from kumihimo.roles.hub.api.batch import mount_passed_chunks
 from kumihimo.roles.hub.api.shared import Operator, mount_keys
 from kumihimo.roles.hub.api.vitals import watch_operator
+from kumihimo.roles.hub.service.batch_outcomes import OUTCOMES_KIND
+from kumihimo.roles.hub.service.batch_second import ACCESSES_KIND
 from kumihimo.roles.hub.service.codes import CODES_KIND, SecondCodeDesk
 from kumihimo.roles.hub.service.orders import OrderDesk
 from kumihimo.roles.hub.service.outcomes import OUTCOME_KIND, SecondOutcomeDesk
@@ -22,6 +25,7 @@ from kumihimo.roles.hub.service.refusals import SecondRefusalDesk
 from kumihimo.roles.hub.service.second import ACCESS_KIND, SecondDesk
 from kumihimo.roles.hub.store import SecondStore, feed
 
+_RETAINED = (ACCESS_KIND, OUTCOME_KIND, ACCESSES_KIND, OUTCOMES_KIND)
 log = structlog.get_logger()
 
 
@@ -30,7 +34,7 @@ def build_second(operator: Operator) -> FastAPI:
     edge = operator.edge
     kept = timedelta(days=operator.settings.retention_days)
     # Tickets may not be kept once they have served; what a restored portal would miss must be.
-    retain = {ACCESS_KIND: kept, OUTCOME_KIND: kept}
+    retain = dict.fromkeys(_RETAINED, kept)
     feeds = FeedDesk(edge, operator.engine, feed, forget=(CODES_KIND,), retain=retain, gather=GATHER)
     store = SecondStore(operator.engine, OVERSIGHT)
     app = application("hub operator 2", [operator.lives(store.close)], threads=operator.settings.threads)
@@ -47,6 +51,7 @@ def build_second(operator: Operator) -> FastAPI:
     )
     refusals = SecondRefusalDesk(edge, store, operator.translator, notify, operator.seeds, operator.proof_check(notify))
     outcomes = SecondOutcomeDesk(edge, store, notify)
+    mount_passed_chunks(app, operator, notify)
     codes = SecondCodeDesk(edge, operator.hop(), store, feeds.notify)
     log.info("rule book", rule_book=operator.book.sha256)
 

@@ -20,6 +20,7 @@ from kumihimo.plumbing.wire.edge import Background, Edge
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.messages.oversight import Quota
 from kumihimo.plumbing.wire.routes import Peer, in_thread
+from kumihimo.roles.hub.service.chunk_hops import ChunkTranslation
 from kumihimo.roles.hub.service.codes import CodeHop
 from kumihimo.roles.hub.service.keys import KeyDesk, PeerPoints
 from kumihimo.roles.hub.service.ports import Notify
@@ -85,6 +86,9 @@ class Operator:
     def hop(self) -> CodeHop:
         return CodeHop(self.edge, self.translator, self.standings.require_active, self.pool)
 
+    def chunk_translation(self) -> ChunkTranslation:
+        return ChunkTranslation(self.translator, self.seeds, self.pool)
+
     def proof_check(self, notify: Notify) -> ProofCheck:
         """The check of the other operator's translations; `notify` wakes the oversight body's reader."""
         return ProofCheck(
@@ -127,6 +131,11 @@ def mount_keys(app: FastAPI, operator: Operator) -> None:
     async def prove(envelope: Envelope, peer: Peer) -> Envelope:
         """ProveHops → HopsProven. In a translation thread: all others may be waiting for an operator that waits for this."""
         return edge.answer(await in_thread(partial(proofs.prove, envelope, peer), operator.pool))
+
+    @app.post("/proofs-of-many")
+    async def prove_many(envelope: Envelope, peer: Peer) -> Envelope:
+        """ProveHopsOfMany → HopsProven. In a translation thread, as `/proofs`."""
+        return edge.answer(await in_thread(partial(proofs.prove_many, envelope, peer), operator.pool))
 
     @app.post("/key-shares")
     def key_shares(envelope: Envelope, peer: Peer) -> Envelope:

@@ -10,9 +10,11 @@ from typing import Final
 
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId, institution_of, party_id
+from kumihimo.plumbing.wire.chunks import permit_for_person, person_transaction, positions_in
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Envelope, Signed, parse_envelope
 from kumihimo.plumbing.wire.link_keys import OPERATORS
+from kumihimo.plumbing.wire.messages.batch import PERSONS, ChunkPermit
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Permit, PortalOutcome
 from kumihimo.plumbing.wire.messages.provision import OutcomeLogged, OutcomeRelayed, RelayOutcome, ReportOutcome
 from kumihimo.plumbing.wire.remote_log import check_logged
@@ -23,8 +25,8 @@ from kumihimo.roles.hub.service.records import outcome_record
 from kumihimo.roles.hub.store import News, Passage, Report, ReportedOutcome
 
 OUTCOME_KIND: Final = "outcome"
-_OF_PROVIDER: Final = frozenset({Outcome.PROVIDED, Outcome.NONE, Outcome.WITHHELD, Outcome.PENDING})
-_OF_REQUESTER: Final = frozenset({Outcome.UNDELIVERED})
+OF_PROVIDER: Final = frozenset({Outcome.PROVIDED, Outcome.NONE, Outcome.WITHHELD, Outcome.PENDING})
+OF_REQUESTER: Final = frozenset({Outcome.UNDELIVERED})
 
 
 class OutcomeDesk:
@@ -65,7 +67,8 @@ class OutcomeDesk:
             return ReportedOutcome(kept, logged, relayed=False)
         known = self._outcomes.reported(mark)
         if known is None:
-            raise RuntimeError("an outcome that was neither new nor known")
+            # It was reported with others of its chunk.
+            raise Problem("message.replayed", "an outcome was reported before", expected="one report of each outcome")
         return known
 
 
@@ -106,22 +109,38 @@ def check_report(edge: Edge, signed: Signed[ReportOutcome], reporter: PartyId) -
     report = signed.value
     if report.audience != OPERATORS[0]:
         raise Problem("message.wrong_signer", f"addressed to {report.audience}", expected=OPERATORS[0])
-    permit = edge.read(report.permit, Permit, *OPERATORS).value
+    permit = permit_of_report(edge, report)
     told = (report.transaction, report.requester, report.provider)
     if told != (permit.transaction, permit.requester, permit.provider):
         raise Problem(
             "message.malformed", "report and permit differ", where="permit", expected="the permit it is about"
         )
     allowed = {
-        *(_OF_PROVIDER if reporter == party_id(permit.provider, "exchange") else ()),
-        *(_OF_REQUESTER if reporter == party_id(permit.requester, "exchange") else ()),
+        *(OF_PROVIDER if reporter == party_id(permit.provider, "exchange") else ()),
+        *(OF_REQUESTER if reporter == party_id(permit.requester, "exchange") else ()),
     }
     if report.outcome not in allowed:
         raise Problem("peer.not_allowed", f"{reporter} may not report {report.outcome} of this permit")
     return permit
 
 
+def permit_of_report(edge: Edge, report: ReportOutcome) -> Permit:
+    """The permit a report is about; of a chunk's, what it says about the reported person. Raises Problem."""
+    if report.permit.payloadType != ChunkPermit.payload_type():
+        return edge.read(report.permit, Permit, *OPERATORS).value
+    chunk = edge.read(report.permit, ChunkPermit, *OPERATORS).value
+    for position in positions_in(chunk.positions, PERSONS):
+        if person_transaction(chunk.transaction, position) == report.transaction:
+            return permit_for_person(chunk, position, "", -1)  # ciphertext and entry are no matter of a report
+    raise Problem("message.malformed", "report and permit differ", where="permit", expected="the permit it is about")
+
+
 def mark_of(report: ReportOutcome, reporter: PartyId) -> str:
     """What may be reported once: the side's final outcome, and before it one "pending"."""
-    stage = "pending" if report.outcome is Outcome.PENDING else "final"
-    return f"outcome/{report.transaction}/{institution_of(reporter)}/{stage}"
+    return mark_for(report.transaction, report.outcome, reporter)
+
+
+def mark_for(transaction: str, outcome: Outcome, reporter: PartyId) -> str:
+    """The same of an outcome that was reported together with others."""
+    stage = "pending" if outcome is Outcome.PENDING else "final"
+    return f"outcome/{transaction}/{institution_of(reporter)}/{stage}"

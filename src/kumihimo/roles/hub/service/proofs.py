@@ -13,13 +13,15 @@ from typing import Final, Protocol
 
 import structlog
 
-from kumihimo.domain.codes import HopProof, Translator
+from kumihimo.domain.codes import CIPHERTEXT_BYTES, HopProof, Translator
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
 from kumihimo.domain.kernel.randomness import RandomSource
+from kumihimo.plumbing.wire.chunks import packed, unpacked
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Envelope, b64, from_b64
-from kumihimo.plumbing.wire.messages.proofs import HopsProven, ProveHops, UnprovenHop
+from kumihimo.plumbing.wire.messages.batch import ProveHopsOfMany
+from kumihimo.plumbing.wire.messages.proofs import MOST, HopsProven, ProveHops, UnprovenHop
 from kumihimo.roles.hub.service.parties import OVERSIGHT, may_see_points
 from kumihimo.roles.hub.service.ports import Notify, Sender, send_to_operator
 from kumihimo.roles.hub.store import News
@@ -71,7 +73,29 @@ class ProofDesk:
                     raise
                 continue
             return HopsProven(in_reply_to=message.message_id, proof=b64(proof.to_bytes()))
-        raise Problem("codes.proof_invalid", "no such translation was made here within the last hour")
+        raise _not_made_here()
+
+    def prove_many(self, envelope: Envelope, peer: PartyId) -> HopsProven:
+        """The one proof for a ProveHopsOfMany. Raises Problem as `prove`, and message.malformed."""
+        message = self._edge.open(envelope, ProveHopsOfMany, peer, may_see_points).value
+        count = len(message.transactions)
+        before = unpacked(message.inputs, CIPHERTEXT_BYTES, "inputs", count)
+        after = unpacked(message.outputs, CIPHERTEXT_BYTES, "outputs", count)
+        now = self._edge.clock.now()
+        # All were translated at one instant, so that their seeds are of one age.
+        for seeds in zip(*(self._seeds.candidates(one, now) for one in message.transactions), strict=False):
+            try:
+                proof = self._translator.prove_each(before, after, message.source, message.target, seeds)
+            except Problem as problem:
+                if problem.code != "codes.proof_invalid":
+                    raise
+                continue
+            return HopsProven(in_reply_to=message.message_id, proof=b64(proof.to_bytes()))
+        raise _not_made_here()
+
+
+def _not_made_here() -> Problem:
+    return Problem("codes.proof_invalid", "no such translation was made here within the last hour")
 
 
 class ProofCheck:
@@ -114,6 +138,48 @@ class ProofCheck:
                     "codes.proof_invalid", f"{self._other} did not prove its translation to {hop.target}",
                     advice="The oversight body was told. Ask again with a new transaction number.",
                 ) from problem  # fmt: skip
+
+    def sample_each(
+        self, transactions: Sequence[str], hops_of: Callable[[int], Sequence[Hop]], signed: Envelope
+    ) -> None:
+        """Draw for each of many requests whether it is checked; as `sample`, in few messages. `hops_of` one, by place."""
+        by_line: dict[tuple[str, str], list[tuple[str, Hop]]] = {}
+        for place, transaction in enumerate(transactions):
+            drawn = self._rng.randbelow(_PARTS) < self._parts
+            for hop in hops_of(place) if drawn else ():
+                by_line.setdefault((hop.source, hop.target), []).append((transaction, hop))
+        for line, of in by_line.items():
+            for start in range(0, len(of), MOST):
+                self._check_many(*line, of[start : start + MOST], signed)
+
+    def _check_many(self, source: str, target: str, of: Sequence[tuple[str, Hop]], signed: Envelope) -> None:
+        before = [from_b64(hop.before, "inputs") for _, hop in of]
+        after = [from_b64(hop.after, "outputs") for _, hop in of]
+        demand = self._edge.message(
+            ProveHopsOfMany, self._other, transactions=tuple(one for one, _ in of), source=source, target=target,
+            inputs=packed(before), outputs=packed(after),
+        )  # fmt: skip
+        try:
+            answer = send_to_operator(self._sender, "/proofs-of-many", demand, HopsProven)
+            proof = HopProof.from_bytes(from_b64(answer.proof, "proof"))
+            self._translator.verify_peer(before, after, source, target, proof)
+        except Problem as problem:
+            self._find_unproven(of, problem, signed)
+
+    def _find_unproven(self, of: Sequence[tuple[str, Hop]], found: Problem, signed: Envelope) -> None:
+        """Which of many it was that was not proven: the first that is not proven by itself, or the first of all."""
+        failed, why = of[0], found
+        for transaction, hop in of:
+            try:
+                self._check(transaction, hop)
+            except Problem as problem:
+                failed, why = (transaction, hop), problem
+                break
+        self._report(*failed, why, signed)
+        raise Problem(
+            "codes.proof_invalid", f"{self._other} did not prove its translation to {failed[1].target}",
+            advice="The oversight body was told. Ask again with a new transaction number.",
+        ) from why  # fmt: skip
 
     def _check(self, transaction: str, hop: Hop) -> None:
         demand = self._edge.message(

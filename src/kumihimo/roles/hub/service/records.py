@@ -12,11 +12,13 @@ from typing import Final
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
 from kumihimo.plumbing.wire.envelope import Signed
+from kumihimo.plumbing.wire.messages.batch import ChunkPermit, ChunkRequest, ReportOutcomes
 from kumihimo.plumbing.wire.messages.codes import TranslateCodes
 from kumihimo.plumbing.wire.messages.inquiry import (
     EntryKind,
     InquiryRequest,
     LogRecord,
+    Outcome,
     Permit,
     Refusal,
 )
@@ -27,7 +29,7 @@ from kumihimo.roles.hub.service.rulings import Ruling, is_id, refusal_of
 PERMIT_LIFE: Final = timedelta(minutes=5)
 
 
-def request_record(signed: Signed[InquiryRequest], ruling: Ruling, at: datetime) -> LogRecord:
+def request_record(signed: Signed[InquiryRequest] | Signed[ChunkRequest], ruling: Ruling, at: datetime) -> LogRecord:
     """The record of a request and what was decided about it; words that are no ids are left out."""
     request = signed.value
     subject_hash = None if ruling.subject is None else hashlib.sha256(ruling.subject).hexdigest()
@@ -76,22 +78,33 @@ def permit_of(record: LogRecord, index: int, subject: bytes, issued_at: datetime
 def outcome_record(signed: Signed[ReportOutcome], permit: Permit, at: datetime) -> LogRecord:
     """The record of a reported outcome; what was asked is taken from the permit."""
     report = signed.value
+    return _outcome(signed, permit, at).model_copy(
+        update={"transaction": permit.transaction, "outcome": report.outcome, "payload_hash": report.payload_hash}
+    )
+
+
+def outcomes_record(signed: Signed[ReportOutcomes], permit: ChunkPermit, outcome: Outcome, at: datetime) -> LogRecord:
+    """The record of one outcome out of a report about a chunk, but for the person's transaction number."""
+    payload_hash = signed.value.payload_hash if outcome is Outcome.PROVIDED else None
+    return _outcome(signed, permit, at).model_copy(update={"outcome": outcome, "payload_hash": payload_hash})
+
+
+def _outcome(
+    signed: Signed[ReportOutcome] | Signed[ReportOutcomes], permit: Permit | ChunkPermit, at: datetime
+) -> LogRecord:
     return LogRecord(
         entry=EntryKind.OUTCOME,
         logged_at=at,
-        transaction=permit.transaction,
         requester=permit.requester,
         provider=permit.provider,
         affair=permit.affair,
         items=permit.items,
         period=permit.period,
         request_hash=signed.envelope.digest(),
-        requested_at=report.sent_at,
+        requested_at=signed.value.sent_at,
         rules=permit.rules,
         articles=permit.articles,
         rule_book=permit.rule_book,
-        outcome=report.outcome,
-        payload_hash=report.payload_hash,
         peer=signed.signer,
     )
 

@@ -19,6 +19,7 @@ from kumihimo.plumbing.wire.envelope import Envelope, b64, from_b64
 from kumihimo.plumbing.wire.link_keys import OPERATORS
 from kumihimo.plumbing.wire.messages.inquiry import InquiryRequest, PortalAccess, RefusalRelayed, RelayRefusal
 from kumihimo.plumbing.wire.remote_log import check_logged
+from kumihimo.roles.hub.service.batch_refusals import ChunkRefusals, is_chunk
 from kumihimo.roles.hub.service.parties import PORTAL, is_first_operator
 from kumihimo.roles.hub.service.ports import Notify, Passages, Sender, send_to_operator
 from kumihimo.roles.hub.service.proofs import Hop, ProofCheck, Seeds
@@ -42,8 +43,17 @@ class Outbox(Protocol):
 class RefusalRelay(Background):
     """Operator 1's sender, in a thread of its own. One that is not accepted does not hold up the others."""
 
-    def __init__(self, edge: Edge, outbox: Outbox, translator: Translator, seeds: Seeds, sender: Sender) -> None:
+    def __init__(
+        self,
+        edge: Edge,
+        outbox: Outbox,
+        translator: Translator,
+        seeds: Seeds,
+        sender: Sender,
+        chunks: ChunkRefusals | None = None,
+    ) -> None:
         self._edge = edge
+        self._chunks = chunks
         self._translator = translator
         self._seeds = seeds
         self._outbox = outbox
@@ -79,6 +89,9 @@ class RefusalRelay(Background):
         return waiting
 
     def _send(self, unrelayed: Unrelayed) -> None:
+        if self._chunks is not None and is_chunk(unrelayed.request):
+            self._chunks.send(unrelayed.request)
+            return
         half = _towards_portal(
             self._edge,
             self._translator,

@@ -7,7 +7,8 @@ suspended institutions, so that a permit needs two independent yeses (invariant 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -18,6 +19,7 @@ from kumihimo.domain.kernel.institutions import Institution
 from kumihimo.domain.law import Permission, Question, RuleBook
 from kumihimo.plumbing.wire.directory import Directory
 from kumihimo.plumbing.wire.envelope import from_b64
+from kumihimo.plumbing.wire.messages.batch import ChunkRequest
 from kumihimo.plumbing.wire.messages.inquiry import InquiryRequest, Refusal
 from kumihimo.roles.hub.service.ports import Admit, RequireActive
 
@@ -77,6 +79,31 @@ class Bench:
             decode_ciphertext(subject, "subject")
         except Problem as problem:
             return self._refused(refusal_of(problem), None)
+        return self._rule_on_terms(request, over, subject, at)
+
+    def rule_on_each(self, request: ChunkRequest, subjects: Sequence[bytes], at: datetime) -> list[Ruling]:
+        """The rulings on the persons of a chunk, each counted against the quota as a request of its own.
+
+        Those who are ruled on alike share what is decided about what they have in common.
+        """
+        shared: dict[str | None, Ruling] = {}
+        rulings = []
+        for subject in subjects:
+            over = self._over_quota(request.requester, at)
+            try:
+                decode_ciphertext(subject, "subject")
+            except Problem as problem:
+                rulings.append(self._refused(refusal_of(problem), None))
+                continue
+            reason = None if over is None else over.detail
+            if reason not in shared:
+                shared[reason] = self._rule_on_terms(request, over, subject, at)
+            rulings.append(replace(shared[reason], subject=subject))
+        return rulings
+
+    def _rule_on_terms(
+        self, request: InquiryRequest | ChunkRequest, over: Problem | None, subject: bytes, at: datetime
+    ) -> Ruling:
         try:
             requester, provider = self._ends(request)
         except Problem as problem:
@@ -93,7 +120,7 @@ class Bench:
         )  # fmt: skip
         return self._refused(refusal, subject)
 
-    def _ends(self, request: InquiryRequest) -> tuple[Institution, Institution]:
+    def _ends(self, request: InquiryRequest | ChunkRequest) -> tuple[Institution, Institution]:
         for word in (request.provider, request.affair, *request.items):
             if not is_id(word):
                 raise Problem("message.malformed", "a word that is no id", expected="lower-case ids of the rule book")

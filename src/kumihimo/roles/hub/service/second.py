@@ -71,7 +71,7 @@ class SecondDesk:
         now = self._edge.clock.now()
         check_fresh(record.logged_at, now)
         ruling = self._bench.rule_on(signed.value, record.logged_at)
-        _check_record(record, request_record(signed, ruling, record.logged_at))
+        check_record(record, request_record(signed, ruling, record.logged_at))
         self._check.sample(signed.value.transaction, self._hops(relay, signed.value), envelope)
         permit, subject = None, None
         if record.granted and ruling.granted:
@@ -136,7 +136,7 @@ def requested(edge: Edge, envelope: Envelope) -> Signed[InquiryRequest]:
     return signed
 
 
-def _check_record(record: LogRecord, own: LogRecord) -> None:
+def check_record(record: LogRecord, own: LogRecord) -> None:
     """Whether operator 1 wrote down what was asked. It may refuse what we would permit, but not under other rules."""
     if record.rule_book != own.rule_book:
         raise Problem("rules.books_differ", f"operator 1 applies {record.rule_book}", expected=f"{own.rule_book}")

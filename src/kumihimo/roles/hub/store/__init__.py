@@ -3,6 +3,7 @@
 from kumihimo.roles.hub.store.hop_seeds import HopSeeds
 from kumihimo.roles.hub.store.log import (
     MOST_AT_ONCE,
+    RECORDS_KIND,
     Append,
     Entered,
     LogStore,
@@ -20,6 +21,7 @@ from kumihimo.roles.hub.store.tree import PublishedCheckpoint, TreeStore
 __all__ = [
     "MIGRATIONS",
     "MOST_AT_ONCE",
+    "RECORDS_KIND",
     "WHOLE_HUB",
     "Append",
     "Entered",

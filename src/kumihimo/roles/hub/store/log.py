@@ -6,7 +6,7 @@ body will be told about it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, delete, func, select, update
 from kumihimo.domain.sealing import commit
 from kumihimo.plumbing.storage import FeedItem, GroupCommitWriter, NewItem, append_feed_all, insert_rows
 from kumihimo.plumbing.wire.envelope import Envelope, b64
+from kumihimo.plumbing.wire.messages.batch import LogPromises, OversightRecords
 from kumihimo.plumbing.wire.messages.inquiry import (
     EntryKind,
     LoggedRecord,
@@ -27,6 +28,8 @@ from kumihimo.plumbing.wire.messages.inquiry import (
 from kumihimo.roles.hub.store import tables as t
 
 RECORD_KIND: Final = "record"
+RECORDS_KIND: Final = "records"
+MOST_TOLD: Final = 2_000  # entries on one page of the overseer, about
 MOST_AT_ONCE: Final = 2_048  # entries in one commit
 _PAGE: Final = 5_000
 
@@ -53,13 +56,19 @@ class Unrelayed:
 
 @dataclass(frozen=True)
 class Append:
-    """One entry to be written. `mark` is what may happen only once; `salt` is 32 bytes."""
+    """One entry to be written. `mark` is what may happen only once; `salt` is 32 bytes.
+
+    `written` is the record's canonical JSON where it is known already; entries of one `chunk` are told to the overseer
+    together.
+    """
 
     record: LogRecord
     salt: bytes
     mark: str | None = None
     report: Report | None = None
     unrelayed: Unrelayed | None = None
+    written: bytes | None = None
+    chunk: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +97,7 @@ class LogStore:
     caller's thread after the commit, the overseer's when the overseer fetches the item.
     """
 
-    def __init__(self, engine: Engine, promise: Callable[[LogPromise], Envelope], overseer: str) -> None:
+    def __init__(self, engine: Engine, promise: Callable[[LogPromise | LogPromises], Envelope], overseer: str) -> None:
         self._engine = engine
         self._promise = promise
         self._overseer = overseer
@@ -121,15 +130,37 @@ class LogStore:
             ),
         )
 
+    def promised_all(self, entered: Sequence[Entered]) -> Envelope:
+        """One signed promise about many entries, in this order."""
+        entries = b64(b"".join(one.commitment for one in entered))
+        return self._promise(LogPromises(indexes=tuple(one.index for one in entered), entries=entries))
+
+    def entries_of(self, transactions: Collection[str]) -> list[Entered]:
+        """Every entry about these transaction numbers, oldest first."""
+        columns = t.entries.c.entry_index, t.entries.c.record, t.entries.c.salt, t.entries.c.commitment
+        query = select(*columns).where(t.entries.c.transaction_number.in_(transactions))
+        with self._engine.connect() as conn:
+            rows = conn.execute(query.order_by(t.entries.c.entry_index)).all()
+        return [
+            Entered(index, LogRecord.model_validate_json(record), salt, commitment)
+            for index, record, salt, commitment in rows
+        ]
+
     def told(self, items: Sequence[FeedItem]) -> list[FeedItem]:
         """Items of the feed as they leave: an entry, which the feed names by its index only, is opened and promised.
 
         Ed25519 signatures are deterministic (RFC 8032): the overseer gets the very promise that the requester got.
         """
+        items = _no_more_than(items, MOST_TOLD)
         with self._engine.connect() as conn:
             found = _entries_at(conn, [item.body["index"] for item in items if _names_entry(item)])
+            chunks = {item.seq: _opened(conn, item.body["indexes"]) for item in items if _names_chunk(item)}
         return [
-            replace(item, body=self._record_of(found[item.body["index"]])) if _names_entry(item) else item
+            replace(item, body=self._record_of(found[item.body["index"]]))
+            if _names_entry(item)
+            else replace(item, body=self._records_of(chunks[item.seq]))
+            if _names_chunk(item)
+            else item
             for item in items
         ]
 
@@ -186,6 +217,16 @@ class LogStore:
     def _record_of(self, entered: Entered) -> dict[str, object]:
         return OversightRecord(index=entered.index, logged=self.promised(entered)).model_dump(mode="json")
 
+    def _records_of(self, opened: Sequence[_Opened]) -> dict[str, object]:
+        promise = self._promise(
+            LogPromises(
+                indexes=tuple(one.index for one in opened), entries=b64(b"".join(one.commitment for one in opened))
+            )
+        )
+        salts = b64(b"".join(one.salt for one in opened))
+        told = OversightRecords(records=tuple(one.record for one in opened), salts=salts, promise=promise)
+        return told.model_dump(mode="json")
+
     def _write(self, conn: Connection, items: Sequence[_Prepared]) -> list[Entered | None]:
         first = next_index(conn)
         used = _marks_made(conn, [one.item.mark for one in items if one.item.mark is not None])
@@ -202,8 +243,7 @@ class LogStore:
             if item.mark is not None:
                 used.add(item.mark)
         _insert(conn, taken)
-        told = [NewItem(self._overseer, RECORD_KIND, {"index": at.index}, at.record.logged_at) for at, _ in taken]
-        append_feed_all(conn, t.feed, told)
+        append_feed_all(conn, t.feed, [*_told_singly(self._overseer, taken), *_told_together(self._overseer, taken)])
         return results
 
 
@@ -219,7 +259,7 @@ class _Prepared:
 def _prepared(item: Append) -> _Prepared:
     if item.report is not None and item.mark is None:
         raise ValueError("an outcome is kept under a mark")
-    written = item.record.to_bytes()
+    written = item.written if item.written is not None else item.record.to_bytes()
     return _Prepared(item, written, commit(item.salt, written))
 
 
@@ -253,6 +293,39 @@ def _insert(conn: Connection, taken: Sequence[tuple[Entered, _Prepared]]) -> Non
     insert_rows(conn, t.unrelayed, ("entry_index", "request", "logged"), unheard)
 
 
+def _told_singly(overseer: str, taken: Sequence[tuple[Entered, _Prepared]]) -> list[NewItem]:
+    return [
+        NewItem(overseer, RECORD_KIND, {"index": at.index}, at.record.logged_at)
+        for at, one in taken
+        if one.item.chunk is None
+    ]
+
+
+def _told_together(overseer: str, taken: Sequence[tuple[Entered, _Prepared]]) -> list[NewItem]:
+    chunks: dict[str, list[Entered]] = {}
+    for at, one in taken:
+        if one.item.chunk is not None:
+            chunks.setdefault(one.item.chunk, []).append(at)
+    return [
+        NewItem(overseer, RECORDS_KIND, {"indexes": [one.index for one in of]}, of[0].record.logged_at)
+        for of in chunks.values()
+    ]
+
+
+def _no_more_than(items: Sequence[FeedItem], most: int) -> Sequence[FeedItem]:
+    """As many of the items as name about that many entries, one in any case."""
+    named = 0
+    for position, item in enumerate(items):
+        named += len(item.body["indexes"]) if _names_chunk(item) else 1
+        if named >= most:
+            return items[: position + 1]
+    return items
+
+
+def _names_chunk(item: FeedItem) -> bool:
+    return item.kind == RECORDS_KIND and item.body.keys() == {"indexes"}
+
+
 def _names_entry(item: FeedItem) -> bool:
     return item.kind == RECORD_KIND and item.body.keys() == {"index"}
 
@@ -266,6 +339,20 @@ def _entries_at(conn: Connection, indexes: Sequence[int]) -> dict[int, Entered]:
         index: Entered(index, LogRecord.model_validate_json(record), salt, commitment)
         for index, record, salt, commitment in rows
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    index: int
+    record: str
+    salt: bytes
+    commitment: bytes
+
+
+def _opened(conn: Connection, indexes: Sequence[int]) -> list[_Opened]:
+    columns = t.entries.c.entry_index, t.entries.c.record, t.entries.c.salt, t.entries.c.commitment
+    rows = conn.execute(select(*columns).where(t.entries.c.entry_index.in_(indexes)).order_by(t.entries.c.entry_index))
+    return [_Opened(*row) for row in rows]
 
 
 def next_index(conn: Connection) -> int:

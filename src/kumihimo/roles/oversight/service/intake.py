@@ -5,22 +5,31 @@ A record or promise that does not hold is an alarm and is not kept; the feed goe
 
 from __future__ import annotations
 
+import hmac
+from typing import TypeVar
+
 from pydantic import ValidationError
 
 from kumihimo.domain.kernel import PartyId, Problem
+from kumihimo.domain.sealing import SALT_BYTES, commit
 from kumihimo.plumbing.storage import FeedItem
+from kumihimo.plumbing.wire.chunks import HASH_BYTES, unpacked
 from kumihimo.plumbing.wire.edge import Edge
-from kumihimo.plumbing.wire.envelope import from_b64, malformed
+from kumihimo.plumbing.wire.envelope import Part, from_b64, malformed
 from kumihimo.plumbing.wire.link_keys import OPERATORS
-from kumihimo.plumbing.wire.messages.inquiry import LogPromise, OversightRecord, WitnessedPromise
+from kumihimo.plumbing.wire.messages.batch import LogPromises, OversightRecords, WitnessedPromises
+from kumihimo.plumbing.wire.messages.inquiry import LogPromise, LogRecord, OversightRecord, WitnessedPromise
 from kumihimo.plumbing.wire.messages.proofs import UnprovenHop
 from kumihimo.plumbing.wire.remote_log import LOGGER, check_logged
 from kumihimo.roles.oversight.service.alarms import Alarm, AlarmKind
-from kumihimo.roles.oversight.store import Statements, StoredPromise, StoredRecord
+from kumihimo.roles.oversight.store import Statements, StoredPromise, StoredRecord, promised_with
 
 RECORD = "record"
+RECORDS = "records"
 PROMISE = "promise"
+PROMISES = "promises"
 UNPROVEN = "unproven"
+P = TypeVar("P", bound=Part)
 
 
 class Intake:
@@ -34,11 +43,31 @@ class Intake:
         if item.kind == UNPROVEN:
             self._take_unproven(statements, item, OPERATORS[0])
             return
+        if item.kind == RECORDS:
+            self._take_records(statements, item)
+            return
         try:
             record = self._record(item)
         except Problem as problem:
             self._alarm(statements, AlarmKind.RECORD_INVALID, f"item {item.seq} of operator 1's feed ({problem.code})")
             return
+        self._keep_record(statements, record)
+
+    def _take_records(self, statements: Statements, item: FeedItem) -> None:
+        """The entries of a chunk: taken in at once where they are just what is due, else one by one."""
+        try:
+            records = self._records(item)
+        except Problem as problem:
+            self._alarm(statements, AlarmKind.RECORD_INVALID, f"item {item.seq} of operator 1's feed ({problem.code})")
+            return
+        due = statements.next_index()
+        if [one.index for one in records] == list(range(due, due + len(records))):
+            statements.take_records(records, self._edge.clock.now())
+            return
+        for record in records:
+            self._keep_record(statements, record)
+
+    def _keep_record(self, statements: Statements, record: StoredRecord) -> None:
         known = statements.commitment_of(record.index)
         if known == record.commitment:
             return
@@ -55,12 +84,25 @@ class Intake:
         if item.kind == UNPROVEN:
             self._take_unproven(statements, item, OPERATORS[1])
             return
+        if item.kind == PROMISES:
+            self._take_promises(statements, item)
+            return
         try:
             promise = self._promise(item)
         except Problem as problem:
             self._alarm(statements, AlarmKind.PROMISE_INVALID, f"item {item.seq} of operator 2's feed ({problem.code})")
             return
         statements.take_promise(promise, self._edge.clock.now())
+
+    def _take_promises(self, statements: Statements, item: FeedItem) -> None:
+        try:
+            seen = _read(item, WitnessedPromises)
+            promises = self._edge.read(seen.promise, LogPromises, LOGGER).value
+            entries = unpacked(promises.entries, HASH_BYTES, "entries", len(promises.indexes))
+        except Problem as problem:
+            self._alarm(statements, AlarmKind.PROMISE_INVALID, f"item {item.seq} of operator 2's feed ({problem.code})")
+            return
+        statements.take_promises(promises.indexes, entries, seen.promise.model_dump_json(), self._edge.clock.now())
 
     def _take_unproven(self, statements: Statements, item: FeedItem, accuser: PartyId) -> None:
         """An operator says that the other one could not prove a translation: an alarm whoever of the two is right."""
@@ -77,6 +119,26 @@ class Intake:
         )
         alarm = Alarm(AlarmKind.TRANSLATION_UNPROVEN, what, told.signed.model_dump_json())
         statements.alarm(alarm, self._edge.clock.now())
+
+    def _records(self, item: FeedItem) -> list[StoredRecord]:
+        told = _read(item, OversightRecords)
+        promises = self._edge.read(told.promise, LogPromises, LOGGER).value
+        count = len(told.records)
+        salts = unpacked(told.salts, SALT_BYTES, "salts", count)
+        entries = unpacked(promises.entries, HASH_BYTES, "entries", count)
+        if len(promises.indexes) != count or not count:
+            raise Problem("message.malformed", f"{len(promises.indexes)} promises", expected=f"{count}")
+        records: list[StoredRecord] = []
+        for index, salt, entry, written in zip(promises.indexes, salts, entries, told.records, strict=True):
+            if not hmac.compare_digest(commit(salt, written.encode()), entry):
+                raise Problem("log.proof_invalid", "the promise is about another record", where="promise")
+            try:
+                LogRecord.model_validate_json(written)
+            except ValidationError as error:
+                raise malformed(error, "log record") from None
+            promise = told.promise.model_dump_json() if not records else promised_with(promises.indexes[0])
+            records.append(StoredRecord(index=index, commitment=entry, salt=salt, record=written, promise=promise))
+        return records
 
     def _record(self, item: FeedItem) -> StoredRecord:
         _require_kind(item, RECORD)
@@ -106,6 +168,13 @@ class Intake:
 
     def _alarm(self, statements: Statements, kind: AlarmKind, what: str) -> None:
         statements.alarm(Alarm(kind, what), self._edge.clock.now())
+
+
+def _read(item: FeedItem, kind: type[P]) -> P:
+    try:
+        return kind.model_validate(item.body)
+    except ValidationError as error:
+        raise malformed(error, f"item of kind {item.kind}") from None
 
 
 def _require_kind(item: FeedItem, kind: str) -> None:

@@ -2,7 +2,7 @@
 
 from kumihimo.roles.oversight.store.findings import Counts, Findings
 from kumihimo.roles.oversight.store.orders import GivenOrder, OrderStore
-from kumihimo.roles.oversight.store.statements import Statements, StoredPromise, StoredRecord
+from kumihimo.roles.oversight.store.statements import Statements, StoredPromise, StoredRecord, promised_with
 from kumihimo.roles.oversight.store.tables import MIGRATIONS, feed_cursor, metadata
 from kumihimo.roles.oversight.store.verified_log import VerifiedLog
 from kumihimo.roles.oversight.store.witnessing import WitnessStore
@@ -20,4 +20,5 @@ __all__ = [
     "WitnessStore",
     "feed_cursor",
     "metadata",
+    "promised_with",
 ]

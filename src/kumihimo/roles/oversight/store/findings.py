@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -94,14 +95,14 @@ class Findings:
             for index, commitment, signed in _some(conn, promise, columns, [unsettled, other]):
                 _settle(conn, promise, _promise_at(index, commitment), states.BROKEN)
                 what = f"entry {index} is not {commitment.hex()}, which was promised there"
-                raise_alarm(conn, Alarm(AlarmKind.PROMISE_BROKEN, what, signed), at)
+                raise_alarm(conn, Alarm(AlarmKind.PROMISE_BROKEN, what, _whole(conn, signed)), at)
             if overdue_before is None:
                 return
             late = [promise.c.state == states.AWAITED.value, promise.c.received_at < overdue_before]
             for index, commitment, signed in _some(conn, promise, columns, late):
                 _settle(conn, promise, _promise_at(index, commitment), states.OVERDUE)
                 what = f"entry {index}, promised as {commitment.hex()}, is not in the log yet"
-                raise_alarm(conn, Alarm(AlarmKind.PROMISE_OVERDUE, what, signed), at)
+                raise_alarm(conn, Alarm(AlarmKind.PROMISE_OVERDUE, what, _whole(conn, signed)), at)
 
     def counts(self, origin: str) -> Counts:
         """What `GET /status` says."""
@@ -124,6 +125,15 @@ def _some(
 ) -> list[tuple[Any, ...]]:
     query = select(*columns).where(*conditions).order_by(table.c.log_index).limit(_AT_ONCE)
     return [tuple(row) for row in conn.execute(query)]
+
+
+def _whole(conn: Connection, promise: str) -> str:
+    """A promise as it was signed, also where it is kept with another entry."""
+    at = json.loads(promise).get("promised_with")
+    if at is None:
+        return promise
+    with_it = select(t.promise.c.promise).where(t.promise.c.log_index == at, t.promise.c.promise.contains("payload"))
+    return conn.execute(with_it.limit(1)).scalar_one_or_none() or promise
 
 
 def _promise_at(index: int, commitment: bytes) -> ColumnElement[bool]:

@@ -5,11 +5,14 @@ Works inside the transaction of the feed that brings it, so that nothing is lost
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, insert, select
 
+from kumihimo.plumbing.storage import insert_rows
 from kumihimo.roles.oversight.service.alarms import Alarm
 from kumihimo.roles.oversight.store import tables as t
 from kumihimo.roles.oversight.store.findings import raise_alarm
@@ -45,6 +48,11 @@ class StoredPromise:
     promise: str
 
 
+def promised_with(index: int) -> str:
+    """What stands in the place of a promise that is kept with another entry, which it is about as well."""
+    return json.dumps({"promised_with": index})
+
+
 class Statements:
     """The queries of one transaction."""
 
@@ -70,6 +78,27 @@ class Statements:
             "received_at": at,
         }
         self._conn.execute(_TAKE_RECORD, values)
+
+    def take_records(self, records: Sequence[StoredRecord], at: datetime) -> None:
+        """The same of many that are not known yet."""
+        columns = ("log_index", "commitment", "salt", "record", "promise", "received_at")
+        rows = [(one.index, one.commitment, one.salt, one.record, one.promise, at) for one in records]
+        insert_rows(self._conn, t.record, columns, rows)
+
+    def take_promises(self, indexes: Sequence[int], commitments: Sequence[bytes], promise: str, at: datetime) -> None:
+        """Keep one promise about many entries; entries that are known already are left as they are.
+
+        The promise stands with the first of them, and the others name its index.
+        """
+        query = select(t.promise.c.log_index, t.promise.c.commitment).where(t.promise.c.log_index.in_(indexes))
+        known = {(index, bytes(commitment)) for index, commitment in self._conn.execute(query)}
+        new = [one for one in zip(indexes, commitments, strict=True) if one not in known]
+        rows = [
+            (index, commitment, promised_with(new[0][0]) if place else promise, PromiseState.AWAITED.value, at)
+            for place, (index, commitment) in enumerate(new)
+        ]
+        columns = ("log_index", "commitment", "promise", "state", "received_at")
+        insert_rows(self._conn, t.promise, columns, rows)
 
     def take_promise(self, promise: StoredPromise, at: datetime) -> None:
         """Keep a promise; one that is known already is left as it is."""

@@ -6,23 +6,33 @@ operator can show a resident what the log does not hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 import structlog
 from pydantic import ValidationError
 
-from kumihimo.domain.codes import decrypt
+from kumihimo.domain.codes import CIPHERTEXT_BYTES, decrypt
 from kumihimo.domain.kernel import Problem
 from kumihimo.plumbing.storage import FeedItem
+from kumihimo.plumbing.wire.chunks import (
+    HASH_BYTES,
+    PersonOf,
+    check_logged_records,
+    person_transaction,
+    positions_in,
+    refusals_by_position,
+    unpacked,
+)
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Part, from_b64, malformed
+from kumihimo.plumbing.wire.messages.batch import PERSONS, LoggedRecords, PortalAccesses, PortalOutcomes
 from kumihimo.plumbing.wire.messages.codes import CodesIssued
 from kumihimo.plumbing.wire.messages.inquiry import EntryKind, LoggedRecord, PortalAccess, PortalOutcome
 from kumihimo.plumbing.wire.remote_log import check_logged
 from kumihimo.roles.portal.service.accounts import ticket_hash
-from kumihimo.roles.portal.store import NOBODYS_CODE, UNKNOWN_TICKETS, KeptRecord, Transaction
+from kumihimo.roles.portal.store import NOBODYS_CODE, UNKNOWN_TICKETS, KeptRecord, KeptWritten, Transaction
 
 P = TypeVar("P", bound=Part)
 log = structlog.get_logger()
@@ -48,6 +58,10 @@ class Intake:
             case "outcome":
                 told = _read(item, PortalOutcome)
                 transaction.keep_outcome(self._kept(told.logged, told.transaction, EntryKind.OUTCOME))
+            case "accesses":
+                self._take_accesses(transaction, _read(item, PortalAccesses))
+            case "outcomes":
+                self._take_outcomes(transaction, _read(item, PortalOutcomes))
             case other:
                 raise Problem("message.malformed", f"an item of kind {other[:40]!r}", expected="codes, access, outcome")
 
@@ -80,14 +94,52 @@ class Intake:
         if link_code is not None:
             transaction.keep_access(kept, link_code)
 
+    def _take_accesses(self, transaction: Transaction, told: PortalAccesses) -> None:
+        """The requests of a chunk: each is kept as it would be if it had been told alone."""
+        positions = positions_in(told.logged.positions, PERSONS)
+        hashes = unpacked(told.subject_hashes, HASH_BYTES, "subject_hashes", len(positions))
+        subjects = unpacked(told.subjects, CIPHERTEXT_BYTES, "subjects", len(positions))
+        persons = [
+            PersonOf(person_transaction(told.transaction, at), one.hex())
+            for at, one in zip(positions, hashes, strict=True)
+        ]
+        kept = self._kept_all(told.logged, persons, EntryKind.REQUEST)
+        refused = refusals_by_position(told.refused, PERSONS)
+        transaction.keep_accesses(
+            [
+                (replace(one, refusal=refused.get(at)) if at in refused else one, link_code)
+                for at, one, subject in zip(positions, kept, subjects, strict=True)
+                if (link_code := self._opened_bytes(transaction, subject)) is not None
+            ]
+        )
+
+    def _take_outcomes(self, transaction: Transaction, told: PortalOutcomes) -> None:
+        """The outcomes of a chunk."""
+        positions = positions_in(told.logged.positions, PERSONS)
+        persons = [PersonOf(person_transaction(told.transaction, at)) for at in positions]
+        transaction.keep_outcomes(self._kept_all(told.logged, persons, EntryKind.OUTCOME))
+
+    def _kept_all(self, logged: LoggedRecords, persons: Sequence[PersonOf], kind: EntryKind) -> list[KeptWritten]:
+        promised = check_logged_records(self._edge, logged, persons)
+        if any(record.entry is not kind for record in logged.records):
+            raise Problem("log.proof_invalid", "the records are about something else", where="record", expected=kind)
+        now = self._edge.clock.now()
+        return [
+            KeptWritten(one.index, person.transaction, one.commitment, one.salt, one.written.decode(), now)
+            for person, one in zip(persons, promised.entries, strict=True)
+        ]
+
     def _opened(self, transaction: Transaction, ciphertext: str) -> bytes | None:
+        return self._opened_bytes(transaction, from_b64(ciphertext, "ciphertext"))
+
+    def _opened_bytes(self, transaction: Transaction, ciphertext: bytes) -> bytes | None:
         """The link code inside; None for an encryption of the identity point, which is nobody's code.
 
         Neither operator can tell such a ciphertext from another, and any exchange can make one: it must not stop the
         feed, or one request would hide everybody's records.
         """
         try:
-            return decrypt(from_b64(ciphertext, "ciphertext"), self._secret())
+            return decrypt(ciphertext, self._secret())
         except Problem as problem:
             if problem.code != "codes.identity_point":
                 raise

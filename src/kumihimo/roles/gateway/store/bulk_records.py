@@ -1,0 +1,35 @@
+"""Access records of many persons (情報提供等記録の一括記入), as rows in one statement."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection
+
+from kumihimo.plumbing.storage import insert_rows
+from kumihimo.roles.gateway.store.exchange import access_record
+from kumihimo.roles.gateway.store.records import AccessRecord, record_values
+from kumihimo.roles.gateway.store.upserts import upsert
+
+_COLUMNS: Final = tuple(column.name for column in access_record.columns)
+
+
+def append_records(conn: Connection, institution: str, records: Sequence[AccessRecord]) -> None:
+    """Write new records in the caller's transaction."""
+    insert_rows(conn, access_record, _COLUMNS, [_row(institution, one) for one in records])
+
+
+def replace_records(conn: Connection, institution: str, records: Sequence[AccessRecord]) -> None:
+    """Write records in the place of earlier ones of the same transactions and side."""
+    upsert(conn, access_record, [record_values(institution, one) for one in records])
+
+
+def _row(institution: str, one: AccessRecord) -> tuple[object, ...]:
+    return (
+        institution, one.transaction, one.side.value, one.addressee_number, one.staff, one.department, one.case_reference,
+        one.requester, one.provider, one.affair, json.dumps(one.items), one.period.since, one.period.until,
+        one.requested_at, one.recorded_at, one.outcome.value if one.outcome else None, one.problem, one.flagged,
+        json.dumps(one.rules), one.rule_book, one.log_index, one.payload_hash,
+    )  # fmt: skip
