@@ -35,6 +35,7 @@ from kumihimo.roles.hub.store import (
     Passage,
     PublishedCheckpoint,
     Report,
+    ReportedOutcome,
     SecondStore,
     Standing,
     Standings,
@@ -182,14 +183,8 @@ def test_a_reported_outcome_is_kept_with_its_entry(log: LogStore) -> None:
     report = Report(Outcome.PROVIDED, "ab" * 32, envelope_of(LogPromise(index=9, entry="", logged_at=NOON)))
     logged = log.append(Append(record(), salt(0), "outcome/1/y-city/final", report))
     assert log.append(Append(record(), salt(1), "outcome/1/y-city/final", report)) is None
-    known = log.reported("outcome/1/y-city/final")
-    assert known is not None
-    assert (known.report, known.logged, known.relayed) == (report, logged, False)
-    log.relayed("outcome/1/y-city/final", NOON)
-    again = log.reported("outcome/1/y-city/final")
-    assert again is not None
-    assert again.relayed
-    assert log.reported("outcome/1/x-city/final") is None
+    known = log.reported(["outcome/1/y-city/final", "outcome/1/x-city/final"])
+    assert known == {"outcome/1/y-city/final": ReportedOutcome(report, logged)}
 
 
 def test_tiles_and_bundles_follow_from_the_entries(hub: Engine, log: LogStore) -> None:

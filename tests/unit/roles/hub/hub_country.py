@@ -36,7 +36,7 @@ from kumihimo.plumbing.wire.messages.inquiry import (
     OversightRecord,
     Permit,
 )
-from kumihimo.plumbing.wire.messages.provision import OutcomeLogged, ReportOutcome
+from kumihimo.plumbing.wire.messages.provision import OutcomesTaken, OutcomeTaken, ReportOutcome, ReportsOfOutcomes
 from kumihimo.plumbing.wire.tls import PEER
 from kumihimo.roles.hub.api import prepare
 from kumihimo.roles.hub.api.first import build_first
@@ -217,7 +217,7 @@ class Caller:
         message = self.message(TranslateCodes, institution=institution, codes=tuple(codes))
         return self.wire.send("/code-batches", message, CodesTranslated).value.count
 
-    def report(self, permit: Envelope, outcome: Outcome, payload_hash: str | None = None) -> OutcomeLogged:
+    def report(self, permit: Envelope, outcome: Outcome, payload_hash: str | None = None) -> OutcomeTaken:
         said = self.edge.read(permit, Permit).value
         message = self.message(
             ReportOutcome,
@@ -228,7 +228,17 @@ class Caller:
             payload_hash=payload_hash,
             permit=permit,
         )
-        return self.wire.send("/outcomes", message, OutcomeLogged).value
+        return self.tell(message)
+
+    def tell(self, *reports: ReportOutcome) -> OutcomeTaken:
+        """Report outcomes in one message; what became of the first. Raises Problem with the code of the first one wrong."""
+        envelopes = tuple(self.edge.answer(report) for report in reports)
+        message = self.message(ReportsOfOutcomes, reports=envelopes)
+        taken = self.wire.send("/outcomes", message, OutcomesTaken).value.taken
+        for one in taken:
+            if one.problem is not None:
+                raise Problem(one.problem, "a report was not taken")
+        return taken[0]
 
     def post(self, path: str, body: bytes, to: PartyId = HUB_1) -> dict[str, Any]:
         """Send bytes as they are; the problem document or envelope that comes back."""

@@ -39,7 +39,7 @@ from kumihimo.plumbing.wire.messages.batch import (
     ReportOutcomes,
 )
 from kumihimo.plumbing.wire.messages.inquiry import EntryKind, LogRecord, Outcome
-from kumihimo.plumbing.wire.messages.provision import OutcomeLogged, ReportOutcome
+from kumihimo.plumbing.wire.messages.provision import ReportOutcome
 from kumihimo.roles.hub.store import RECORDS_KIND
 from kumihimo.roles.hub.store.tables import marks
 
@@ -304,17 +304,17 @@ def test_a_pending_person_of_a_chunk_is_reported_singly_in_the_end(country: HubC
         outcome=Outcome.PROVIDED,
         **fields,
     )
-    provider.wire.send("/outcomes", final, OutcomeLogged)
+    provider.tell(final)
     assert country.log()[-1].outcome is Outcome.PROVIDED
     stranger = provider.message(ReportOutcome, transaction="f" * 32, outcome=Outcome.NONE, **fields)
     with pytest.raises(Problem) as caught:
-        provider.wire.send("/outcomes", stranger, OutcomeLogged)
+        provider.tell(stranger)
     assert caught.value.code == "message.malformed"
     twice = provider.message(
         ReportOutcome, transaction=person_transaction(request.transaction, 1), outcome=Outcome.NONE, **fields
     )
     with pytest.raises(Problem) as caught:
-        provider.wire.send("/outcomes", twice, OutcomeLogged)
+        provider.tell(twice)
     assert caught.value.code == "message.replayed"
 
 

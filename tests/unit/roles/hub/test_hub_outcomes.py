@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hub_country import HUB_1, HUB_2, NOON, PORTAL, HubCountry, X, Y, Z, code_of
+from hub_country import HUB_1, HUB_2, NOON, PORTAL, HubCountry, X, Y, Z
 
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.messages.inquiry import EntryKind, LogPromise, Outcome, Permit, PortalOutcome
-from kumihimo.plumbing.wire.messages.provision import ReportOutcome
+from kumihimo.plumbing.wire.messages.provision import OutcomesTaken, ReportOutcome, ReportsOfOutcomes
 
 PAYLOAD = "ab" * 32
 
@@ -35,6 +35,7 @@ def logged(country: HubCountry) -> list[Outcome | None]:
 def test_the_provider_s_outcome_is_logged_and_shown_to_the_resident(country: HubCountry, outcome: Outcome) -> None:
     permit = a_permit(country)
     reply = country.party(Y).report(permit, outcome, PAYLOAD)
+    assert reply.promise is not None
     promise = country.party(Y).edge.read(reply.promise, LogPromise, HUB_1).value
     record = country.log()[promise.index]
     assert (record.outcome, record.payload_hash, record.affair) == (outcome, PAYLOAD, "child-allowance.payment")
@@ -88,8 +89,9 @@ def test_a_payload_hash_that_is_no_hash_does_not_reach_the_log(country: HubCount
     ends = {name: getattr(told, name) for name in ("transaction", "requester", "provider")}
     honest = y.message(ReportOutcome, outcome=Outcome.PROVIDED, payload_hash=PAYLOAD, permit=permit, **ends)
     for said in ("123456789018", "AB" * 32, "ab" * 33):
-        body = y.edge.answer(honest.model_copy(update={"payload_hash": said})).model_dump_json().encode()
-        assert code_of(y.post("/outcomes", body)) == "message.malformed"
+        with pytest.raises(Problem) as caught:
+            y.tell(honest.model_copy(update={"payload_hash": said}))
+        assert caught.value.code == "message.malformed"
     assert logged(country) == []
     assert "123456789018" not in str(country.log())
 
@@ -134,3 +136,22 @@ def test_an_outcome_waits_for_operator_2_and_is_passed_on_when_reported_again(co
     y.report(permit, Outcome.PROVIDED, PAYLOAD)
     assert logged(country) == [Outcome.PROVIDED]
     assert [item.logged.record.outcome for item in shown(country)] == [Outcome.PROVIDED]
+
+
+def test_many_outcomes_are_reported_together_and_one_that_is_wrong_does_not_hold_up_the_others(
+    country: HubCountry,
+) -> None:
+    permits, y = [a_permit(country) for _ in range(3)], country.party(Y)
+    y.report(permits[1], Outcome.PROVIDED, PAYLOAD)
+
+    def report(permit: Envelope, outcome: Outcome) -> ReportOutcome:
+        said = y.edge.read(permit, Permit).value
+        ends = {name: getattr(said, name) for name in ("transaction", "requester", "provider")}
+        return y.message(ReportOutcome, outcome=outcome, permit=permit, **ends)
+
+    reports = tuple(y.edge.answer(report(permit, Outcome.NONE)) for permit in (*permits, permits[0]))
+    taken = y.wire.send("/outcomes", y.message(ReportsOfOutcomes, reports=reports), OutcomesTaken).value.taken
+    assert [one.problem for one in taken] == [None, "message.replayed", None, None]
+    assert taken[0].promise == taken[3].promise
+    assert sorted(str(outcome) for outcome in logged(country)) == ["none", "none", "provided"]
+    assert len(shown(country)) == 3

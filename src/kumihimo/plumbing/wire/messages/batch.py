@@ -192,10 +192,10 @@ class OutcomesLogged(Reply):
     promise: Envelope
 
 
-class RelayOutcomes(Message):
+class RelayChunkOutcomes(Message):
     """Operator 1 → operator 2: the reported outcomes with their log entries, for the portal's feed."""
 
-    KIND: ClassVar[str] = "relay-outcomes.v1"
+    KIND: ClassVar[str] = "relay-chunk-outcomes.v1"
     report: Envelope
     logged: LoggedRecords
 

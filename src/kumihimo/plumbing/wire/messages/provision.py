@@ -53,6 +53,9 @@ class ProvisionAnswer(Reply):
     padding: str = ""
 
 
+REPORTS = 100  # outcomes in one message
+
+
 class ReportOutcome(Message):
     """Provider (or, for `undelivered`, requester) → operator 1: what came of a permitted request."""
 
@@ -65,22 +68,44 @@ class ReportOutcome(Message):
     permit: Envelope
 
 
-class OutcomeLogged(Reply):
-    KIND: ClassVar[str] = "outcome-logged.v1"
-    promise: Envelope
+class ReportsOfOutcomes(Message):
+    """Provider or requester → operator 1: what is due to be reported, each a signed ReportOutcome of the sender."""
+
+    KIND: ClassVar[str] = "reports-of-outcomes.v1"
+    reports: Annotated[tuple[Envelope, ...], Field(min_length=1, max_length=REPORTS)]
 
 
-class RelayOutcome(Message):
-    """Operator 1 → operator 2: the reported outcome with its log entry, for the portal's feed."""
+class OutcomeTaken(Part):
+    """What became of one report: operator 1's promise that it is logged, or the code of what was wrong with it."""
 
-    KIND: ClassVar[str] = "relay-outcome.v1"
+    promise: Envelope | None = None
+    problem: str | None = None
+
+
+class OutcomesTaken(Reply):
+    """Operator 1's answer to each report, in their order."""
+
+    KIND: ClassVar[str] = "outcomes-taken.v1"
+    taken: tuple[OutcomeTaken, ...]
+
+
+class LoggedReport(Part):
+    """A reported outcome with its log entry."""
+
     report: Envelope
     logged: LoggedRecord
 
 
-class OutcomeRelayed(Reply):
-    KIND: ClassVar[str] = "outcome-relayed.v1"
-    transaction: str
+class RelayOutcomes(Message):
+    """Operator 1 → operator 2: reported outcomes with their log entries, for the portal's feed."""
+
+    KIND: ClassVar[str] = "relay-outcomes.v1"
+    outcomes: Annotated[tuple[LoggedReport, ...], Field(min_length=1, max_length=REPORTS)]
+
+
+class OutcomesRelayed(Reply):
+    KIND: ClassVar[str] = "outcomes-relayed.v1"
+    count: int
 
 
 class Inquire(Message):

@@ -6,6 +6,7 @@ pauses from a second to five minutes, also after a restart.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -14,11 +15,10 @@ import structlog
 
 from kumihimo.domain.kernel import Problem
 from kumihimo.plumbing.wire.edge import Edge
-from kumihimo.plumbing.wire.messages.provision import OutcomeLogged, ReportOutcome
+from kumihimo.plumbing.wire.messages.provision import REPORTS, OutcomesTaken, ReportOutcome, ReportsOfOutcomes
 from kumihimo.roles.gateway.service.lines import HUB_1, Line
 from kumihimo.roles.gateway.store.outbox import OutboxStore, Report, Waiting
 
-BATCH: Final = 100
 _LONGEST_PAUSE: Final = timedelta(minutes=5)
 log = structlog.get_logger()
 
@@ -32,27 +32,51 @@ class Outcomes:
     line: Line
 
     def send_due(self) -> int:
-        """Send what is due, the longest waiting first; how many were accepted.
+        """Send what is due, the longest waiting first, many in one message; how many were accepted.
 
-        Stops at an operator that cannot be reached: the rest would wait for the same.
+        Where the message as a whole is refused, each is sent alone: one report must not hold up the others.
         """
-        accepted: list[Report] = []
-        for waiting in self.store.due(self.edge.clock.now(), BATCH):
-            try:
-                self._send(waiting.report)
-            except Problem as problem:
-                self._postpone(waiting, problem)
-                if problem.code == "peer.unreachable":
-                    break
-            else:
-                accepted.append(waiting.report)
+        due = self.store.due(self.edge.clock.now(), REPORTS)
+        if not due:
+            return 0
+        try:
+            accepted = self._send(due)
+        except Problem as problem:
+            accepted = []
+            for waiting in due:
+                if problem.code == "peer.unreachable" or len(due) == 1:
+                    self._postpone(waiting, problem.code)
+                else:
+                    accepted += self._send_alone(waiting)
         if accepted:
             # A report sent twice because this was not reached gets the same promise again.
             self.store.accepted(accepted)
         return len(accepted)
 
-    def _send(self, report: Report) -> None:
-        message = self.edge.message(
+    def _send_alone(self, waiting: Waiting) -> list[Report]:
+        try:
+            return self._send([waiting])
+        except Problem as problem:
+            self._postpone(waiting, problem.code)
+            return []
+
+    def _send(self, due: Sequence[Waiting]) -> list[Report]:
+        """Those that were accepted; the others are postponed. Raises Problem: of the message as a whole."""
+        reports = tuple(self.edge.answer(self._report(waiting.report)) for waiting in due)
+        message = self.edge.message(ReportsOfOutcomes, HUB_1, reports=reports)
+        taken = self.line.send("/outcomes", message, OutcomesTaken).value.taken
+        if len(taken) != len(due):
+            raise Problem("message.malformed", f"{len(taken)} answers", where="taken", expected=f"{len(due)}")
+        accepted = []
+        for waiting, one in zip(due, taken, strict=True):
+            if one.promise is not None:
+                accepted.append(waiting.report)
+            else:
+                self._postpone(waiting, one.problem or "internal")
+        return accepted
+
+    def _report(self, report: Report) -> ReportOutcome:
+        return self.edge.message(
             ReportOutcome,
             HUB_1,
             transaction=report.transaction,
@@ -62,10 +86,9 @@ class Outcomes:
             payload_hash=report.payload_hash,
             permit=report.permit,
         )
-        self.line.send("/outcomes", message, OutcomeLogged)
 
-    def _postpone(self, waiting: Waiting, problem: Problem) -> None:
+    def _postpone(self, waiting: Waiting, code: str) -> None:
         pause = min(timedelta(seconds=2 ** min(waiting.attempts, 10)), _LONGEST_PAUSE)
         transaction = waiting.report.transaction
         self.store.postpone(waiting.report, waiting.attempts + 1, self.edge.clock.now() + pause)
-        log.warning("outcome.waiting", transaction=transaction, code=problem.code, count=waiting.attempts + 1)
+        log.warning("outcome.waiting", transaction=transaction, code=code, count=waiting.attempts + 1)

@@ -97,7 +97,7 @@ def build_first(operator: Operator) -> FastAPI:
 
     @app.post("/outcomes")
     def report_outcome(body: Body, peer: Peer) -> Envelope:
-        """ReportOutcome → OutcomeLogged."""
+        """ReportsOfOutcomes → OutcomesTaken."""
         return edge.answer(outcomes.take(body, peer))
 
     orders = FirstOrderDesk(edge, operator.standings, journal)

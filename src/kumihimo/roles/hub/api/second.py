@@ -67,7 +67,7 @@ def build_second(operator: Operator) -> FastAPI:
 
     @app.post("/relayed-outcomes")
     def relayed_outcomes(envelope: Envelope, peer: Peer) -> Envelope:
-        """RelayOutcome → OutcomeRelayed."""
+        """RelayOutcomes → OutcomesRelayed."""
         return edge.answer(outcomes.pass_on(envelope, peer))
 
     @app.post("/relayed-codes")

@@ -28,7 +28,7 @@ from kumihimo.plumbing.wire.messages.batch import (
     ChunkPermit,
     OutcomesLogged,
     PortalOutcomes,
-    RelayOutcomes,
+    RelayChunkOutcomes,
     ReportOutcomes,
 )
 from kumihimo.plumbing.wire.messages.inquiry import EntryKind, Outcome
@@ -76,7 +76,7 @@ class ChunkOutcomeDesk:
             reported = self._first_said(check_reports(self._edge, signed, peer), peer)
             entered = self._written(reported, peer)
         relay = self._edge.message(
-            RelayOutcomes,
+            RelayChunkOutcomes,
             OPERATORS[1],
             report=reported.signed.envelope,
             logged=self._entries.passed_on(dict(enumerate(entered))),
@@ -87,7 +87,8 @@ class ChunkOutcomeDesk:
 
     def _first_said(self, reported: Reported, peer: PartyId) -> Reported:
         """The report that said these outcomes first, which is what the log refers to."""
-        known = self._outcomes.reported(mark_for(reported.transactions[0], reported.outcomes[0], peer))
+        mark = mark_for(reported.transactions[0], reported.outcomes[0], peer)
+        known = self._outcomes.reported((mark,)).get(mark)
         if known is None:
             return reported
         if known.report.envelope.payloadType == ReportOutcomes.payload_type():
@@ -143,8 +144,8 @@ class SecondChunkOutcomeDesk:
         self._notify = notify
 
     def pass_on(self, envelope: Envelope, peer: PartyId) -> ChunkPassed:
-        """Check a RelayOutcomes and put it on the portal's feed, once; as `SecondOutcomeDesk.pass_on`."""
-        relay = self._edge.open(envelope, RelayOutcomes, peer, is_first_operator).value
+        """Check a RelayChunkOutcomes and put it on the portal's feed, once; as `SecondOutcomeDesk.pass_on`."""
+        relay = self._edge.open(envelope, RelayChunkOutcomes, peer, is_first_operator).value
         signed = self._edge.read(relay.report, ReportOutcomes)
         reporter = signed.signer
         if not is_exchange(reporter):

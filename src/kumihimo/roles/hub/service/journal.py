@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -44,6 +44,15 @@ class Journal:
     def write_once(self, record: LogRecord, mark: str, report: Report | None = None) -> LoggedRecord | None:
         """Write a record under a mark that may be made only once; None when it was made, and nothing is written."""
         return self._append(Append(record, self._rng(SALT_BYTES), mark, report))
+
+    def write_all_once(self, items: Sequence[tuple[LogRecord, str, Report | None]]) -> list[LoggedRecord | None]:
+        """Write many records, each under a mark, with few commits; answers in their order, as of `write_once`."""
+        logged = self._store.append_all(
+            [Append(one, self._rng(SALT_BYTES), mark, report) for one, mark, report in items]
+        )
+        if any(one is not None for one in logged):
+            self._notify()
+        return logged
 
     def first_request(self, transaction: str) -> LoggedRecord | None:
         """The entry of the request that used this transaction number first."""

@@ -6,6 +6,10 @@ by its final one); saying the same again gets the same promise, saying another t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from kumihimo.domain.kernel.errors import Problem
@@ -15,8 +19,16 @@ from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Envelope, Signed, parse_envelope
 from kumihimo.plumbing.wire.link_keys import OPERATORS
 from kumihimo.plumbing.wire.messages.batch import PERSONS, ChunkPermit
-from kumihimo.plumbing.wire.messages.inquiry import Outcome, Permit, PortalOutcome
-from kumihimo.plumbing.wire.messages.provision import OutcomeLogged, OutcomeRelayed, RelayOutcome, ReportOutcome
+from kumihimo.plumbing.wire.messages.inquiry import LogRecord, Outcome, Permit, PortalOutcome
+from kumihimo.plumbing.wire.messages.provision import (
+    LoggedReport,
+    OutcomesRelayed,
+    OutcomesTaken,
+    OutcomeTaken,
+    RelayOutcomes,
+    ReportOutcome,
+    ReportsOfOutcomes,
+)
 from kumihimo.plumbing.wire.remote_log import check_logged
 from kumihimo.roles.hub.service.journal import Journal
 from kumihimo.roles.hub.service.parties import PORTAL, is_exchange, is_first_operator
@@ -38,38 +50,68 @@ class OutcomeDesk:
         self._outcomes = outcomes
         self._sender = sender
 
-    def take(self, body: bytes, peer: PartyId) -> OutcomeLogged:
-        """Log a signed ReportOutcome once, and see that operator 2 tells the portal.
+    def take(self, body: bytes, peer: PartyId) -> OutcomesTaken:
+        """Log each signed ReportOutcome of a ReportsOfOutcomes once, and see that operator 2 tells the portal.
 
-        Raises Problem: logged as rejected, of a signature or age, peer.not_allowed, message.replayed (another outcome was
-        reported before); operator.unreachable, after which the reporter sends it again.
+        A report that cannot be taken is logged as rejected and gets its code: of a signature or age, peer.not_allowed,
+        message.replayed (another outcome was reported before). Raises Problem: the same of the message as a whole;
+        operator.unreachable, after which the reporter sends them again.
         """
         with self._journal.rejecting(peer):
-            signed = self._edge.open(parse_envelope(body), ReportOutcome, peer, is_exchange)
-            permit = check_report(self._edge, signed, peer)
-            mark = mark_of(signed.value, peer)
-            known = self._outcomes.reported(mark) or self._write(signed, permit, mark)
-            report = signed.value
-            if (known.report.outcome, known.report.payload_hash) != (report.outcome, report.payload_hash):
-                raise Problem(
-                    "message.replayed", f"{peer} reported {known.report.outcome} before", expected="the same outcome"
-                )
-        if not known.relayed:
-            relay = self._edge.message(RelayOutcome, OPERATORS[1], report=known.report.envelope, logged=known.logged)
-            send_to_operator(self._sender, "/relayed-outcomes", relay, OutcomeRelayed)
-            self._outcomes.relayed(mark, self._journal.now())
-        return OutcomeLogged(in_reply_to=signed.value.message_id, promise=known.logged.promise)
+            message = self._edge.open(parse_envelope(body), ReportsOfOutcomes, peer, is_exchange).value
+        told: list[_Told | str] = []
+        for envelope in message.reports:
+            try:
+                with self._journal.rejecting(peer):
+                    told.append(self._opened(envelope, peer))
+            except Problem as problem:
+                told.append(problem.code)
+        logged = self._logged([one for one in told if isinstance(one, _Told)])
+        taken = tuple(
+            OutcomeTaken(problem=one)
+            if isinstance(one, str)
+            else OutcomeTaken(promise=found.logged.promise)
+            if (found := logged.get(one.mark)) is not None and found.report.same(one.report)
+            else OutcomeTaken(problem=self._rejected(peer))
+            for one in told
+        )
+        relayed = {one.mark: found for one in told if isinstance(one, _Told) and (found := logged.get(one.mark))}
+        if relayed:
+            outcomes = tuple(LoggedReport(report=one.report.envelope, logged=one.logged) for one in relayed.values())
+            relay = self._edge.message(RelayOutcomes, OPERATORS[1], outcomes=outcomes)
+            send_to_operator(self._sender, "/relayed-outcomes", relay, OutcomesRelayed)
+        return OutcomesTaken(in_reply_to=message.message_id, taken=taken)
 
-    def _write(self, signed: Signed[ReportOutcome], permit: Permit, mark: str) -> ReportedOutcome:
-        kept = Report(signed.value.outcome, signed.value.payload_hash, signed.envelope)
-        logged = self._journal.write_once(outcome_record(signed, permit, self._journal.now()), mark, kept)
-        if logged is not None:
-            return ReportedOutcome(kept, logged, relayed=False)
-        known = self._outcomes.reported(mark)
-        if known is None:
-            # It was reported with others of its chunk.
-            raise Problem("message.replayed", "an outcome was reported before", expected="one report of each outcome")
-        return known
+    def _opened(self, envelope: Envelope, peer: PartyId) -> _Told:
+        signed = self._edge.open(envelope, ReportOutcome, peer, is_exchange)
+        permit = check_report(self._edge, signed, peer)
+        report = Report(signed.value.outcome, signed.value.payload_hash, signed.envelope)
+        return _Told(mark_of(signed.value, peer), report, outcome_record(signed, permit, self._journal.now()))
+
+    def _logged(self, told: Sequence[_Told]) -> dict[str, ReportedOutcome]:
+        """What is logged of these now, by mark: written now, or before; nothing of one reported with its chunk."""
+        found = self._outcomes.reported(tuple(one.mark for one in told))
+        new = {one.mark: one for one in told if one.mark not in found}
+        entries = self._journal.write_all_once([(one.record, one.mark, one.report) for one in new.values()])
+        for one, logged in zip(new.values(), entries, strict=True):
+            if logged is not None:
+                found[one.mark] = ReportedOutcome(one.report, logged)
+        lost = [one.mark for one in new.values() if one.mark not in found]
+        return found | self._outcomes.reported(lost) if lost else found  # reported twice at the same moment
+
+    def _rejected(self, peer: PartyId) -> str:
+        with suppress(Problem), self._journal.rejecting(peer):
+            raise Problem("message.replayed", "another outcome was reported before", expected="the same outcome")
+        return "message.replayed"
+
+
+@dataclass(frozen=True)
+class _Told:
+    """A report that was opened, and the record it makes."""
+
+    mark: str
+    report: Report
+    record: LogRecord
 
 
 class SecondOutcomeDesk:
@@ -80,28 +122,30 @@ class SecondOutcomeDesk:
         self._passages = passages
         self._notify = notify
 
-    def pass_on(self, envelope: Envelope, peer: PartyId) -> OutcomeRelayed:
-        """Check a RelayOutcome and put it on the portal's feed, once.
+    def pass_on(self, envelope: Envelope, peer: PartyId) -> OutcomesRelayed:
+        """Check the outcomes of a RelayOutcomes and put them on the portal's feed, each once; all or none.
 
-        Raises Problem: of a signature, peer.not_allowed, log.proof_invalid. The report's age does not matter: it may
+        Raises Problem: of a signature, peer.not_allowed, log.proof_invalid. The reports' age does not matter: they may
         have waited for us.
         """
-        relay = self._edge.open(envelope, RelayOutcome, peer, is_first_operator).value
-        signed = self._edge.read(relay.report, ReportOutcome)
+        relay = self._edge.open(envelope, RelayOutcomes, peer, is_first_operator).value
+        now = self._edge.clock.now()
+        passages = [self._passage(one, now) for one in relay.outcomes]
+        if any(self._passages.pass_all(passages)):
+            self._notify()
+        return OutcomesRelayed(in_reply_to=relay.message_id, count=len(passages))
+
+    def _passage(self, told: LoggedReport, at: datetime) -> Passage:
+        signed = self._edge.read(told.report, ReportOutcome)
         reporter = signed.signer
         if not is_exchange(reporter):
             raise Problem("peer.not_allowed", f"{reporter} reports no outcomes")
         permit = check_report(self._edge, signed, reporter)
-        promise = check_logged(self._edge, relay.logged).signed
-        if relay.logged.record != outcome_record(signed, permit, relay.logged.record.logged_at):
+        promise = check_logged(self._edge, told.logged).signed
+        if told.logged.record != outcome_record(signed, permit, told.logged.record.logged_at):
             raise Problem("log.proof_invalid", "the logged record says something else than the report", where="record")
-        item = PortalOutcome(transaction=permit.transaction, logged=relay.logged)
-        passage = Passage(
-            mark_of(signed.value, reporter), promise, (News(PORTAL, OUTCOME_KIND, item),), self._edge.clock.now()
-        )
-        if self._passages.passes(passage):
-            self._notify()
-        return OutcomeRelayed(in_reply_to=relay.message_id, transaction=permit.transaction)
+        item = PortalOutcome(transaction=permit.transaction, logged=told.logged)
+        return Passage(mark_of(signed.value, reporter), promise, (News(PORTAL, OUTCOME_KIND, item),), at)
 
 
 def check_report(edge: Edge, signed: Signed[ReportOutcome], reporter: PartyId) -> Permit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -43,6 +43,10 @@ class Passages(Protocol):
         """False when the passage's mark was already made; durable on return."""
         ...
 
+    def pass_all(self, passages: Sequence[Passage]) -> list[bool]:
+        """The same of many, in their order."""
+        ...
+
     def kept(self, mark: str, request_hash: str, now: datetime) -> str | None:
         """What was answered to this very request, while it is kept."""
         ...
@@ -51,8 +55,9 @@ class Passages(Protocol):
 class Outcomes(Protocol):
     """Outcomes reported so far: `store.LogStore`."""
 
-    def reported(self, mark: str) -> ReportedOutcome | None: ...
-    def relayed(self, mark: str, at: datetime) -> None: ...
+    def reported(self, marks: Sequence[str]) -> dict[str, ReportedOutcome]:
+        """Those reported under these marks, by mark."""
+        ...
 
 
 class Appender(Protocol):
@@ -60,6 +65,10 @@ class Appender(Protocol):
 
     def append(self, item: Append) -> LoggedRecord | None:
         """None when the item's mark was already made; durable on return."""
+        ...
+
+    def append_all(self, items: Sequence[Append]) -> list[LoggedRecord | None]:
+        """The same of many, in their order."""
         ...
 
     def first_request(self, transaction: str) -> LoggedRecord | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Engine, delete, func, select, update
+from sqlalchemy import Connection, Engine, delete, func, select
 
 from kumihimo.domain.sealing import commit
 from kumihimo.plumbing.storage import FeedItem, GroupCommitWriter, NewItem, append_feed_all, insert_rows
@@ -41,6 +41,10 @@ class Report:
     outcome: Outcome
     payload_hash: str | None
     envelope: Envelope
+
+    def same(self, other: Report) -> bool:
+        """Whether both say the same, signed then or now."""
+        return (self.outcome, self.payload_hash) == (other.outcome, other.payload_hash)
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,10 @@ class Append:
 
 @dataclass(frozen=True)
 class ReportedOutcome:
-    """A reported outcome as stored: the report, its log entry, and whether operator 2 has it."""
+    """A reported outcome as stored: the report and its log entry."""
 
     report: Report
     logged: LoggedRecord
-    relayed: bool
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,10 @@ class LogStore:
         """
         entered = self._writer.submit(_prepared(item))
         return None if entered is None else self.promised(entered)
+
+    def append_all(self, items: Sequence[Append]) -> list[LoggedRecord | None]:
+        """Write many entries, one answer each in their order: as `append` of each, with few commits."""
+        return [None if entered is None else self.promised(entered) for entered in self.enter_all(items)]
 
     def enter_all(self, items: Sequence[Append]) -> list[Entered | None]:
         """Write many entries, in their order; None for each whose mark was already made. Durable on return.
@@ -178,21 +185,19 @@ class LogStore:
         record = LogRecord.model_validate_json(row.record)
         return self.promised(Entered(row.entry_index, record, row.salt, row.commitment))
 
-    def reported(self, mark: str) -> ReportedOutcome | None:
-        """The outcome reported under a mark."""
-        query = select(t.outcomes).where(t.outcomes.c.mark == mark)
+    def reported(self, marks: Sequence[str]) -> dict[str, ReportedOutcome]:
+        """The outcomes reported under these marks, by mark."""
+        query = select(t.outcomes).where(t.outcomes.c.mark.in_(marks))
         with self._engine.connect() as conn:
-            row = conn.execute(query).one_or_none()
-            found = _entries_at(conn, [int(row.logged)]) if row is not None and row.logged.isdecimal() else {}
-        if row is None:
-            return None
-        report = Report(Outcome(row.outcome), row.payload_hash, Envelope.model_validate_json(row.report))
-        return ReportedOutcome(report, self._logged(row.logged, found), row.relayed_at is not None)
-
-    def relayed(self, mark: str, at: datetime) -> None:
-        """Remember that operator 2 has the outcome."""
-        with self._engine.begin() as conn:
-            conn.execute(update(t.outcomes).where(t.outcomes.c.mark == mark).values(relayed_at=at))
+            rows = conn.execute(query).all()
+            found = _entries_at(conn, [int(row.logged) for row in rows if row.logged.isdecimal()])
+        return {
+            row.mark: ReportedOutcome(
+                Report(Outcome(row.outcome), row.payload_hash, Envelope.model_validate_json(row.report)),
+                self._logged(row.logged, found),
+            )
+            for row in rows
+        }
 
     def unrelayed(self, after: int, limit: int) -> list[tuple[int, Unrelayed]]:
         """Refused requests operator 2 has not heard of, by the index of their entry, oldest first."""

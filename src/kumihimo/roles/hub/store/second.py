@@ -61,6 +61,10 @@ class SecondStore:
         """Write a passage durably; False when its mark was already made, and then nothing is written."""
         return self._writer.submit(passage)
 
+    def pass_all(self, passages: Sequence[Passage]) -> list[bool]:
+        """Write passages durably, in their order; False for each whose mark was already made."""
+        return self._writer.submit_all(passages)
+
     def kept(self, mark: str, request_hash: str, now: datetime) -> str | None:
         """What was answered to this very request, as JSON; None for another request, or when its time is over."""
         query = select(t.kept_answers.c.answer).where(
