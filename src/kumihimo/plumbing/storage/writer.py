@@ -64,7 +64,7 @@ class GroupCommitWriter(Generic[T, R]):
         withdrawn and not written; the message says when a commit was already under way and the outcome is open.
         Raises Problem `store.closed` after `close`.
         """
-        (answer,) = self._hand_over((item,))
+        answer = self.hand_over(item)
         try:
             return answer.result(timeout)
         except BaseException as error:
@@ -73,6 +73,14 @@ class GroupCommitWriter(Generic[T, R]):
                 outcome = "nothing was written" if withdrawn else "its commit is under way, the outcome is open"
                 raise TimeoutError(f"{self._name}: no answer within {timeout} s; {outcome}") from None
             raise
+
+    def hand_over(self, item: T) -> Future[R]:
+        """Hand over `item` and go on; the future is done when the commit that holds it is durable, or has failed.
+
+        Items of one caller keep their order. Raises Problem `store.closed` after `close`.
+        """
+        (answer,) = self._hand_over((item,))
+        return answer
 
     def submit_all(self, items: Sequence[T]) -> list[R]:
         """Hand over many items in order and wait for all: the results in the same order.

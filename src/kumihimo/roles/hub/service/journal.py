@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -44,6 +44,16 @@ class Journal:
     def write_once(self, record: LogRecord, mark: str, report: Report | None = None) -> LoggedRecord | None:
         """Write a record under a mark that may be made only once; None when it was made, and nothing is written."""
         return self._append(Append(record, self._rng(SALT_BYTES), mark, report))
+
+    def write_all_once(self, records: Sequence[tuple[LogRecord, str]]) -> list[LoggedRecord | None]:
+        """Write many records, each under its own mark: as write_once, one answer each, in their order.
+
+        They share few commits, and each stands for itself; a mark that stands twice here is made by the first.
+        """
+        logged = self._store.append_all([Append(record, self._rng(SALT_BYTES), mark) for record, mark in records])
+        if any(one is not None for one in logged):
+            self._notify()
+        return logged
 
     def first_request(self, transaction: str) -> LoggedRecord | None:
         """The entry of the request that used this transaction number first."""

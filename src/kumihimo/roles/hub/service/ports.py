@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -60,6 +60,10 @@ class Appender(Protocol):
 
     def append(self, item: Append) -> LoggedRecord | None:
         """None when the item's mark was already made; durable on return."""
+        ...
+
+    def append_all(self, items: Sequence[Append]) -> list[LoggedRecord | None]:
+        """As append, for many: one answer each, in their order."""
         ...
 
     def first_request(self, transaction: str) -> LoggedRecord | None:

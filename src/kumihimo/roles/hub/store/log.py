@@ -7,6 +7,7 @@ body will be told about it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -103,6 +104,20 @@ class LogStore:
         """
         entered = self._writer.submit(_prepared(item))
         return None if entered is None else self.promised(entered)
+
+    def append_all(self, items: Sequence[Append]) -> list[LoggedRecord | None]:
+        """As append, for many: one answer each, in their order. Each entry stands for itself, and several share a commit.
+
+        Raises as append, after all were dealt with: the others are written then.
+        """
+        return [None if one is None else self.promised(one) for one in self.enter_all(items)]
+
+    def enter(self, item: Append) -> Future[Entered | None]:
+        """Hand one entry over and go on; the future is done once it is durable, and gives what `enter_all` would.
+
+        Raises Problem(store.closed).
+        """
+        return self._writer.hand_over(_prepared(item))
 
     def enter_all(self, items: Sequence[Append]) -> list[Entered | None]:
         """Write many entries, in their order; None for each whose mark was already made. Durable on return.
