@@ -147,12 +147,13 @@ def test_many_appended_at_once_each_get_the_answer_they_would_get_alone(log: Log
 def test_a_caller_may_have_many_entries_under_way_and_each_is_answered_once_it_is_durable(
     hub: Engine, log: LogStore
 ) -> None:
-    under_way = [log.enter(Append(record(), salt(n), mark=f"{n % 30}")) for n in range(60)]
-    for n, future in enumerate(under_way):
-        entered = future.result(30)
-        assert (entered and entered.index) == (n if n < 30 else None)
-        if entered is not None:
-            assert TreeStore(hub).entries(entered.index, 1) == [entered.commitment]
+    items = [Append(record(), salt(n), mark=f"{n % 30}") for n in range(60)]
+    under_way = [log.enter(item) for item in items]
+    for n, (item, answer) in enumerate(zip(items, under_way, strict=True)):
+        index = answer.result(30)
+        assert index == (n if n < 30 else None)
+        if index is not None:
+            assert TreeStore(hub).entries(index, 1) == [commit(item.salt, item.record.to_bytes())]
 
 
 def test_the_overseer_gets_the_very_promise_that_the_requester_got(hub: Engine, log: LogStore) -> None:

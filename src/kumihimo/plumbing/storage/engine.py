@@ -51,6 +51,9 @@ _POSTGRESQL_LINE: Final = {
     "tcp_user_timeout": 60_000,
 }
 
+_CACHE_KIB: Final = 65_536  # at most, a connection
+_CHECKPOINT_PAGES: Final = 8_000  # 32 MiB of WAL
+
 _NEXT_READS: Final = "kumihimo_next_transaction_reads"
 _READS: Final = "kumihimo_transaction_reads"
 
@@ -154,6 +157,10 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
+        # Random keys (transaction numbers, numbers of persons) touch a page each. A page kept in memory, and written to the
+        # file once for several commits, costs a fraction; memory is taken only as a store has so many pages.
+        f"cache_size = {-_CACHE_KIB}",
+        f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
 
