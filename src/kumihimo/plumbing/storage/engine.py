@@ -119,6 +119,7 @@ def _open_sqlite(url: URL, reach: Path | None) -> Engine:
         pool_size=_POOL_SIZE,
         max_overflow=_POOL_OVERFLOW,
         connect_args={"timeout": LOCK_WAIT_SECONDS},
+        hide_parameters=True,  # an error must not repeat what was to be stored
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "checkin", _leave_clean)
@@ -208,6 +209,7 @@ def _open_postgresql(url: URL) -> Engine:
         # A connection that a restart of the server has cut is noticed and replaced before it is used.
         pool_pre_ping=True,
         connect_args=_POSTGRESQL_LINE,
+        hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare_postgresql)
     return engine

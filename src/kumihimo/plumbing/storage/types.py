@@ -39,6 +39,11 @@ class UtcDateTime(TypeDecorator[datetime]):
             return lambda values: [None if value is None else _iso(value) for value in values]
         return lambda values: [None if value is None else _aware(value) for value in values]
 
+    @staticmethod
+    def written_all(values: Iterable[datetime | None]) -> list[Any]:
+        """Many instants as the text that COPY of PostgreSQL takes."""
+        return [r"\N" if value is None else _iso(value) for value in values]
+
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         if value is None:
             return None
