@@ -115,6 +115,16 @@ def test_a_request_about_many_persons_is_answered_in_their_order_with_few_commit
     assert _written(log) == list(range(1000))
 
 
+def test_what_was_handed_over_is_answered_when_it_is_on_disk_while_the_caller_goes_on(log: Engine) -> None:
+    gate = Gate()
+    with GroupCommitWriter(log, gate) as writer:
+        answers = [writer.hand_over(item) for item in range(5)]
+        assert not any(answer.done() for answer in answers)
+        gate.open.set()
+        assert [answer.result(30) for answer in answers] == [0, 10, 20, 30, 40]
+        assert _written(log) == [0, 1, 2, 3, 4]
+
+
 def test_of_many_persons_one_that_fails_is_told_and_the_others_are_written(log: Engine) -> None:
     with log.begin() as conn:
         _append(conn, [3])

@@ -136,6 +136,27 @@ def test_many_entries_are_entered_in_their_order_and_each_can_be_promised_afterw
             assert (promise.index, from_b64(promise.entry, "entry")) == (one.index, one.commitment)
 
 
+def test_many_appended_at_once_each_get_the_answer_they_would_get_alone(log: LogStore) -> None:
+    items = [Append(record(f"{n:032x}"), salt(n), mark=f"{n:032x}") for n in (0, 1, 1, 2)]
+    answers = log.append_all(items)
+    assert [one and index_of(one.promise) for one in answers] == [0, 1, None, 2]
+    assert [one and one.record for one in answers] == [items[0].record, items[1].record, None, items[3].record]
+    assert answers[3] == log.first_request(f"{2:032x}")
+    assert log.append_all([]) == []
+
+
+def test_a_caller_may_have_many_entries_under_way_and_each_is_answered_once_it_is_durable(
+    hub: Engine, log: LogStore
+) -> None:
+    items = [Append(record(), salt(n), mark=f"{n % 30}") for n in range(60)]
+    under_way = [log.enter(item) for item in items]
+    for n, (item, answer) in enumerate(zip(items, under_way, strict=True)):
+        index = answer.result(30)
+        assert index == (n if n < 30 else None)
+        if index is not None:
+            assert TreeStore(hub).entries(index, 1) == [commit(item.salt, item.record.to_bytes())]
+
+
 def test_the_overseer_gets_the_very_promise_that_the_requester_got(hub: Engine, log: LogStore) -> None:
     tokyo = LogRecord(entry=EntryKind.REQUEST, logged_at=NOON.astimezone(timezone(timedelta(hours=9))))
     logged = [log.append(Append(one, salt(n))) for n, one in enumerate((tokyo, record()))]

@@ -17,7 +17,6 @@ from kumihimo.plumbing.storage import migrate
 from kumihimo.roles.numbering.service import Assigned, Numbering
 from kumihimo.roles.numbering.store import (
     MIGRATIONS,
-    NewAssignment,
     NumberingStore,
     Taken,
     assignment,
@@ -57,9 +56,9 @@ def test_the_migrated_schema_is_the_one_the_tables_describe(engine: Engine) -> N
 def test_one_resident_code_has_one_current_number(store: NumberingStore) -> None:
     (code,) = codes(1)
     with store.transaction() as transaction:
-        transaction.store([NewAssignment(621498320257, code)], "x-city", CLOCK.now())
+        transaction.store({621498320257: code}, "x-city", CLOCK.now())
     with pytest.raises(Taken), store.transaction() as transaction:
-        transaction.store([NewAssignment(983205673214, code)], "x-city", CLOCK.now())
+        transaction.store({983205673214: code}, "x-city", CLOCK.now())
     with store.transaction() as transaction:
         assert transaction.counts() == (1, 1)
         assert transaction.current_numbers([code]) == {code: 621498320257}
@@ -117,9 +116,9 @@ def test_two_batches_that_wait_for_each_other_end_with_one_of_them_stored(
     def crosswise(mine: str, other: str, number: int) -> str:
         try:
             with store.transaction() as transaction:
-                transaction.store([NewAssignment(number, mine)], "x-city", CLOCK.now())
+                transaction.store({number: mine}, "x-city", CLOCK.now())
                 stored.wait(30)
-                transaction.store([NewAssignment(number + 1, other)], "x-city", CLOCK.now())
+                transaction.store({number + 1: other}, "x-city", CLOCK.now())
         except Taken:
             return "taken"
         return "stored"
@@ -169,7 +168,7 @@ def test_ten_thousand_are_numbered_in_a_few_statements(store: NumberingStore, en
 def test_a_batch_that_fails_in_the_middle_leaves_no_number_behind(store: NumberingStore) -> None:
     taken, *others = codes(50)
     office(store, 1).assign("x-city", [taken])
-    new = [NewAssignment(10**11 + n, code) for n, code in enumerate([*others, taken])]
+    new = {10**11 + n: code for n, code in enumerate([*others, taken])}
     with pytest.raises(Taken), store.transaction() as transaction:
         transaction.store(new, "x-city", CLOCK.now())
     with store.transaction() as transaction:

@@ -1,9 +1,11 @@
 """What an append to the transparency log costs (監査台帳への記入): through the hub's own store, on SQLite and PostgreSQL.
 
-Each append is record, commitment, mark against replay and the overseer's feed item, in one commit with the others of its
-group. Four callers hand over groups of 512, as a request about many persons does; `answered` are single requests of 64
-callers, each answered with its signed promise. The reference are plain rows through the same writer by the same callers.
-The stores lie in the system's temporary folder (TMPDIR): measure on the disk you mean.
+Each append is record, commitment, mark against replay and the overseer's feed item. Four callers hand over their entries
+one by one and have many under way, as a request about many persons does; each entry is acknowledged by itself, with its
+index, after the commit that holds it is durable. The bench groups nothing: which entries share a commit is up to the
+store. `answered` are single requests of 64 callers, each of whom waits for the signed promise before the next one. The
+reference are plain rows handed to the same writer by the same callers in the same way. The stores lie in the system's
+temporary folder (TMPDIR): measure on the disk you mean.
 """
 
 from __future__ import annotations
@@ -23,15 +25,15 @@ from kumihimo.country.benches.figures import Effort, Measured, Reference
 from kumihimo.country.benches.timing import WARM_UP, paired
 from kumihimo.domain.kernel import PartyId, SystemClock
 from kumihimo.domain.sealing import SALT_BYTES, SigningKey
-from kumihimo.plumbing.storage import GroupCommitWriter, migrate, open_engine
+from kumihimo.plumbing.storage import Answer, GroupCommitWriter, migrate, open_engine
 from kumihimo.plumbing.wire.envelope import seal_envelope
 from kumihimo.plumbing.wire.messages.inquiry import EntryKind, LogRecord
 from kumihimo.roles.hub.store import MIGRATIONS, MOST_AT_ONCE, Append, LogStore
 
 T = TypeVar("T")
+R = TypeVar("R")
 _CALLERS: Final = 64
 _DESKS: Final = 4
-_GROUP: Final = 512
 _PLAIN: Final = Table("plain", MetaData(), Column("seq", Integer, primary_key=True), Column("body", LargeBinary))
 
 
@@ -39,11 +41,12 @@ def measure(effort: Effort) -> Iterator[Measured]:
     """Durable appends a second, on SQLite and, where a server is installed, on PostgreSQL; then answered ones."""
     with TemporaryDirectory() as folder, _Stores(f"sqlite:///{folder}/hub.db", f"sqlite:///{folder}/rows.db") as stores:
         yield from _entered(stores, "append", effort)
-        yield from _answered(stores, effort)
+        yield from _answered(stores, "answered", effort)
     with postgresql() as url:
         if url is not None:
             with _Stores(url, url) as stores:
                 yield from _entered(stores, "append_postgresql", effort)
+                yield from _answered(stores, "answered_postgresql", effort)
 
 
 class _Stores:
@@ -70,20 +73,33 @@ class _Stores:
 
 
 def _entered(stores: _Stores, figure: str, effort: Effort) -> Iterator[Measured]:
-    count, rounds = effort.pick(quick=4_096, full=20_480), effort.pick(quick=3, full=7)
-    works = iter([[_items(_GROUP) for _ in range(count // _GROUP)] for _ in range(WARM_UP + rounds)])
-    bodies = [[one.record.to_bytes() for one in _items(_GROUP)]] * (count // _GROUP)
+    each, rounds = effort.pick(quick=1_024, full=10_000), effort.pick(quick=3, full=7)
+    works = iter([[_items(each) for _ in range(_DESKS)] for _ in range(WARM_UP + rounds)])
+    bodies = [[one.record.to_bytes() for one in _items(each)]] * _DESKS
     with ThreadPoolExecutor(_DESKS) as callers:
         found = paired(
-            lambda: list(callers.map(stores.log.enter_all, next(works))),
-            lambda: list(callers.map(stores.plain.submit_all, bodies)),
+            lambda: _under_way(callers, stores.log.enter, next(works)),
+            lambda: _under_way(callers, stores.plain.hand_over, bodies),
             rounds,
         )
+    count = each * _DESKS
     reference = Reference("plain rows through the same writer", count / found.reference_seconds)
     yield Measured("log", figure, count / found.seconds, "entries/s", reference, found.rate_ratio)
 
 
-def _answered(stores: _Stores, effort: Effort) -> Iterator[Measured]:
+def _under_way(
+    callers: ThreadPoolExecutor, hand_over: Callable[[T], Answer[R]], works: Sequence[Sequence[T]]
+) -> list[list[R]]:
+    """Each caller hands over its items one by one, then looks at the answer to each; the answers, by caller."""
+
+    def work(items: Sequence[T]) -> list[R]:
+        answers = [hand_over(item) for item in items]
+        return [answer.result() for answer in answers]
+
+    return list(callers.map(work, works))
+
+
+def _answered(stores: _Stores, figure: str, effort: Effort) -> Iterator[Measured]:
     count, rounds = effort.pick(quick=640, full=3_200), effort.pick(quick=3, full=7)
     works = iter([_items(count) for _ in range(WARM_UP + rounds)])
     bodies = [item.record.to_bytes() for item in _items(count)]
@@ -94,7 +110,7 @@ def _answered(stores: _Stores, effort: Effort) -> Iterator[Measured]:
             rounds,
         )
     reference = Reference("plain rows through the same writer", count / found.reference_seconds)
-    yield Measured("log", "answered", count / found.seconds, "entries/s", reference, found.rate_ratio)
+    yield Measured("log", figure, count / found.seconds, "entries/s", reference, found.rate_ratio)
 
 
 @dataclass(frozen=True)

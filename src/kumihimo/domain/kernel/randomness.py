@@ -34,7 +34,7 @@ def uniform_many(rng: RandomSource, n: int, count: int) -> list[int]:
     drawn: list[int] = []
     while len(drawn) < count:
         data = rng.token_bytes(size * (count - len(drawn)))
-        values = (int.from_bytes(data[at : at + size]) >> shift for at in range(0, len(data), size))
+        values = [int.from_bytes(data[at : at + size]) >> shift for at in range(0, len(data), size)]
         # Values of n or more are drawn again: taking them modulo n would favour small results.
         drawn.extend(value for value in values if value < n)
     return drawn

@@ -10,6 +10,8 @@ import hashlib
 import json
 from typing import Any, Final
 
+from pydantic_core import PydanticSerializationError, to_json
+
 from kumihimo.domain.kernel.errors import Problem
 
 SALT_BYTES: Final = 32
@@ -17,6 +19,7 @@ _COMMITMENT: Final = b"kumihimo/commitment/v1\0"
 # Beyond this, JSON readers that hold numbers as doubles would hash another number.
 _LARGEST_INTEGER: Final = 2**53 - 1
 _DEEPEST: Final = 64
+_UNKNOWN: Final = object()
 _SCALARS: Final = frozenset({str, bool, type(None)})
 _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
@@ -37,34 +40,48 @@ def canonical_json(value: object) -> bytes:
     Takes dicts with string keys, lists, tuples, strings, booleans, None and integers of at most 53 bits. Raises
     Problem(value.invalid), naming the place but not the value, for anything else: floats and NaN have several spellings.
     """
-    if not _is_plain(value, _DEEPEST):
-        _check(value, "$", 0)
+    plain = _in_order(value, _DEEPEST)
     try:
+        if plain is not _UNKNOWN:
+            # The same bytes as the encoder's, in a fifth of the time (tests hold the two together).
+            return to_json(plain)
+        _check(value, "$", 0)
         return _ENCODER.encode(value).encode()
-    except UnicodeEncodeError:
+    except (UnicodeEncodeError, PydanticSerializationError):
         raise _refused("$", "a string with half of a surrogate pair") from None
 
 
-def _is_plain(value: Any, levels: int) -> bool:
-    """Whether all is surely allowed, with at most `levels` levels; else `_check` looks again and says what is wrong.
+def _in_order(value: Any, levels: int) -> Any:
+    """The value with the keys of every dict in order; `_UNKNOWN` unless all of it is surely allowed, `levels` deep.
 
-    Every message is written through here, so that the places it would take to say where are not even put together.
+    Every message is written through here, so that the places it would take to say where are not even put together:
+    `_check` looks again at what is not surely allowed, and says what is wrong.
     """
     kind = type(value)
     if kind in _SCALARS:
-        return True
+        return value
     if kind is int:
-        return bool(-_LARGEST_INTEGER <= value <= _LARGEST_INTEGER)
+        return value if -_LARGEST_INTEGER <= value <= _LARGEST_INTEGER else _UNKNOWN
     if levels == 0:
-        return False
+        return _UNKNOWN
     if kind is dict:
-        for key, item in value.items():
-            if type(key) is not str or not (type(item) in _SCALARS or _is_plain(item, levels - 1)):
-                return False
-        return True
+        ordered = {}
+        try:
+            keys = sorted(value)
+        except TypeError:
+            return _UNKNOWN
+        for key in keys:
+            item = value[key]
+            if type(key) is not str:
+                return _UNKNOWN
+            if type(item) not in _SCALARS and (item := _in_order(item, levels - 1)) is _UNKNOWN:
+                return _UNKNOWN
+            ordered[key] = item
+        return ordered
     if kind is list or kind is tuple:
-        return all(type(item) in _SCALARS or _is_plain(item, levels - 1) for item in value)
-    return False
+        items = [item if type(item) in _SCALARS else _in_order(item, levels - 1) for item in value]
+        return _UNKNOWN if any(item is _UNKNOWN for item in items) else items
+    return _UNKNOWN
 
 
 def _check(value: object, where: str, depth: int) -> None:

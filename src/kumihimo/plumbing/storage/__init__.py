@@ -1,6 +1,7 @@
 """Storage (保管): how a role keeps what it knows, on SQLite or PostgreSQL with one code path."""
 
-from kumihimo.plumbing.storage.bulk import insert_rows
+from kumihimo.plumbing.storage.answers import Answer
+from kumihimo.plumbing.storage.bulk import among, insert_rows
 from kumihimo.plumbing.storage.engine import open_engine, store_name
 from kumihimo.plumbing.storage.feed import (
     FeedItem,
@@ -24,11 +25,13 @@ from kumihimo.plumbing.storage.types import UtcDateTime
 from kumihimo.plumbing.storage.writer import GroupCommitWriter
 
 __all__ = [
+    "Answer",
     "FeedItem",
     "GroupCommitWriter",
     "NewItem",
     "StoreContents",
     "UtcDateTime",
+    "among",
     "append_feed",
     "append_feed_all",
     "contents_of",

@@ -51,6 +51,9 @@ _POSTGRESQL_LINE: Final = {
     "tcp_user_timeout": 60_000,
 }
 
+_CACHE_KIB: Final = 65_536  # at most, a connection
+_CHECKPOINT_PAGES: Final = 8_000  # 32 MiB of WAL
+
 _NEXT_READS: Final = "kumihimo_next_transaction_reads"
 _READS: Final = "kumihimo_transaction_reads"
 
@@ -116,6 +119,7 @@ def _open_sqlite(url: URL, reach: Path | None) -> Engine:
         pool_size=_POOL_SIZE,
         max_overflow=_POOL_OVERFLOW,
         connect_args={"timeout": LOCK_WAIT_SECONDS},
+        hide_parameters=True,  # an error must not repeat what was to be stored
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "checkin", _leave_clean)
@@ -154,6 +158,10 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
+        # Random keys (transaction numbers, numbers of persons) touch a page each. A page kept in memory, and written to the
+        # file once for several commits, costs a fraction; memory is taken only as a store has so many pages.
+        f"cache_size = {-_CACHE_KIB}",
+        f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
 
@@ -201,6 +209,7 @@ def _open_postgresql(url: URL) -> Engine:
         # A connection that a restart of the server has cut is noticed and replaced before it is used.
         pool_pre_ping=True,
         connect_args=_POSTGRESQL_LINE,
+        hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare_postgresql)
     return engine

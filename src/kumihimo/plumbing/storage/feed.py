@@ -36,11 +36,11 @@ class FeedItem:
 
 
 class NewItem(NamedTuple):
-    """An item to be appended; `at` is an aware datetime."""
+    """An item to be appended; `body` may be JSON text already, `at` is an aware datetime."""
 
     audience: str
     kind: str
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] | str
     at: datetime
 
 
@@ -146,8 +146,8 @@ def set_cursor(conn: Connection, table: Table, feed: str, seq: int) -> None:
         conn.execute(table.insert().values(feed=feed, seq=seq))
 
 
-def _written(body: Mapping[str, Any]) -> str:
-    return _ENCODER.encode(body)
+def _written(body: Mapping[str, Any] | str) -> str:
+    return body if isinstance(body, str) else _ENCODER.encode(body)
 
 
 def _hold_order(conn: Connection, table: Table) -> None:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -19,15 +17,10 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from kumihimo.domain.kernel.errors import Problem
+from kumihimo.plumbing.storage.answers import Answer, refuse, settle, take
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-@dataclass(eq=False, slots=True)
-class _Submission(Generic[T, R]):
-    item: T
-    answer: Future[R] = field(default_factory=Future)
 
 
 class GroupCommitWriter(Generic[T, R]):
@@ -51,8 +44,9 @@ class GroupCommitWriter(Generic[T, R]):
         self._apply = apply
         self._max_batch = max_batch
         self._name = name
-        self._queue: queue.SimpleQueue[_Submission[T, R] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Answer[R] | None] = queue.SimpleQueue()
         self._door = threading.Lock()
+        self._settling = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -64,15 +58,29 @@ class GroupCommitWriter(Generic[T, R]):
         withdrawn and not written; the message says when a commit was already under way and the outcome is open.
         Raises Problem `store.closed` after `close`.
         """
-        (answer,) = self._hand_over((item,))
+        answer = self.hand_over(item)
         try:
             return answer.result(timeout)
         except BaseException as error:
-            withdrawn = answer.cancel()
+            withdrawn = answer.withdraw()
             if isinstance(error, TimeoutError) and (withdrawn or not answer.done()):
                 outcome = "nothing was written" if withdrawn else "its commit is under way, the outcome is open"
                 raise TimeoutError(f"{self._name}: no answer within {timeout} s; {outcome}") from None
             raise
+
+    def hand_over(self, item: T) -> Answer[R]:
+        """Hand over `item` and go on; the answer is there when the commit that holds it is durable, or has failed.
+
+        Items of one caller keep their order. Raises Problem `store.closed` after `close`.
+        """
+        if threading.get_ident() == self._thread.ident:
+            raise RuntimeError(f"{self._name}: an item handed over from inside apply would wait for itself")
+        answer: Answer[R] = Answer(item, self._settling)
+        with self._door:
+            if self._closed:
+                raise Problem("store.closed", self._name, advice="The service is stopping; ask again later.")
+            self._queue.put(answer)
+        return answer
 
     def submit_all(self, items: Sequence[T]) -> list[R]:
         """Hand over many items in order and wait for all: the results in the same order.
@@ -80,7 +88,7 @@ class GroupCommitWriter(Generic[T, R]):
         They go into as few commits as `max_batch` allows, not into one transaction: each item stands for itself. When
         some fail, the first error is raised after all were dealt with, and the others are written.
         """
-        answers = self._hand_over(items)
+        answers = [self.hand_over(item) for item in items]
         errors = [answer.exception() for answer in answers]
         for error in errors:
             if error is not None:
@@ -108,48 +116,37 @@ class GroupCommitWriter(Generic[T, R]):
     ) -> None:
         self.close()
 
-    def _hand_over(self, items: Sequence[T]) -> list[Future[R]]:
-        if threading.current_thread() is self._thread:
-            raise RuntimeError(f"{self._name}: an item handed over from inside apply would wait for itself")
-        submissions: list[_Submission[T, R]] = [_Submission(item) for item in items]
-        with self._door:
-            if self._closed:
-                raise Problem("store.closed", self._name, advice="The service is stopping; ask again later.")
-            for submission in submissions:
-                self._queue.put(submission)
-        return [submission.answer for submission in submissions]
-
     def _run(self) -> None:
         open_for_more = True
         while open_for_more:
             batch, open_for_more = self._next_batch()
-            taken = [submission for submission in batch if submission.answer.set_running_or_notify_cancel()]
+            taken = take(batch, self._settling)
             if taken:
                 try:
                     self._write(taken)
                 except BaseException as error:
                     # Whatever it is, somebody is waiting for it, and the thread must live for the others.
-                    _refuse(taken, error)
+                    refuse(taken, error, self._settling)
 
-    def _next_batch(self) -> tuple[list[_Submission[T, R]], bool]:
+    def _next_batch(self) -> tuple[list[Answer[R]], bool]:
         """At least one item, then whatever is queued; False once the closing mark was met."""
-        batch: list[_Submission[T, R]] = []
-        submission = self._queue.get()
-        while submission is not None:
-            batch.append(submission)
+        batch: list[Answer[R]] = []
+        answer = self._queue.get()
+        while answer is not None:
+            batch.append(answer)
             if len(batch) == self._max_batch:
                 return batch, True
             try:
-                submission = self._queue.get_nowait()
+                answer = self._queue.get_nowait()
             except queue.Empty:
                 return batch, True
         return batch, False
 
-    def _write(self, batch: Sequence[_Submission[T, R]]) -> None:
+    def _write(self, batch: Sequence[Answer[R]]) -> None:
         with self._engine.connect() as conn:
             transaction = conn.begin()
             try:
-                results = self._apply(conn, [submission.item for submission in batch])
+                results = self._apply(conn, [answer.item for answer in batch])
                 if len(results) != len(batch):
                     raise RuntimeError(f"{self._name}: apply gave {len(results)} results for {len(batch)} items")
             except (OperationalError, InterfaceError):
@@ -158,26 +155,19 @@ class GroupCommitWriter(Generic[T, R]):
             except Exception as error:
                 transaction.rollback()
                 if len(batch) == 1:
-                    _refuse(batch, error)
+                    refuse(batch, error, self._settling)
                     return
                 results = None
             else:
                 transaction.commit()
         if results is None:
             self._write_one_by_one(batch)
-            return
-        for submission, result in zip(batch, results, strict=True):
-            submission.answer.set_result(result)
+        else:
+            settle(batch, results, self._settling)
 
-    def _write_one_by_one(self, batch: Sequence[_Submission[T, R]]) -> None:
-        for submission in batch:
+    def _write_one_by_one(self, batch: Sequence[Answer[R]]) -> None:
+        for answer in batch:
             try:
-                self._write([submission])
+                self._write([answer])
             except Exception as error:
-                _refuse([submission], error)
-
-
-def _refuse(batch: Sequence[_Submission[T, R]], error: BaseException) -> None:
-    for submission in batch:
-        if not submission.answer.done():
-            submission.answer.set_exception(error)
+                refuse([answer], error, self._settling)

@@ -54,8 +54,7 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
         edge.directory.institution(message.municipality)
         assigned = numbering.assign(message.municipality, message.resident_codes)
         assignments = tuple(
-            Assignment(resident_code=a.resident_code.digits, individual_number=a.number.digits, newly=a.newly)
-            for a in assigned
+            Assignment(resident_code=a.code_digits, individual_number=a.number_digits, newly=a.newly) for a in assigned
         )
         return edge.answer(NumbersAssigned(in_reply_to=message.message_id, assignments=assignments))
 

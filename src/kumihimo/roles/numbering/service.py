@@ -7,8 +7,7 @@ whose leak would expose everybody. Every number ever drawn stays in the table of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from kumihimo.domain.kernel import (
     Clock,
@@ -19,18 +18,34 @@ from kumihimo.domain.kernel import (
     ResidentCode,
     comparable,
 )
-from kumihimo.roles.numbering.store import NewAssignment, NumberingStore, Taken, Transaction
+from kumihimo.domain.kernel.numbers_in_bulk import are_resident_codes, draw_individual_numbers
+from kumihimo.roles.numbering.store import NumberingStore, Taken, Transaction
 
 TRIES: Final = 5  # a clash with another writer is one in billions; five in a row mean a broken generator
 
 
-@dataclass(frozen=True, slots=True)
-class Assigned:
-    """The number of a resident code; `newly` when it was drawn just now."""
+class Assigned(NamedTuple):
+    """The number of a resident code; `newly` when it was drawn just now. Prints masked, as its parts do."""
 
-    resident_code: ResidentCode
-    number: IndividualNumber
+    code_digits: str
+    value: int
     newly: bool
+
+    @property
+    def resident_code(self) -> ResidentCode:
+        return ResidentCode(self.code_digits)
+
+    @property
+    def number(self) -> IndividualNumber:
+        return IndividualNumber.parse(self.number_digits)
+
+    @property
+    def number_digits(self) -> str:
+        """The real twelve digits."""
+        return f"{self.value:0{IndividualNumber.LENGTH}d}"
+
+    def __repr__(self) -> str:
+        return f"Assigned({self.resident_code!r}, {self.number!r}, newly={self.newly})"
 
 
 class Numbering:
@@ -46,7 +61,9 @@ class Numbering:
 
         Raises Problem(resident_code.format, resident_code.check_digit) before anything is drawn, number.none_left.
         """
-        codes = ResidentCode.parse_all(resident_codes, where="resident_codes")
+        codes = resident_codes
+        if not are_resident_codes(codes):
+            codes = [code.digits for code in ResidentCode.parse_all(codes, where="resident_codes")]
         for _ in range(TRIES):
             try:
                 with self._store.transaction() as transaction:
@@ -55,16 +72,14 @@ class Numbering:
                 continue
         raise _none_left()
 
-    def _assign(self, transaction: Transaction, municipality: str, codes: list[ResidentCode]) -> list[Assigned]:
-        known = transaction.current_numbers([code.digits for code in codes])
-        lacking = list(dict.fromkeys(code.digits for code in codes if code.digits not in known))
-        drawn = dict(zip(lacking, self._draw(transaction, len(lacking)), strict=True))
-        new = [NewAssignment(int(number.digits), code) for code, number in drawn.items()]
-        transaction.store(new, municipality, self._clock.now())
+    def _assign(self, transaction: Transaction, municipality: str, codes: Sequence[str]) -> list[Assigned]:
+        known = transaction.current_numbers(codes)
+        lacking = [code for code in dict.fromkeys(codes) if code not in known]
+        numbers = self._draw(transaction, len(lacking))
+        transaction.store(dict(zip(numbers, lacking, strict=True)), municipality, self._clock.now())
+        drawn = dict(zip(lacking, numbers, strict=True))
         return [
-            Assigned(code, drawn[code.digits], newly=True)
-            if code.digits in drawn
-            else Assigned(code, IndividualNumber.parse(f"{known[code.digits]:012d}"), newly=False)
+            Assigned(code, drawn[code], newly=True) if code in drawn else Assigned(code, known[code], newly=False)
             for code in codes
         ]
 
@@ -86,8 +101,8 @@ class Numbering:
                         return IndividualNumber.parse(f"{current[code.digits]:012d}")
                     transaction.end(held, municipality, reason, self._clock.now())
                     (drawn,) = self._draw(transaction, 1)
-                    transaction.store([NewAssignment(int(drawn.digits), code.digits)], municipality, self._clock.now())
-                    return drawn
+                    transaction.store({drawn: code.digits}, municipality, self._clock.now())
+                    return Assigned(code.digits, drawn, newly=True).number
             except Taken:
                 continue
         raise _none_left()
@@ -141,15 +156,15 @@ class Numbering:
             raise _unknown()
         return value if found.until is None else None
 
-    def _draw(self, transaction: Transaction, count: int) -> list[IndividualNumber]:
-        found: dict[int, IndividualNumber] = {}
+    def _draw(self, transaction: Transaction, count: int) -> list[int]:
+        """Numbers that were never used, in the order in which they were drawn."""
+        found: dict[int, None] = {}
         for _ in range(TRIES):
-            drawn = IndividualNumber.random_many(self._randomness, count - len(found))
-            fresh = {value: number for number in drawn if (value := int(number.digits)) not in found}
-            used = transaction.already_used(list(fresh))
-            found.update(fresh if not used else {value: one for value, one in fresh.items() if value not in used})
+            drawn = dict.fromkeys(draw_individual_numbers(self._randomness, count - len(found)))
+            used = transaction.already_used([*drawn])
+            found |= drawn if not used else {number: None for number in drawn if number not in used}
             if len(found) == count:
-                return list(found.values())
+                return [*found]
         raise _none_left()
 
     def assign_corporate(self, registered_name: str, seat: str) -> tuple[CorporateNumber, bool]:

@@ -6,11 +6,11 @@ as it can be. A row of `used_number` is never removed (I8).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from kumihimo.plumbing.storage import UtcDateTime, insert_rows
+from kumihimo.plumbing.storage import UtcDateTime, among, insert_rows
 
 MIGRATIONS: Final = "kumihimo.roles.numbering.migrations"
 metadata = MetaData()
@@ -83,14 +83,6 @@ corporate_number = Table(
 )
 
 _DEADLOCK: Final = "40P01"  # SQLSTATE
-_IN = 5_000  # bound parameters in one statement
-
-
-class NewAssignment(NamedTuple):
-    """A number to be stored for a resident code."""
-
-    number: int
-    resident_code: str
 
 
 @dataclass(frozen=True)
@@ -134,32 +126,23 @@ class Transaction:
 
     def current_numbers(self, resident_codes: Sequence[str]) -> dict[str, int]:
         """Resident code → current number, for those that have one."""
-        found: dict[str, int] = {}
-        for start in range(0, len(resident_codes), _IN):
-            chunk = resident_codes[start : start + _IN]
-            rows = self._conn.execute(
-                select(assignment.c.resident_code, assignment.c.number).where(
-                    assignment.c.resident_code.in_(chunk), assignment.c.until.is_(None)
-                )
-            )
-            found.update((code, number) for code, number in rows)
-        return found
+        held = among(self._conn, assignment.c.resident_code, resident_codes) & assignment.c.until.is_(None)
+        rows = self._conn.execute(select(assignment.c.resident_code, assignment.c.number).where(held))
+        return {code: number for code, number in rows}  # noqa: C416 - a result is no mapping, though it has keys()
 
     def already_used(self, numbers: Sequence[int]) -> set[int]:
         """Which of these numbers were ever drawn."""
-        used: set[int] = set()
-        for start in range(0, len(numbers), _IN):
-            chunk = numbers[start : start + _IN]
-            used.update(self._conn.scalars(select(used_number.c.number).where(used_number.c.number.in_(chunk))))
-        return used
+        drawn = among(self._conn, used_number.c.number, numbers)
+        return set(self._conn.scalars(select(used_number.c.number).where(drawn)))
 
-    def store(self, new: Sequence[NewAssignment], municipality: str, at: datetime) -> None:
-        """Mark numbers used for ever and assign them."""
+    def store(self, new: Mapping[int, str], municipality: str, at: datetime) -> None:
+        """Mark numbers used for ever and assign each to its resident code."""
         # In order of the number, which is the order of both tables: neighbours land on the same page.
         ordered = sorted(new)
-        insert_rows(self._conn, used_number, ("number", "drawn_at"), [(one.number, at) for one in ordered])
-        rows = [(one.number, one.resident_code, municipality, at) for one in ordered]
-        insert_rows(self._conn, assignment, ("number", "resident_code", "municipality", "since"), rows)
+        insert_rows(self._conn, used_number, ("number",), [*zip(ordered, strict=True)], {"drawn_at": at})
+        rows = [(number, new[number]) for number in ordered]
+        given = {"municipality": municipality, "since": at}
+        insert_rows(self._conn, assignment, ("number", "resident_code"), rows, given)
 
     def assignment_of(self, number: int) -> Assignment | None:
         """The assignment of a number, also when it has ended; None for a number never assigned."""

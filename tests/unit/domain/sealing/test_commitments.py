@@ -28,6 +28,13 @@ def test_the_canonical_form_reads_back_as_the_same_value(value: object) -> None:
     assert canonical_json(json.loads(canonical_json(value))) == canonical_json(value)
 
 
+@given(values | st.text(st.characters(max_codepoint=0x9F), max_size=40))
+def test_the_canonical_form_is_the_one_the_standard_library_writes(value: object) -> None:
+    """Python's json, told to sort and not to escape, is what protocols.md points other implementations to."""
+    written = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    assert canonical_json(value) == written.encode()
+
+
 @given(st.dictionaries(text, st.integers(0, 9), max_size=6), st.randoms())
 def test_the_order_in_which_a_record_was_filled_does_not_matter(record: dict[str, int], random: object) -> None:
     shuffled = list(record.items())

@@ -38,7 +38,7 @@ from kumihimo.plumbing.wire.messages.batch import (
 )
 from kumihimo.plumbing.wire.messages.inquiry import LogRecord, Refusal
 from kumihimo.roles.hub.service.chunk_hops import ChunkTranslation
-from kumihimo.roles.hub.service.chunk_journal import ChunkJournal, Entry
+from kumihimo.roles.hub.service.chunk_journal import ChunkJournal, Entry, refused_mark
 from kumihimo.roles.hub.service.chunk_permit import chunk_permit_of
 from kumihimo.roles.hub.service.journal import Journal
 from kumihimo.roles.hub.service.parties import PORTAL, is_exchange
@@ -146,7 +146,7 @@ class ChunkDesk:
         written = self._entries.write(course.signed.value.transaction, entries)
         again = [at for at, entered in enumerate(written) if entered is None]
         course.entered = {at: entered for at, entered in enumerate(written) if entered is not None}
-        known = self._entries.first_requests([course.transactions[at] for at in again]) if again else {}
+        known = self._entries.under([course.transactions[at] for at in again]) if again else {}
         for at in again:
             first = known.get(course.transactions[at])
             if first is not None and self._is_same(course, at, first):
@@ -228,9 +228,13 @@ class ChunkDesk:
             rulings[at] = replace(rulings[at], rules=(), articles=(), refusal=refusal)
             log.info("refused", transaction=course.transactions[at], code=refusal.code)
         common = _common_records(course.signed, rulings, self._journal.now())
-        entries = [Entry(course.person(at), common[at]) for at in refusals]
-        written = self._entries.write(course.signed.value.transaction, entries, unrelayed)
-        course.entered |= {at: one for at, one in zip(refusals, written, strict=True) if one is not None}
+        marks = {at: refused_mark(course.transactions[at]) for at in refusals}
+        entries = [Entry(course.person(at), common[at], mark) for at, mark in marks.items()]
+        written = dict(
+            zip(marks, self._entries.write(course.signed.value.transaction, entries, unrelayed), strict=True)
+        )
+        before = self._entries.under([marks[at] for at, one in written.items() if one is None])  # by an earlier attempt
+        course.entered |= {at: one or before[marks[at]] for at, one in written.items()}
         course.refused |= refusals
 
 

@@ -6,7 +6,6 @@ same entries, saying another thing is refused. A person whose outcome was pendin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,7 +30,7 @@ from kumihimo.plumbing.wire.messages.batch import (
     RelayChunkOutcomes,
     ReportOutcomes,
 )
-from kumihimo.plumbing.wire.messages.inquiry import EntryKind, Outcome
+from kumihimo.plumbing.wire.messages.inquiry import Outcome
 from kumihimo.roles.hub.service.batch_second import ChunkPassages
 from kumihimo.roles.hub.service.chunk_journal import ChunkJournal, Entry
 from kumihimo.roles.hub.service.journal import Journal
@@ -110,29 +109,20 @@ class ChunkOutcomeDesk:
         first = common[reported.outcomes[0]]
         report = Report(reported.outcomes[0], first.payload_hash, reported.signed.envelope)
         written = self._entries.write(reported.permit.transaction, entries, report=report)
-        again = [place for place, entered in enumerate(written) if entered is None]
-        known = self._known([reported.transactions[place] for place in again], peer) if again else {}
+        known = self._entries.under([one.mark or "" for one, at in zip(entries, written, strict=True) if at is None])
         entered = []
         for place, one in enumerate(written):
             outcome, payload_hash = (
                 common[reported.outcomes[place]].outcome,
                 common[reported.outcomes[place]].payload_hash,
             )
-            entry = one or known.get((reported.transactions[place], outcome is Outcome.PENDING))
+            entry = one or known.get(entries[place].mark or "")
             if entry is None or (entry.record.outcome, entry.record.payload_hash) != (outcome, payload_hash):
                 raise Problem(
                     "message.replayed", f"{peer} reported another outcome before", expected="the same outcome"
                 )
             entered.append(entry)
         return entered
-
-    def _known(self, transactions: Sequence[str], peer: PartyId) -> dict[tuple[str, bool], Entered]:
-        """What this party reported of them before, by transaction number and whether it was "pending"."""
-        return {
-            (one.record.transaction or "", one.record.outcome is Outcome.PENDING): one
-            for one in self._entries.entries_of(transactions)
-            if one.record.entry is EntryKind.OUTCOME and one.record.peer == peer
-        }
 
 
 class SecondChunkOutcomeDesk:

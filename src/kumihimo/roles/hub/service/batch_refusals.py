@@ -16,7 +16,7 @@ from kumihimo.plumbing.wire.messages.batch import ChunkPassed, ChunkRequest, Por
 from kumihimo.plumbing.wire.messages.inquiry import EntryKind
 from kumihimo.roles.hub.service.batch_second import ACCESSES_KIND, ChunkPassages, persons_at, requested_chunk
 from kumihimo.roles.hub.service.chunk_hops import ChunkTranslation
-from kumihimo.roles.hub.service.chunk_journal import ChunkJournal
+from kumihimo.roles.hub.service.chunk_journal import ChunkJournal, refused_mark
 from kumihimo.roles.hub.service.parties import PORTAL, is_first_operator
 from kumihimo.roles.hub.service.ports import Notify, Sender, send_to_operator
 from kumihimo.roles.hub.service.proofs import Hop, ProofCheck
@@ -48,7 +48,8 @@ class ChunkRefusals:
         subjects, number = subjects_of(signed.value.subjects), signed.value.transaction
         position_of = {person_transaction(number, at): at for at in range(len(subjects))}
         refused: dict[int, Entered] = {}
-        for one in self._entries.entries_of(list(position_of)):
+        marks = [mark for number in position_of for mark in (number, refused_mark(number))]
+        for one in self._entries.under(marks).values():
             record = one.record
             mine = record.entry is EntryKind.REQUEST and record.request_hash == request.digest()
             if mine and not record.granted and record.subject_hash is not None:

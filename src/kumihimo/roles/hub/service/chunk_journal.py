@@ -26,7 +26,7 @@ class ChunkStore(Protocol):
 
     def enter_all(self, items: Sequence[Append]) -> list[Entered | None]: ...
     def promised_all(self, entered: Sequence[Entered]) -> Envelope: ...
-    def entries_of(self, transactions: Collection[str]) -> list[Entered]: ...
+    def entries_under(self, marks: Collection[str]) -> dict[str, Entered]: ...
 
 
 @dataclass(frozen=True)
@@ -70,16 +70,9 @@ class ChunkJournal:
         self._notify()
         return entered
 
-    def first_requests(self, transactions: Collection[str]) -> dict[str, Entered]:
-        """The entry of the request that used each of these transaction numbers first."""
-        found: dict[str, Entered] = {}
-        for one in self._store.entries_of(transactions):
-            found.setdefault(one.record.transaction or "", one)
-        return found
-
-    def entries_of(self, transactions: Collection[str]) -> list[Entered]:
-        """Every entry about these transaction numbers, oldest first."""
-        return self._store.entries_of(transactions)
+    def under(self, marks: Collection[str]) -> dict[str, Entered]:
+        """The entries that were written under these marks, by mark; that of a request is its transaction number."""
+        return self._store.entries_under(marks)
 
     def promise(self, entered: Sequence[Entered]) -> Envelope:
         """Operator 1's promise about entries, in this order."""
@@ -95,6 +88,11 @@ class ChunkJournal:
             salts=packed(one.salt for one in entered.values()),
             promise=self.promise(list(entered.values())),
         )
+
+
+def refused_mark(transaction: str) -> str:
+    """What may be written once of a person whom the platform refused in the end."""
+    return f"refused/{transaction}"
 
 
 def _kinds(records: Iterable[LogRecord]) -> tuple[tuple[LogRecord, ...], tuple[int, ...]]:

@@ -1,17 +1,10 @@
 """Store of an operator of the hub (運営者の保管庫)."""
 
+from kumihimo.roles.hub.store.entries import Append, Entered, Report, ReportedOutcome, Unrelayed
 from kumihimo.roles.hub.store.hop_seeds import HopSeeds
-from kumihimo.roles.hub.store.log import (
-    MOST_AT_ONCE,
-    RECORDS_KIND,
-    Append,
-    Entered,
-    LogStore,
-    Report,
-    ReportedOutcome,
-    Unrelayed,
-    requests_logged,
-)
+from kumihimo.roles.hub.store.log import MOST_AT_ONCE, LogStore
+from kumihimo.roles.hub.store.log_past import requests_logged
+from kumihimo.roles.hub.store.log_rows import RECORDS_KIND
 from kumihimo.roles.hub.store.notices import Notices
 from kumihimo.roles.hub.store.second import KeptAnswer, News, Passage, SecondStore, requests_passed
 from kumihimo.roles.hub.store.standings import WHOLE_HUB, Standing, Standings

@@ -6,91 +6,40 @@ body will be told about it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
-from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy import Engine, delete, select
 
-from kumihimo.domain.sealing import commit
-from kumihimo.plumbing.storage import FeedItem, GroupCommitWriter, NewItem, append_feed_all, insert_rows
+from kumihimo.plumbing.storage import Answer, FeedItem, GroupCommitWriter, among
 from kumihimo.plumbing.wire.envelope import Envelope, b64
 from kumihimo.plumbing.wire.messages.batch import LogPromises, OversightRecords
-from kumihimo.plumbing.wire.messages.inquiry import (
-    EntryKind,
-    LoggedRecord,
-    LogPromise,
-    LogRecord,
-    Outcome,
-    OversightRecord,
-)
+from kumihimo.plumbing.wire.messages.inquiry import LoggedRecord, LogPromise, Outcome, OversightRecord
 from kumihimo.roles.hub.store import tables as t
+from kumihimo.roles.hub.store.entries import (
+    Append,
+    Entered,
+    Prepared,
+    Report,
+    ReportedOutcome,
+    Unrelayed,
+    entered,
+    prepared,
+)
+from kumihimo.roles.hub.store.log_rows import (
+    Written,
+    entries_at,
+    names_chunk,
+    names_entry,
+    no_more_than,
+    write_entries,
+    written_at,
+)
 
-RECORD_KIND: Final = "record"
-RECORDS_KIND: Final = "records"
+MOST_AT_ONCE: Final = 4_096  # entries in one commit
 MOST_TOLD: Final = 2_000  # entries on one page of the overseer, about
-MOST_AT_ONCE: Final = 2_048  # entries in one commit
-_PAGE: Final = 5_000
-
-
-@dataclass(frozen=True)
-class Report:
-    """What is kept of a reported outcome beside its log entry."""
-
-    outcome: Outcome
-    payload_hash: str | None
-    envelope: Envelope
-
-    def same(self, other: Report) -> bool:
-        """Whether both say the same, signed then or now."""
-        return (self.outcome, self.payload_hash) == (other.outcome, other.payload_hash)
-
-
-@dataclass(frozen=True)
-class Unrelayed:
-    """A refused request that operator 2 must still hear of, as signed.
-
-    `logged` is the entry that says so; None: the one it is written with.
-    """
-
-    request: Envelope
-    logged: LoggedRecord | None = None
-
-
-@dataclass(frozen=True)
-class Append:
-    """One entry to be written. `mark` is what may happen only once; `salt` is 32 bytes.
-
-    `written` is the record's canonical JSON where it is known already; entries of one `chunk` are told to the overseer
-    together.
-    """
-
-    record: LogRecord
-    salt: bytes
-    mark: str | None = None
-    report: Report | None = None
-    unrelayed: Unrelayed | None = None
-    written: bytes | None = None
-    chunk: str | None = None
-
-
-@dataclass(frozen=True)
-class ReportedOutcome:
-    """A reported outcome as stored: the report and its log entry."""
-
-    report: Report
-    logged: LoggedRecord
-
-
-@dataclass(frozen=True)
-class Entered:
-    """A durable entry: its index, the record, its salt and the commitment that the log holds (32 bytes each)."""
-
-    index: int
-    record: LogRecord
-    salt: bytes
-    commitment: bytes
 
 
 class LogStore:
@@ -103,9 +52,8 @@ class LogStore:
     def __init__(self, engine: Engine, promise: Callable[[LogPromise | LogPromises], Envelope], overseer: str) -> None:
         self._engine = engine
         self._promise = promise
-        self._overseer = overseer
-        self._writer: GroupCommitWriter[_Prepared, Entered | None] = GroupCommitWriter(
-            engine, self._write, max_batch=MOST_AT_ONCE, name="log"
+        self._writer: GroupCommitWriter[Prepared, int | None] = GroupCommitWriter(
+            engine, partial(write_entries, overseer=overseer), max_batch=MOST_AT_ONCE, name="log"
         )
 
     def append(self, item: Append) -> LoggedRecord | None:
@@ -113,60 +61,63 @@ class LogStore:
 
         Returns after the durable commit. Raises what the commit raised, and Problem(store.closed).
         """
-        entered = self._writer.submit(_prepared(item))
-        return None if entered is None else self.promised(entered)
+        ready = prepared(item)
+        index = self._writer.submit(ready)
+        return None if index is None else self.promised(entered(ready, index))
 
     def append_all(self, items: Sequence[Append]) -> list[LoggedRecord | None]:
-        """Write many entries, one answer each in their order: as `append` of each, with few commits."""
-        return [None if entered is None else self.promised(entered) for entered in self.enter_all(items)]
+        """As append, for many: one answer each, in their order. Each entry stands for itself, and several share a commit.
+
+        Raises as append, after all were dealt with: the others are written then.
+        """
+        return [None if one is None else self.promised(one) for one in self.enter_all(items)]
+
+    def enter(self, item: Append) -> Answer[int | None]:
+        """Hand one entry over and go on: its index once it is durable, None when its mark was already made.
+
+        Nobody was promised anything yet. Raises Problem(store.closed), the answer's `result` what the commit raised.
+        """
+        return self._writer.hand_over(prepared(item))
 
     def enter_all(self, items: Sequence[Append]) -> list[Entered | None]:
         """Write many entries, in their order; None for each whose mark was already made. Durable on return.
 
         Nobody was promised anything yet: `promised` makes what may leave. Raises as append, after all were dealt with.
         """
-        return self._writer.submit_all([_prepared(item) for item in items])
+        ready = [prepared(item) for item in items]
+        return [
+            None if index is None else entered(one, index)
+            for one, index in zip(ready, self._writer.submit_all(ready), strict=True)
+        ]
 
-    def promised(self, entered: Entered) -> LoggedRecord:
+    def promised(self, entry: Entered) -> LoggedRecord:
         """The record with operator 1's signed promise that it stands where it stands."""
         return LoggedRecord(
-            record=entered.record,
-            salt=b64(entered.salt),
+            record=entry.record,
+            salt=b64(entry.salt),
             promise=self._promise(
-                LogPromise(index=entered.index, entry=b64(entered.commitment), logged_at=entered.record.logged_at)
+                LogPromise(index=entry.index, entry=b64(entry.commitment), logged_at=entry.record.logged_at)
             ),
         )
 
-    def promised_all(self, entered: Sequence[Entered]) -> Envelope:
+    def promised_all(self, entries: Sequence[Entered]) -> Envelope:
         """One signed promise about many entries, in this order."""
-        entries = b64(b"".join(one.commitment for one in entered))
-        return self._promise(LogPromises(indexes=tuple(one.index for one in entered), entries=entries))
-
-    def entries_of(self, transactions: Collection[str]) -> list[Entered]:
-        """Every entry about these transaction numbers, oldest first."""
-        columns = t.entries.c.entry_index, t.entries.c.record, t.entries.c.salt, t.entries.c.commitment
-        query = select(*columns).where(t.entries.c.transaction_number.in_(transactions))
-        with self._engine.connect() as conn:
-            rows = conn.execute(query.order_by(t.entries.c.entry_index)).all()
-        return [
-            Entered(index, LogRecord.model_validate_json(record), salt, commitment)
-            for index, record, salt, commitment in rows
-        ]
+        return self._promises([(one.index, one.commitment) for one in entries])
 
     def told(self, items: Sequence[FeedItem]) -> list[FeedItem]:
-        """Items of the feed as they leave: an entry, which the feed names by its index only, is opened and promised.
+        """Items of the feed as they leave: entries, which the feed names by their index only, are opened and promised.
 
         Ed25519 signatures are deterministic (RFC 8032): the overseer gets the very promise that the requester got.
         """
-        items = _no_more_than(items, MOST_TOLD)
+        items = no_more_than(items, MOST_TOLD)
         with self._engine.connect() as conn:
-            found = _entries_at(conn, [item.body["index"] for item in items if _names_entry(item)])
-            chunks = {item.seq: _opened(conn, item.body["indexes"]) for item in items if _names_chunk(item)}
+            found = entries_at(conn, [item.body["index"] for item in items if names_entry(item)])
+            chunks = {item.seq: written_at(conn, item.body["indexes"]) for item in items if names_chunk(item)}
         return [
             replace(item, body=self._record_of(found[item.body["index"]]))
-            if _names_entry(item)
+            if names_entry(item)
             else replace(item, body=self._records_of(chunks[item.seq]))
-            if _names_chunk(item)
+            if names_chunk(item)
             else item
             for item in items
         ]
@@ -177,20 +128,27 @@ class LogStore:
 
     def first_request(self, transaction: str) -> LoggedRecord | None:
         """The entry of the request that used this transaction number first, with its promise: the same as it was given."""
-        query = select(t.entries).where(t.entries.c.transaction_number == transaction)
         with self._engine.connect() as conn:
-            row = conn.execute(query.order_by(t.entries.c.entry_index).limit(1)).one_or_none()
-        if row is None:
-            return None
-        record = LogRecord.model_validate_json(row.record)
-        return self.promised(Entered(row.entry_index, record, row.salt, row.commitment))
+            index = conn.execute(
+                select(t.marks.c.entry_index).where(t.marks.c.mark == transaction)
+            ).scalar_one_or_none()
+            found = {} if index is None else entries_at(conn, [index])
+        return None if index is None else self.promised(found[index])
+
+    def entries_under(self, marks: Collection[str]) -> dict[str, Entered]:
+        """The entries that were written under these marks, by mark."""
+        query = select(t.marks.c.mark, t.marks.c.entry_index)
+        with self._engine.connect() as conn:
+            rows = conn.execute(query.where(among(conn, t.marks.c.mark, marks))).all()
+            found = entries_at(conn, [row.entry_index for row in rows])
+        return {row.mark: found[row.entry_index] for row in rows}
 
     def reported(self, marks: Sequence[str]) -> dict[str, ReportedOutcome]:
         """The outcomes reported under these marks, by mark."""
-        query = select(t.outcomes).where(t.outcomes.c.mark.in_(marks))
+        query = select(t.outcomes)
         with self._engine.connect() as conn:
-            rows = conn.execute(query).all()
-            found = _entries_at(conn, [int(row.logged) for row in rows if row.logged.isdecimal()])
+            rows = conn.execute(query.where(among(conn, t.outcomes.c.mark, marks))).all()
+            found = entries_at(conn, [int(row.logged) for row in rows if row.logged.isdecimal()])
         return {
             row.mark: ReportedOutcome(
                 Report(Outcome(row.outcome), row.payload_hash, Envelope.model_validate_json(row.report)),
@@ -204,7 +162,7 @@ class LogStore:
         query = select(t.unrelayed).where(t.unrelayed.c.entry_index > after).order_by(t.unrelayed.c.entry_index)
         with self._engine.connect() as conn:
             rows = conn.execute(query.limit(limit)).all()
-            found = _entries_at(conn, [int(row.logged) for row in rows if row.logged.isdecimal()])
+            found = entries_at(conn, [int(row.logged) for row in rows if row.logged.isdecimal()])
         return [
             (row.entry_index, Unrelayed(Envelope.model_validate_json(row.request), self._logged(row.logged, found)))
             for row in rows
@@ -219,184 +177,15 @@ class LogStore:
         """What a row names: an entry by its index, or a whole record."""
         return self.promised(found[int(stored)]) if stored.isdecimal() else LoggedRecord.model_validate_json(stored)
 
-    def _record_of(self, entered: Entered) -> dict[str, object]:
-        return OversightRecord(index=entered.index, logged=self.promised(entered)).model_dump(mode="json")
+    def _record_of(self, entry: Entered) -> dict[str, object]:
+        return OversightRecord(index=entry.index, logged=self.promised(entry)).model_dump(mode="json")
 
-    def _records_of(self, opened: Sequence[_Opened]) -> dict[str, object]:
-        promise = self._promise(
-            LogPromises(
-                indexes=tuple(one.index for one in opened), entries=b64(b"".join(one.commitment for one in opened))
-            )
-        )
+    def _records_of(self, opened: Sequence[Written]) -> dict[str, object]:
+        promise = self._promises([(one.index, one.commitment) for one in opened])
         salts = b64(b"".join(one.salt for one in opened))
         told = OversightRecords(records=tuple(one.record for one in opened), salts=salts, promise=promise)
         return told.model_dump(mode="json")
 
-    def _write(self, conn: Connection, items: Sequence[_Prepared]) -> list[Entered | None]:
-        first = next_index(conn)
-        used = _marks_made(conn, [one.item.mark for one in items if one.item.mark is not None])
-        results: list[Entered | None] = []
-        taken: list[tuple[Entered, _Prepared]] = []
-        for one in items:
-            item = one.item
-            if item.mark is not None and item.mark in used:
-                results.append(None)
-                continue
-            entered = Entered(first + len(taken), item.record, item.salt, one.commitment)
-            taken.append((entered, one))
-            results.append(entered)
-            if item.mark is not None:
-                used.add(item.mark)
-        _insert(conn, taken)
-        append_feed_all(conn, t.feed, [*_told_singly(self._overseer, taken), *_told_together(self._overseer, taken)])
-        return results
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """An entry with all that can be computed before its index is known."""
-
-    item: Append
-    written: bytes
-    commitment: bytes
-
-
-def _prepared(item: Append) -> _Prepared:
-    if item.report is not None and item.mark is None:
-        raise ValueError("an outcome is kept under a mark")
-    written = item.written if item.written is not None else item.record.to_bytes()
-    return _Prepared(item, written, commit(item.salt, written))
-
-
-def _insert(conn: Connection, taken: Sequence[tuple[Entered, _Prepared]]) -> None:
-    insert_rows(
-        conn,
-        t.entries,
-        ("entry_index", "commitment", "salt", "record", "transaction_number", "logged_at"),
-        [
-            (at.index, at.commitment, at.salt, one.written.decode(), at.record.transaction, at.record.logged_at)
-            for at, one in taken
-        ],
-    )
-    marked = [(one.item.mark, at.record.logged_at) for at, one in taken if one.item.mark is not None]
-    insert_rows(conn, t.marks, ("mark", "made_at"), marked)
-    reported = [
-        (one.item.mark, report.outcome.value, report.payload_hash, report.envelope.model_dump_json(), str(at.index))
-        for at, one in taken
-        if (report := one.item.report) is not None
-    ]
-    insert_rows(conn, t.outcomes, ("mark", "outcome", "payload_hash", "report", "logged"), reported)
-    unheard = [
-        (
-            at.index,
-            kept.request.model_dump_json(),
-            str(at.index) if kept.logged is None else kept.logged.model_dump_json(),
-        )
-        for at, one in taken
-        if (kept := one.item.unrelayed) is not None
-    ]
-    insert_rows(conn, t.unrelayed, ("entry_index", "request", "logged"), unheard)
-
-
-def _told_singly(overseer: str, taken: Sequence[tuple[Entered, _Prepared]]) -> list[NewItem]:
-    return [
-        NewItem(overseer, RECORD_KIND, {"index": at.index}, at.record.logged_at)
-        for at, one in taken
-        if one.item.chunk is None
-    ]
-
-
-def _told_together(overseer: str, taken: Sequence[tuple[Entered, _Prepared]]) -> list[NewItem]:
-    chunks: dict[str, list[Entered]] = {}
-    for at, one in taken:
-        if one.item.chunk is not None:
-            chunks.setdefault(one.item.chunk, []).append(at)
-    return [
-        NewItem(overseer, RECORDS_KIND, {"indexes": [one.index for one in of]}, of[0].record.logged_at)
-        for of in chunks.values()
-    ]
-
-
-def _no_more_than(items: Sequence[FeedItem], most: int) -> Sequence[FeedItem]:
-    """As many of the items as name about that many entries, one in any case."""
-    named = 0
-    for position, item in enumerate(items):
-        named += len(item.body["indexes"]) if _names_chunk(item) else 1
-        if named >= most:
-            return items[: position + 1]
-    return items
-
-
-def _names_chunk(item: FeedItem) -> bool:
-    return item.kind == RECORDS_KIND and item.body.keys() == {"indexes"}
-
-
-def _names_entry(item: FeedItem) -> bool:
-    return item.kind == RECORD_KIND and item.body.keys() == {"index"}
-
-
-def _entries_at(conn: Connection, indexes: Sequence[int]) -> dict[int, Entered]:
-    if not indexes:
-        return {}
-    columns = t.entries.c.entry_index, t.entries.c.record, t.entries.c.salt, t.entries.c.commitment
-    rows = conn.execute(select(*columns).where(t.entries.c.entry_index.in_(indexes)))
-    return {
-        index: Entered(index, LogRecord.model_validate_json(record), salt, commitment)
-        for index, record, salt, commitment in rows
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    index: int
-    record: str
-    salt: bytes
-    commitment: bytes
-
-
-def _opened(conn: Connection, indexes: Sequence[int]) -> list[_Opened]:
-    columns = t.entries.c.entry_index, t.entries.c.record, t.entries.c.salt, t.entries.c.commitment
-    rows = conn.execute(select(*columns).where(t.entries.c.entry_index.in_(indexes)).order_by(t.entries.c.entry_index))
-    return [_Opened(*row) for row in rows]
-
-
-def next_index(conn: Connection) -> int:
-    """The index the next entry gets, which is also the number of entries."""
-    return int(conn.execute(select(func.coalesce(func.max(t.entries.c.entry_index) + 1, 0))).scalar_one())
-
-
-def _marks_made(conn: Connection, asked: list[str]) -> set[str]:
-    if not asked:
-        return set()
-    return set(conn.execute(select(t.marks.c.mark).where(t.marks.c.mark.in_(asked))).scalars())
-
-
-def requests_logged(engine: Engine, since: datetime) -> Iterator[tuple[str, datetime]]:
-    """Requester and instant of every request that counted since then, oldest first; a transaction number counts once."""
-    seen: set[str] = set()
-    with engine.connect() as conn:
-        at = _first_since(conn, since)
-        while rows := conn.execute(
-            select(t.entries.c.record)
-            .where(t.entries.c.entry_index >= at, t.entries.c.entry_index < at + _PAGE)
-            .order_by(t.entries.c.entry_index)
-        ).all():
-            at += _PAGE
-            for row in rows:
-                record = LogRecord.model_validate_json(row.record)
-                over = record.refusal is not None and record.refusal.code == "quota.exceeded"
-                if record.entry is not EntryKind.REQUEST or record.requester is None or over:
-                    continue
-                if record.transaction is not None and record.transaction not in seen:
-                    seen.add(record.transaction)
-                    yield record.requester, record.logged_at
-
-
-def _first_since(conn: Connection, since: datetime) -> int:
-    """The first index logged at or after an instant, by halving: entries are in the order of time."""
-    low, high = 0, next_index(conn)
-    while low < high:
-        middle = (low + high) // 2
-        logged_at = conn.execute(select(t.entries.c.logged_at).where(t.entries.c.entry_index == middle)).scalar_one()
-        low, high = (middle + 1, high) if logged_at < since else (low, middle)
-    return low
+    def _promises(self, places: Sequence[tuple[int, bytes]]) -> Envelope:
+        entries = b64(b"".join(commitment for _, commitment in places))
+        return self._promise(LogPromises(indexes=tuple(index for index, _ in places), entries=entries))

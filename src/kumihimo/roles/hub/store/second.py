@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, delete, select
 
-from kumihimo.plumbing.storage import GroupCommitWriter, NewItem, append_feed_all, insert_rows
+from kumihimo.plumbing.storage import GroupCommitWriter, NewItem, among, append_feed_all, insert_rows
 from kumihimo.plumbing.wire.envelope import Part, Signed
 from kumihimo.plumbing.wire.messages.inquiry import LogPromise, WitnessedPromise
 from kumihimo.roles.hub.store import tables as t
@@ -81,7 +81,7 @@ class SecondStore:
 
     def _write(self, conn: Connection, passages: Sequence[Passage]) -> list[bool]:
         asked = [passage.mark for passage in passages]
-        used = set(conn.execute(select(t.marks.c.mark).where(t.marks.c.mark.in_(asked))).scalars())
+        used = set(conn.execute(select(t.marks.c.mark).where(among(conn, t.marks.c.mark, asked))).scalars())
         results: list[bool] = []
         new: list[Passage] = []
         for passage in passages:
@@ -113,7 +113,7 @@ class SecondStore:
 def _keep_promises(conn: Connection, passages: Sequence[Passage]) -> None:
     """Keep each promise once, and every other promise made for the same index beside it."""
     indexes = {passage.promise.value.index for passage in passages}
-    query = select(t.promises.c.entry_index, t.promises.c.entry).where(t.promises.c.entry_index.in_(indexes))
+    query = select(t.promises.c.entry_index, t.promises.c.entry).where(among(conn, t.promises.c.entry_index, indexes))
     known = {(index, entry) for index, entry in conn.execute(query)} if indexes else set()
     rows: dict[tuple[int, str], tuple[int, str, str, datetime]] = {}
     for passage in passages:

@@ -26,7 +26,6 @@ entries = Table(
     Column("record", Text, nullable=False),
     Column("transaction_number", Text),
     Column("logged_at", UtcDateTime, nullable=False),
-    Index("ix_entry_transaction_number", "transaction_number"),
 )
 
 # Full tiles only: a partial one is computed from what lies below it.
@@ -54,7 +53,13 @@ marks = Table(
     Column("mark", Text, primary_key=True),
     Column("made_at", UtcDateTime, nullable=False),
     Column("requester", Text),  # at operator 2, whose quota a transaction number counts against
-    Index("ix_mark_made_at", "made_at"),
+    Column("entry_index", BigInteger),  # at operator 1, the entry that was written under it
+)
+Index(
+    "ix_mark_made_at",
+    marks.c.made_at,
+    sqlite_where=marks.c.requester.is_not(None),
+    postgresql_where=marks.c.requester.is_not(None),
 )
 
 # Reported outcomes, kept so that a repeated report gets the same answer and an unfinished relay is finished.
@@ -67,7 +72,6 @@ outcomes = Table(
     Column("payload_hash", Text),
     Column("report", Text, nullable=False),
     Column("logged", Text, nullable=False),
-    Column("relayed_at", UtcDateTime),
 )
 
 # Operator 2: every promise of operator 1 it was shown. Two entries promised at one index both stay: that is the evidence.

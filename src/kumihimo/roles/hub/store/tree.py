@@ -16,7 +16,7 @@ from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.transparency.merkle import HASH_SIZE, leaf_hash, pair_up
 from kumihimo.domain.transparency.tiles import TILE_WIDTH, EntryBundle, Tile, pack_entries
 from kumihimo.roles.hub.store import tables as t
-from kumihimo.roles.hub.store.log import next_index
+from kumihimo.roles.hub.store.log_rows import next_index
 
 
 @dataclass(frozen=True)
