@@ -13,7 +13,7 @@ from kumihimo.domain.kernel.institutions import PartyId
 from kumihimo.domain.transparency.note import NoteKey, VerifierKey
 from kumihimo.domain.transparency.tiles import Tile, parse_path, tile_width
 from kumihimo.plumbing.storage import read_secret
-from kumihimo.plumbing.wire.edge import Background, Peer, application
+from kumihimo.plumbing.wire.edge import Background, Peer, application, needed_at_the_end
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
 from kumihimo.roles.hub.api.shared import Body, Operator, mount_keys, run_in
@@ -63,6 +63,7 @@ def build_first(operator: Operator) -> FastAPI:
     )
     refusals = RefusalRelay(edge, store, operator.translator, operator.seeds, operator.client)
     app = application("hub operator 1", (*background, refusals))
+    needed_at_the_end(app, "/proofs", "/points")  # operator 2 asks for them in the middle of an inquiry
     watch_operator(app, operator, feeds, SequencerVital(sequencer, tree, edge.clock), secrets=(LOG_KEY,))
     permits = PermitDesk(
         edge,
