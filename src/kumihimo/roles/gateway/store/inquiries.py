@@ -16,7 +16,7 @@ from kumihimo.roles.gateway.store.commits import Commit, OneByOne
 from kumihimo.roles.gateway.store.exchange import inquiry, staff_right
 from kumihimo.roles.gateway.store.outbox import Report, append_report
 from kumihimo.roles.gateway.store.records import AccessRecord, replace_record
-from kumihimo.roles.gateway.store.upserts import upsert
+from kumihimo.roles.gateway.store.upserts import dialect_insert, upsert
 
 ANY_AFFAIR: Final = "*"
 
@@ -99,8 +99,8 @@ class InquiryStore:
                 )
             )
 
-    def open(self, opened: OpenInquiry) -> None:
-        """Write an inquiry durably before it is sent."""
+    def open(self, opened: OpenInquiry) -> bool:
+        """Write an inquiry durably before it is sent; False when there is one with this number, which stays as it is."""
         values = {
             "institution": self._institution,
             "transaction": opened.transaction,
@@ -119,7 +119,11 @@ class InquiryStore:
             "department": opened.department,
             "request": opened.request,
         }
-        self._commit(lambda conn: conn.execute(inquiry.insert().values(values)).close())
+
+        def work(conn: Connection) -> bool:
+            return conn.execute(dialect_insert(conn, inquiry).values(values).on_conflict_do_nothing()).rowcount == 1
+
+        return self._commit(work)
 
     def close(self, closing: Closing) -> None:
         """Close an inquiry with its access record, and with its report where one is due, in one transaction.

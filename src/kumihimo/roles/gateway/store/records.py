@@ -100,8 +100,8 @@ class RecordStore:
         self._commit = commit or OneByOne(engine)
 
     def append(self, record: AccessRecord) -> None:
-        """Write one record durably."""
-        self._commit(lambda conn: append_record(conn, self._institution, record))
+        """Write one record durably, in the place of an earlier one of the same transaction and side."""
+        self._commit(lambda conn: replace_record(conn, self._institution, record))
 
     def about(self, addressee_number: str) -> list[AccessRecord]:
         """All records about an addressee, oldest first."""
