@@ -234,12 +234,13 @@ def _found(folder: Path, residents: int, seed: int, database: str | None, stoppi
 def _up(country: Country, stopping: threading.Event) -> Iterator[Supervisor]:
     """A country that is up with its link codes issued, progress shown, for the length of a `with` block."""
     total = len(topology.services())
-    ready: list[str] = []
+    ready: set[str] = set()
     with steps() as step:
 
         def one_more(party: str) -> None:
-            ready.append(party)
-            step("processes", len(ready), total)
+            if len(ready) < total:
+                ready.add(party)
+                step("processes", len(ready), total)
 
         supervisor = Supervisor(country, one_more, stopping, _say)
         supervisor.start()

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Row, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from kumihimo.country import topology
@@ -105,6 +105,12 @@ def read_cell(country: Country, party: PartyId, query: str, key: Any) -> Any:
     if row is None:
         raise Problem("value.invalid", f"{party} holds nothing for this query", expected=query)
     return row[0]
+
+
+def read_rows(country: Country, party: PartyId, query: str) -> list[Row[Any]]:
+    """All rows that a query finds in a party's store."""
+    with _reading(country, party) as conn:
+        return list(conn.execute(text(query)))
 
 
 def cells(country: Country, party: PartyId) -> Iterator[tuple[str, object]]:

@@ -39,8 +39,8 @@ def _loudly(death: Death) -> None:
 class Supervisor:
     """Starts, attends to and stops the processes of one country.
 
-    `stopping` is set by whoever wants it to stop; it is heeded where nothing is half done. `told` hears of every service
-    that ended by itself.
+    `progress` hears of every service that became ready, at the start and later; `told` of every one that ended by itself.
+    `stopping` is set by whoever wants it to stop; it is heeded where nothing is half done.
     """
 
     def __init__(
@@ -147,14 +147,14 @@ class Supervisor:
         }
         happened = wait([*present, *starting], HEED_SECONDS)
         for line, station in starting.items():
-            if line in happened and self._hear(station) and at_start:
-                self._progress(station.party)
+            if line in happened:
+                self._hear(station)
         for sentinel, station in present.items():
             if sentinel in happened:
                 self._ended(station, at_start)
 
-    def _hear(self, station: Station) -> bool:
-        """What a starting service says: whether it is ready, or why it is not."""
+    def _hear(self, station: Station) -> None:
+        """What a starting service says: that it is ready, or why it is not."""
         assert station.child is not None  # noqa: S101 - only a process can say something
         try:
             station.said = station.child.line.recv()
@@ -162,7 +162,7 @@ class Supervisor:
             station.said = ""  # it died without a word
         if station.said is None:
             station.enter(State.READY, time.monotonic())
-        return station.state is State.READY
+            self._progress(station.party)
 
     def _ended(self, station: Station, at_start: bool) -> None:
         """A process ended: handed over as asked, or died."""

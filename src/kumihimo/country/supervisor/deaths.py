@@ -17,6 +17,7 @@ from kumihimo.country.layout import Country
 
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 8.0
+_SETTLED_SECONDS: Final = 15.0  # longer than the pauses between the first few deaths in a row
 
 
 class Death(BaseModel):
@@ -48,12 +49,16 @@ class Patience:
 def pause_after(ended: Sequence[float], patience: Patience) -> float | None:
     """Seconds to wait before the next start; None when it has died too often. `ended`: instants in seconds, ascending.
 
-    The first within the time of patience is made good at once: what killed it was most likely not the service itself.
+    One that had been up for a while is started again at once: what killed it was most likely not the service itself.
     """
-    recent = sum(1 for at in ended if at > ended[-1] - patience.seconds)
-    if recent >= patience.deaths:
+    if _since(ended, patience.seconds) >= patience.deaths:
         return None
-    return 0.0 if recent == 1 else min(_FIRST_PAUSE * 2.0 ** (recent - 2), _LONGEST_PAUSE)
+    row = _since(ended, _SETTLED_SECONDS)
+    return 0.0 if row == 1 else min(_FIRST_PAUSE * 2.0 ** (row - 2), _LONGEST_PAUSE)
+
+
+def _since(ended: Sequence[float], seconds: float) -> int:
+    return sum(1 for at in ended if at > ended[-1] - seconds)
 
 
 class DeathBook:
