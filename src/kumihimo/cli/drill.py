@@ -21,7 +21,11 @@ app = typer.Typer(no_args_is_help=True)
 
 Scratch = Annotated[
     Path | None,
-    typer.Option(help="Where the drill's countries lie meanwhile, with all keys; else the system's folder."),
+    typer.Option(
+        exists=True,
+        file_okay=False,
+        help="Where the drill's countries lie meanwhile, with all keys. What failed stays.",
+    ),
 ]
 Seed = Annotated[int | None, typer.Option(help="The same seed gives the same moments and choices. Drawn if not given.")]
 Times = Annotated[int | None, typer.Option(min=1, help="How often.")]

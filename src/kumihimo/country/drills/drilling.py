@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,9 +36,18 @@ class Ground:
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
-        """A scratch folder for the length of a `with` block; readable by its owner only, for it will hold keys."""
-        with tempfile.TemporaryDirectory(prefix="kumihimo-drill-", dir=self.scratch) as name:
-            yield Path(name)
+        """A folder for the length of a `with` block; readable by its owner only, for it will hold keys.
+
+        It is left where it is when the block fails and somebody said where it shall be: they may want to look.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="kumihimo-drill-", dir=self.scratch))
+        try:
+            yield folder
+        except BaseException:
+            if self.scratch is None:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        shutil.rmtree(folder)
 
     @contextmanager
     def founded(self, residents: int = RESIDENTS) -> Iterator[Country]:
