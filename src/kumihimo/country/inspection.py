@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Row, create_engine, make_url, text
+from sqlalchemy import URL, Connection, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from kumihimo.country import topology
@@ -107,10 +107,10 @@ def read_cell(country: Country, party: PartyId, query: str, key: Any) -> Any:
     return row[0]
 
 
-def read_rows(country: Country, party: PartyId, query: str) -> list[Row[Any]]:
+def read_rows(country: Country, party: PartyId, query: str) -> list[tuple[Any, ...]]:
     """All rows that a query finds in a party's store."""
     with _reading(country, party) as conn:
-        return list(conn.execute(text(query)))
+        return [tuple(row) for row in conn.execute(text(query))]
 
 
 def cells(country: Country, party: PartyId) -> Iterator[tuple[str, object]]:

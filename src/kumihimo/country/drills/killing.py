@@ -33,9 +33,11 @@ from kumihimo.plumbing.wire.client import PeerClient
 
 TIMES: Final = 50
 _MOST_PAUSE_MS: Final = 900  # between two kills
-_PATIENT, _IMPATIENT = 5, 1
+_PATIENT, _IMPATIENT = 5, 2
 _EARLY: Final = ("x-city", "y-city", "z-town", "health-insurer")  # those who take part in the load
 _MEANT: Final = Patience(deaths=10**9)
+_IDLE: Final = frozenset(topology.exchange_of(one) for one in topology.institutions() if one not in _EARLY)
+_IN_DANGER: Final = tuple(service.party for service in topology.services() if service.party not in _IDLE)
 
 
 @dataclass
@@ -150,7 +152,7 @@ def _under_fire(ground: Ground, country: Country, times: int, deaths: Deaths) ->
             while len(deaths.killed) < times:
                 time.sleep(chance.randbelow(_MOST_PAUSE_MS) / 1000)
                 role = roles[chance.randbelow(len(roles))]
-                parties = [service.party for service in topology.services() if service.role is role]
+                parties = [party for party in _IN_DANGER if topology.service(party).role is role]
                 _kill(country, parties[chance.randbelow(len(parties))], deaths)
                 ground.step("kills", len(deaths.killed), times)
         finally:
