@@ -41,7 +41,7 @@ def _left(country: Country) -> Iterator[str]:
                 yield f"{count} {what} at {one}"
     for source in (topology.HUB_1, topology.HUB_2, topology.REGISTRY):
         for audience, end in read_rows(country, source, _ENDS):
-            cursors: dict[str, int] = dict(read_rows(country, PartyId(audience), _CURSOR))  # type: ignore[arg-type]
+            cursors: dict[str, int] = dict(read_rows(country, PartyId(audience), _CURSOR))
             if cursors.get(source, 0) < end:
                 yield f"{audience} has read {source} up to {cursors.get(source, 0)} of {end}"
     entries = _number(country, topology.HUB_1, "SELECT count(*) FROM entry")

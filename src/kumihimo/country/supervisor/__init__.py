@@ -8,7 +8,7 @@ A service that dies is started again, loudly, with growing pauses (`deaths`); on
 country, since a country that runs with a part missing would hide it.
 """
 
-from kumihimo.country.supervisor.attending import Supervisor, attended, running
+from kumihimo.country.supervisor.attending import Supervisor, attended, kept_up, running
 from kumihimo.country.supervisor.deaths import Death, Patience, deaths_of
 from kumihimo.country.supervisor.orders import Restarted, restart
 from kumihimo.country.supervisor.presence import bring_down, is_up, not_running, pids
@@ -23,6 +23,7 @@ __all__ = [
     "bring_down",
     "deaths_of",
     "is_up",
+    "kept_up",
     "not_running",
     "pids",
     "restart",

@@ -84,9 +84,12 @@ class Supervisor:
             self.stop()
             raise
 
-    def watch(self) -> None:
-        """Attend to everybody until asked to stop. Raises Problem(country.role_died) for one that dies again and again."""
-        while not self._stopping.is_set():
+    def watch(self, enough: threading.Event | None = None) -> None:
+        """Attend to everybody until asked to stop, or until it is `enough`.
+
+        Raises Problem(country.role_died) for a service that dies again and again.
+        """
+        while not (self._stopping.is_set() or (enough is not None and enough.is_set())):
             self._look()
             self._carry_out()
 
@@ -234,21 +237,14 @@ def running(country: Country, progress: Callable[[PartyId], None] = lambda _part
 
 
 @contextmanager
-def attended(
-    country: Country,
-    progress: Callable[[PartyId], None] = lambda _party: None,
-    told: Callable[[Death], None] = _loudly,
-    patience: Patience = Patience(),  # noqa: B008 - frozen
-) -> Iterator[None]:
-    """A country that is up and kept up for the length of a `with` block. Raises what `Supervisor.watch` raised, at its end."""
-    stopping = threading.Event()
-    supervisor = Supervisor(country, progress, stopping, told, patience)
-    supervisor.start()
+def kept_up(supervisor: Supervisor) -> Iterator[None]:
+    """Inside, whoever dies is started again, and orders are carried out. Raises at its end what `Supervisor.watch` raised."""
+    enough = threading.Event()
     failed: list[BaseException] = []
 
     def watch() -> None:
         try:
-            supervisor.watch()
+            supervisor.watch(enough)
         except BaseException as error:
             failed.append(error)
             supervisor.stop()
@@ -258,8 +254,24 @@ def attended(
     try:
         yield
     finally:
-        stopping.set()
+        enough.set()
         watching.join()
-        supervisor.stop()
     if failed:
         raise failed[0]
+
+
+@contextmanager
+def attended(
+    country: Country,
+    progress: Callable[[PartyId], None] = lambda _party: None,
+    told: Callable[[Death], None] = _loudly,
+    patience: Patience = Patience(),  # noqa: B008 - frozen
+) -> Iterator[None]:
+    """A country that is up and kept up for the length of a `with` block. Raises as `kept_up`."""
+    supervisor = Supervisor(country, progress, None, told, patience)
+    supervisor.start()
+    try:
+        with kept_up(supervisor):
+            yield
+    finally:
+        supervisor.stop()
