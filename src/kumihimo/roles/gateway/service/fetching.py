@@ -35,10 +35,11 @@ class Fetching:
 
         Raises Problem: message.replayed (another question under the same id), and as `Inquiry.inquire`.
         """
-        past = self.inquiry.store.past(message.message_id)
-        return self.inquiry.inquire(message) if past is None else self._known(message, past)
+        return self.inquiry.inquire(message) or self._known(message)
 
-    def _known(self, message: Inquire, past: PastInquiry) -> Result:
+    def _known(self, message: Inquire) -> Result:
+        past = self.inquiry.store.past(message.message_id)
+        assert past is not None  # noqa: S101 - it could not be opened, since it is there
         edge, asked = self.inquiry.edge, self.inquiry.asked_as(past.opened)
         number = AddresseeNumber.parse(message.addressee_number, "addressee_number")
         message = message.model_copy(update={"addressee_number": number.digits})

@@ -67,18 +67,16 @@ class Inquiry:
     audit_key: bytes = field(repr=False)
     reported: Callable[[], None] = lambda: None
 
-    def inquire(self, message: Inquire) -> Result:
-        """Ask a provider about an addressee.
+    def inquire(self, message: Inquire) -> Result | None:
+        """Ask a provider about an addressee; None where there is an inquiry under this message's id already.
 
         Raises Problem: staff.not_entitled and addressee.no_code (nothing leaves the house), operator.unreachable,
-        provider.unreachable, sealing.cannot_open, message.replayed (the message is being dealt with at this moment), and
-        what operator or provider refuse with a problem of their own. A refusal by law is a result, not a problem.
+        provider.unreachable, sealing.cannot_open, and what operator or provider refuse with a problem of their own. A
+        refusal by law is a result, not a problem.
         """
         asked = self._numbered(message)
         request, opened = self._prepare(asked)
-        if not self.store.open(opened):
-            raise Problem("message.replayed", f"message {message.message_id} came twice", advice="Send it once more.")
-        return self.go_on(asked, request)
+        return self.go_on(asked, request) if self.store.open(opened) else None
 
     def go_on(self, asked: Asked, request: InquiryRequest) -> Result:
         """Send what was written down, for the first time or, the same to the byte, after an answer was lost.

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, select
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, select
+from sqlalchemy.exc import IntegrityError
 
 from kumihimo.domain.kernel.numbers import AddresseeNumber
 from kumihimo.plumbing.wire.envelope import Envelope
@@ -16,9 +17,21 @@ from kumihimo.roles.gateway.store.commits import Commit, OneByOne
 from kumihimo.roles.gateway.store.exchange import inquiry, staff_right
 from kumihimo.roles.gateway.store.outbox import Report, append_report
 from kumihimo.roles.gateway.store.records import AccessRecord, replace_record
-from kumihimo.roles.gateway.store.upserts import dialect_insert, upsert
+from kumihimo.roles.gateway.store.upserts import upsert
 
 ANY_AFFAIR: Final = "*"
+
+
+# Of every inquiry: made once, since putting a statement together costs more than running it.
+_DEPARTMENTS = select(staff_right.c.affair, staff_right.c.department).where(
+    staff_right.c.institution == bindparam("institution"),
+    staff_right.c.staff == bindparam("staff"),
+    staff_right.c.affair.in_((bindparam("affair"), ANY_AFFAIR)),
+)
+_OPEN = inquiry.insert()
+_CLOSE = inquiry.update().where(
+    inquiry.c.institution == bindparam("of_institution"), inquiry.c.transaction == bindparam("of_transaction")
+)
 
 
 @dataclass(frozen=True)
@@ -73,13 +86,9 @@ class InquiryStore:
 
     def department(self, staff: str, affair: str) -> str | None:
         """The department in which a staff member may handle this affair; None: may not."""
-        query = select(staff_right.c.affair, staff_right.c.department).where(
-            staff_right.c.institution == self._institution,
-            staff_right.c.staff == staff,
-            staff_right.c.affair.in_((affair, ANY_AFFAIR)),
-        )
+        asked = {"institution": self._institution, "staff": staff, "affair": affair}
         with self._engine.connect() as conn:
-            departments = {row.affair: row.department for row in conn.execute(query)}
+            departments = {row.affair: row.department for row in conn.execute(_DEPARTMENTS, asked)}
         return departments.get(affair, departments.get(ANY_AFFAIR))
 
     def grant(self, staff: str, affair: str, department: str) -> None:
@@ -119,11 +128,11 @@ class InquiryStore:
             "department": opened.department,
             "request": opened.request,
         }
-
-        def work(conn: Connection) -> bool:
-            return conn.execute(dialect_insert(conn, inquiry).values(values).on_conflict_do_nothing()).rowcount == 1
-
-        return self._commit(work)
+        try:
+            self._commit(lambda conn: conn.execute(_OPEN, values).close())
+        except IntegrityError:
+            return False
+        return True
 
     def close(self, closing: Closing) -> None:
         """Close an inquiry with its access record, and with its report where one is due, in one transaction.
@@ -132,6 +141,8 @@ class InquiryStore:
         """
         record = closing.record
         closed = {
+            "of_institution": self._institution,
+            "of_transaction": record.transaction,
             "closed_at": record.recorded_at,
             "outcome": record.outcome,
             "problem": record.problem,
@@ -139,10 +150,9 @@ class InquiryStore:
         }
         if record.outcome is Outcome.PENDING:
             closed["pending_at"] = record.recorded_at
-        this = (inquiry.c.institution == self._institution) & (inquiry.c.transaction == record.transaction)
 
         def work(conn: Connection) -> None:
-            conn.execute(inquiry.update().where(this).values(closed))
+            conn.execute(_CLOSE, closed)
             replace_record(conn, self._institution, record)
             if closing.report:
                 append_report(conn, self._institution, closing.report, record.recorded_at)

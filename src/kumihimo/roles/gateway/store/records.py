@@ -6,12 +6,14 @@ Both ends keep one for every inquiry, also for one that was refused or never lef
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, select
+from sqlalchemy.exc import IntegrityError
 
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
 from kumihimo.roles.gateway.store.commits import Commit, OneByOne
@@ -57,9 +59,13 @@ class AccessRecord:
     payload_hash: str | None = None
 
 
+_PLAIN: Final = tuple(one.name for one in fields(AccessRecord) if one.name not in ("items", "rules", "period"))
+_WRITE: Final = access_record.insert()
+
+
 def append_record(conn: Connection, institution: str, record: AccessRecord) -> None:
     """Write a record in the caller's transaction."""
-    conn.execute(access_record.insert().values(_values(institution, record)))
+    conn.execute(_WRITE, _values(institution, record))
 
 
 def replace_record(conn: Connection, institution: str, record: AccessRecord) -> None:
@@ -79,9 +85,8 @@ def read_record(conn: Connection, institution: str, transaction: str, side: Side
 
 
 def _values(institution: str, record: AccessRecord) -> dict[str, Any]:
-    values = asdict(record)
-    del values["period"]
-    values |= {
+    values: dict[str, Any] = {
+        **{name: getattr(record, name) for name in _PLAIN},
         "institution": institution,
         "items": json.dumps(record.items),
         "rules": json.dumps(record.rules),
@@ -100,8 +105,9 @@ class RecordStore:
         self._commit = commit or OneByOne(engine)
 
     def append(self, record: AccessRecord) -> None:
-        """Write one record durably, in the place of an earlier one of the same transaction and side."""
-        self._commit(lambda conn: replace_record(conn, self._institution, record))
+        """Write one record durably; an earlier one of the same transaction and side stays as it is."""
+        with suppress(IntegrityError):
+            self._commit(lambda conn: append_record(conn, self._institution, record))
 
     def about(self, addressee_number: str) -> list[AccessRecord]:
         """All records about an addressee, oldest first."""
