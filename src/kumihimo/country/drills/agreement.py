@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -163,19 +163,35 @@ def _providers(books: Books) -> Iterator[str]:
 
 
 def _followers(books: Books) -> Iterator[str]:
-    """The portal has every request and outcome of the log once, the oversight body every entry."""
+    """The portal has every inquiry and outcome of the log, the oversight body every entry; nobody has anything twice.
+
+    A request that failed between the operators has further entries in the log. The portal must have one of them, and the
+    granted one if it came to a permit: what else it is told depends on when operator 2 was there.
+    """
     followed = (
-        ("portal", topology.PORTAL, "access", EntryKind.REQUEST),
-        ("portal", topology.PORTAL, "outcome", EntryKind.OUTCOME),
-        ("oversight body", topology.OVERSIGHT, "record", None),
+        ("portal's access", topology.PORTAL, "access", EntryKind.REQUEST),
+        ("portal's outcome", topology.PORTAL, "outcome", EntryKind.OUTCOME),
+        ("oversight body's record", topology.OVERSIGHT, "record", None),
     )
-    for who, party, table, kind in followed:
-        expected = {
+    for name, party, table, kind in followed:
+        logged = {
             index: json.loads(text) for index, _, _, text, record in books.entries if kind in (None, record.entry)
         }
-        yield from _compared(f"{who}'s {table}", expected, books.texts(party, table))
+        kept = books.texts(party, table)
+        optional = _told_otherwise(books, kept.keys()) if kind is EntryKind.REQUEST else frozenset[int]()
+        yield from _compared(name, {i: record for i, record in logged.items() if i in kept or i not in optional}, kept)
     for kind, what in books.rows(topology.OVERSIGHT, "SELECT kind, what FROM alarm"):
         yield f"the oversight body raised {kind}: {what}"
+
+
+def _told_otherwise(books: Books, told: Collection[int]) -> frozenset[int]:
+    """Request entries that the portal need not have, since it has another one of the same transaction."""
+    optional: set[int] = set()
+    for transaction, logged in books.logged(EntryKind.REQUEST).items():
+        permitted = any(one.side == "provider" for one in books.records.get(transaction, ()))
+        if any(index in told for index, _ in logged):
+            optional |= {index for index, record in logged if not (record.granted and permitted)}
+    return frozenset(optional)
 
 
 def _compared(name: str, expected: Mapping[int, Any], found: Mapping[int, Sequence[Any]]) -> Iterator[str]:

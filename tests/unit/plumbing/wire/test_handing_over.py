@@ -19,8 +19,9 @@ from fastapi import FastAPI
 from small_country import EXCHANGE, LEDGER, SmallCountry
 
 from kumihimo.domain.kernel import Problem
-from kumihimo.plumbing.wire.edge import Edge, Peer, application, at_closing, needed_at_the_end
+from kumihimo.plumbing.wire.edge import Edge, application, at_closing, needed_at_the_end
 from kumihimo.plumbing.wire.listening import handed_over, listen, tell_manager
+from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.server import server
 from kumihimo.plumbing.wire.tls import client_context, host_name
 
