@@ -11,12 +11,15 @@ import ssl
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId, party_id
+from kumihimo.plumbing.wire.draining import is_held
 from kumihimo.plumbing.wire.identity import Identity
 
 DOMAIN = "kumihimo.internal"
+FAREWELL_SECONDS = 0.05
 PEER = "kumihimo.peer"
 
 
@@ -58,6 +61,12 @@ def client_context(identity: Identity) -> ssl.SSLContext:
     return context
 
 
+class ServingState(ServerState):
+    """What all connections of a server share; `ending` once no connection may outlive the answer it waits for."""
+
+    ending = False
+
+
 class PeerProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol that hands the peer's party to the application in `scope["extensions"]`."""
 
@@ -73,9 +82,18 @@ class PeerProtocol(HttpToolsProtocol):
 
         self.app = with_peer
 
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        state = self.server_state
+        if isinstance(state, ServingState) and state.ending:  # it was still shaking hands when the end began
+            self.cycle.keep_alive = False
+
     def shutdown(self) -> None:
-        """End an idle connection at once: nobody is reading at the other end, so no farewell would be answered."""
+        """End an idle connection with a farewell that nobody has to answer: nobody is reading at the other end."""
         if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()  # writes what is still to be written, and that this is the end
+            self.loop.call_later(FAREWELL_SECONDS, self.transport.abort)
+        elif is_held(self.cycle.scope):
             self.transport.abort()
         else:
             super().shutdown()

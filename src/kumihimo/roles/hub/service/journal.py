@@ -41,9 +41,11 @@ class Journal:
             raise RuntimeError("an entry without mark cannot be refused")
         return logged
 
-    def write_once(self, record: LogRecord, mark: str, report: Report | None = None) -> LoggedRecord | None:
+    def write_once(
+        self, record: LogRecord, mark: str, report: Report | None = None, unrelayed: Unrelayed | None = None
+    ) -> LoggedRecord | None:
         """Write a record under a mark that may be made only once; None when it was made, and nothing is written."""
-        return self._append(Append(record, self._rng(SALT_BYTES), mark, report))
+        return self._append(Append(record, self._rng(SALT_BYTES), mark, report, unrelayed))
 
     def write_all_once(self, items: Sequence[tuple[LogRecord, str, Report | None]]) -> list[LoggedRecord | None]:
         """Write many records, each under a mark, with few commits; answers in their order, as of `write_once`."""
