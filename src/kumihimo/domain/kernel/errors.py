@@ -54,6 +54,7 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     # messages between roles
     "message.malformed": (400, "A message cannot be read"),
     "message.too_large": (413, "A message is too large"),
+    "message.too_slow": (408, "A message took too long to arrive"),
     "message.unsigned": (401, "A message without a signature"),
     "message.signature_invalid": (401, "The signature of a message does not hold"),
     "message.wrong_signer": (403, "A message signed by somebody else"),

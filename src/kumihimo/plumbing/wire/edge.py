@@ -6,6 +6,7 @@ A role's `api.py` builds its application with `application()`, opens every messa
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -40,6 +41,7 @@ from kumihimo.plumbing.wire.problem import MEDIA_TYPE, to_document
 from kumihimo.plumbing.wire.tls import PEER
 
 MAX_BODY = 8 * 1024 * 1024
+BODY_SECONDS = 60.0
 log = structlog.get_logger()
 
 M = TypeVar("M", bound=Message)
@@ -95,7 +97,7 @@ Peer = Annotated[PartyId, Depends(peer_of)]
 
 
 class BodyLimit:
-    """Refuses bodies above `MAX_BODY` bytes before they are read into memory.
+    """Refuses bodies above `MAX_BODY` bytes before they are read into memory, and those not there after `BODY_SECONDS`.
 
     FastAPI's own limit would answer a declared length with plain text instead of a problem document.
     """
@@ -111,18 +113,30 @@ class BodyLimit:
         if declared.isdigit() and int(declared) > MAX_BODY:
             await _answer(scope["app"], _too_large())(scope, receive, send)
             return
-        seen = 0
+        seen, whole = 0, False
+        deadline = asyncio.get_running_loop().time() + BODY_SECONDS
 
         async def counted() -> Any:
-            nonlocal seen
-            message = await receive()
+            nonlocal seen, whole
+            if whole:  # what still comes is that the caller has gone, whenever that is
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from None
             seen += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
             if seen > MAX_BODY:
                 # FastAPI passes on an HTTPException of a body being read and makes anything else a "bad request".
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return message
 
         await self._app(scope, counted, send)
+
+
+def _too_slow() -> Problem:
+    return Problem("message.too_slow", f"not there after {BODY_SECONDS:.0f} s", advice="Look at the line, and send again.")
 
 
 def _too_large() -> Problem:
@@ -159,6 +173,8 @@ def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for HTTPException only
     if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return _answer(request.app, _too_large())
+    if error.status_code == HTTPStatus.REQUEST_TIMEOUT:
+        return _answer(request.app, _too_slow())
     if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's word for a body that no JSON reader can take
         return _answer(request.app, Problem("message.malformed", "not JSON", where="body", expected="a DSSE envelope"))
     body = {"type": "about:blank", "title": error.detail, "status": error.status_code}

@@ -90,6 +90,7 @@ def mount_fetching(app: FastAPI, edge: Edge, fetching: Fetching, own_desk: Allow
 
     @app.post("/inquiries/later")
     async def later(envelope: Envelope, peer: Peer) -> Envelope:
+        """FetchAnswer → Inquired."""
         return await to_thread.run_sync(fetch, envelope, peer, limiter=in_turn)
 
     def fetch(envelope: Envelope, peer: Peer) -> Envelope:

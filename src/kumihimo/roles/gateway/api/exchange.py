@@ -250,6 +250,7 @@ def _for_desk(app: FastAPI, edge: Edge, services: Services) -> None:
 
     @app.post("/inquiries")
     async def inquiries(envelope: Envelope, peer: Peer) -> Envelope:
+        """Inquire → Inquired."""
         return await to_thread.run_sync(inquire, envelope, peer, limiter=in_turn)
 
     def inquire(envelope: Envelope, peer: Peer) -> Envelope:
