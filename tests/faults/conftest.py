@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from signing import Attacker
 
 from kumihimo.country.founding import found
 from kumihimo.country.layout import Country
@@ -37,10 +38,21 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Country:
     return found(folder, RESIDENTS, 7, legal_day(datetime.now(UTC)), silent)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def land(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Country]:
-    """A whole country that is up, with link codes issued, for tests that leave it in whatever state."""
+    """A whole country that is up, with link codes issued, for tests that only send to it what is refused.
+
+    The last of them, `test_signed_payloads.py`, leaves it in whatever state.
+    """
     here = found(tmp_path_factory.mktemp("land") / "country", RESIDENTS, 8, legal_day(datetime.now(UTC)), silent)
     with running(here):
         issue_codes(here, silent)
         yield here
+
+
+@pytest.fixture(scope="session")
+def attacker(land: Country) -> Iterator[Attacker]:
+    """Somebody with the keys of all parties of the country that is up."""
+    one = Attacker(land)
+    yield one
+    one.close()

@@ -76,6 +76,11 @@ def doors(app: FastAPI, party: PartyId) -> list[Door]:
     return found
 
 
+def posts(app: FastAPI) -> list[str]:
+    """The paths of all routes that take a body."""
+    return [route.path for route in app.routes if isinstance(route, APIRoute) and "POST" in route.methods]
+
+
 def knocking(party: PartyId) -> list[PartyId]:
     """Everybody who may call a service, and those who are no service."""
     return sorted({*topology.callers_of(party), OFFICER, RESIDENT})

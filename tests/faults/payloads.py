@@ -29,7 +29,12 @@ _NUMBERS: Final = st.one_of(
     st.integers(-2, 5), st.sampled_from([2**31, 2**63 - 1, 2**63, -(2**63) - 1, 10**30]), st.integers()
 )
 _JUNK: Final = st.one_of(
-    st.none(), st.booleans(), _NUMBERS, _EDGES, st.lists(st.none(), max_size=2), st.dictionaries(_EDGES, st.none(), max_size=2)
+    st.none(),
+    st.booleans(),
+    _NUMBERS,
+    _EDGES,
+    st.lists(st.none(), max_size=2),
+    st.dictionaries(_EDGES, st.none(), max_size=2),
 )
 _DAYS: Final = st.one_of(
     st.dates().map(str), st.sampled_from(["2026-04-01", "1867-12-31", "0001-01-01", "9999-12-31", "2026-02-29", "+292277026596"])
@@ -98,5 +103,11 @@ class Payloads:
 
     def _text(self, name: str) -> st.SearchStrategy[str]:
         real = self._words.get(name, [])
-        anything = st.one_of(_EDGES, st.text(max_size=20), st.sampled_from([w for ws in self._words.values() for w in ws]))
-        return st.one_of(st.sampled_from(real), st.sampled_from(real), st.sampled_from(real), anything) if real else anything
+        anything = st.one_of(
+            _EDGES, st.text(max_size=20), st.sampled_from([w for ws in self._words.values() for w in ws])
+        )
+        return (
+            st.one_of(st.sampled_from(real), st.sampled_from(real), st.sampled_from(real), anything)
+            if real
+            else anything
+        )

@@ -8,100 +8,23 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import pytest
-from doors import SERVICES, Door, app_of, documents, doors, knocking
+from doors import SERVICES, Door, app_of, documents, doors
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from payloads import Payloads
+from signing import Attacker, problem_of
 
 from kumihimo.country import topology
-from kumihimo.country.desk import edge_of
 from kumihimo.country.inspection import read_cell
 from kumihimo.country.layout import Country
 from kumihimo.country.people.hanako import hanako
 from kumihimo.domain.kernel import PartyId
-from kumihimo.domain.sealing import sign
-from kumihimo.plumbing.wire.edge import Edge
-from kumihimo.plumbing.wire.envelope import Document, Envelope, b64
-from kumihimo.plumbing.wire.problem import MEDIA_TYPE, from_document
-from kumihimo.plumbing.wire.tls import client_context, host_name
+from kumihimo.plumbing.wire.envelope import Document, b64
 
 INSIDE = frozenset({"InquiryRequest", "Permit", "Promise", "TranslateCodes", "ReportOutcome", "Order", "RelayCodes"})
-
-
-@dataclass
-class Attacker:
-    """Holds the keys of everybody, and connections that stay open."""
-
-    country: Country
-    edges: dict[PartyId, Edge] = field(default_factory=dict)
-    lines: dict[tuple[PartyId, PartyId], httpx.Client] = field(default_factory=dict)
-    peers: dict[Door, PartyId] = field(default_factory=dict)
-    answers: dict[int, int] = field(default_factory=dict)
-
-    def edge(self, party: PartyId) -> Edge:
-        return self.edges.setdefault(party, edge_of(self.country, party))
-
-    def envelope(self, kind: type[Document], body: dict[str, Any], *signers: PartyId) -> Envelope:
-        """Sign whatever was made, without a look at it."""
-        payload, named = json.dumps(body).encode(), kind.payload_type()
-        signatures = tuple(
-            {"keyid": one, "sig": b64(sign(named, payload, self.edge(one).identity.signing_key))} for one in signers
-        )
-        return Envelope.model_validate({"payloadType": named, "payload": b64(payload), "signatures": signatures})
-
-    def post(self, sender: PartyId, to: PartyId, path: str, body: str) -> httpx.Response:
-        line = self.lines.get((sender, to))
-        if line is None:
-            line = httpx.Client(verify=client_context(self.edge(sender).identity), trust_env=False, timeout=30)
-            self.lines[sender, to] = line
-        answer = line.post(
-            f"{self.country.url(to)}{path}", content=body, headers={"content-type": "application/json"},
-            extensions={"sni_hostname": host_name(to)},
-        )  # fmt: skip
-        self.answers[answer.status_code] = self.answers.get(answer.status_code, 0) + 1
-        return answer
-
-    def header(self, door: Door) -> dict[str, Any]:
-        """The fields without which a message is not looked at."""
-        now = datetime.now(UTC).isoformat()
-        return {"audience": door.service, "sent_at": now, "message_id": secrets.token_hex(16)}
-
-    def peer(self, door: Door) -> PartyId:
-        """Somebody who may send this kind there: found by asking."""
-        if door not in self.peers:
-            for one in knocking(door.service):
-                sent = self.envelope(door.kind, self.header(door), one)
-                answer = self.post(one, door.service, door.path, sent.model_dump_json())
-                if answer.status_code < 300 or problem_of(answer) != "peer.not_allowed":
-                    self.peers[door] = one
-                    break
-            else:
-                raise AssertionError(f"nobody may knock at {door}")
-        return self.peers[door]
-
-
-def problem_of(answer: httpx.Response) -> str:
-    """The code of a problem document; anything else with such a status is a failure."""
-    assert answer.headers["content-type"] == MEDIA_TYPE, (answer.status_code, answer.text[:200])
-    problem = from_document(answer.content, answer.status_code, "test")
-    assert problem.code != "internal", answer.text[:500]
-    assert answer.status_code == problem.status
-    return problem.code
-
-
-@pytest.fixture(scope="module")
-def attacker(land: Country) -> Iterator[Attacker]:
-    one = Attacker(land)
-    yield one
-    for line in one.lines.values():
-        line.close()
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +92,7 @@ def test_some_of_these_messages_are_taken(attacker: Attacker) -> None:
 
 def _pester(attacker: Attacker, payloads: Payloads, door: Door, examples: int) -> None:
     sender = attacker.peer(door)
+
     @settings(
         max_examples=examples, deadline=None, database=None, phases=[Phase.generate], derandomize=examples < 100,
         suppress_health_check=list(HealthCheck),

@@ -136,7 +136,9 @@ class BodyLimit:
 
 
 def _too_slow() -> Problem:
-    return Problem("message.too_slow", f"not there after {BODY_SECONDS:.0f} s", advice="Look at the line, and send again.")
+    return Problem(
+        "message.too_slow", f"not there after {BODY_SECONDS:.0f} s", advice="Look at the line, and send again."
+    )
 
 
 def _too_large() -> Problem:

@@ -24,7 +24,9 @@ from kumihimo.domain.kernel.institutions import PartyId
 from kumihimo.domain.sealing import SigningKey, VerifyKey, canonical_json, sign, verify
 
 FRESHNESS = timedelta(minutes=5)
-Whole = Annotated[int, Field(ge=0, le=2**63 - 1)]  # a count, a place in a log or a number of a row: what a store can keep
+Whole = Annotated[
+    int, Field(ge=0, le=2**63 - 1)
+]  # a count, a place in a log or a number of a row: what a store can keep
 MOST_SIGNATURES = 4  # a permit and a directory carry two
 
 
