@@ -56,3 +56,9 @@ def attacker(land: Country) -> Iterator[Attacker]:
     one = Attacker(land)
     yield one
     one.close()
+
+
+@pytest.fixture
+def examples(request: pytest.FixtureRequest) -> int:
+    """How many chances for each route or kind of message."""
+    return 300 if request.config.getoption("--deep") else 12

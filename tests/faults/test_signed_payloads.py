@@ -110,9 +110,3 @@ def _pester(attacker: Attacker, payloads: Payloads, door: Door, examples: int) -
             raise AssertionError(f"{door}: {json.dumps(body)[:1500]}") from error
 
     send()
-
-
-@pytest.fixture
-def examples(request: pytest.FixtureRequest) -> int:
-    """How many payloads for each kind of message."""
-    return 300 if request.config.getoption("--deep") else 12
