@@ -2,6 +2,7 @@
 
 from kumihimo.plumbing.storage.bulk import insert_rows
 from kumihimo.plumbing.storage.engine import open_engine, store_name
+from kumihimo.plumbing.storage.faults import store_problem
 from kumihimo.plumbing.storage.feed import (
     FeedItem,
     NewItem,
@@ -52,6 +53,7 @@ __all__ = [
     "set_cursor",
     "sha256_of",
     "store_name",
+    "store_problem",
     "take_snapshot",
     "write_public",
     "write_secret",

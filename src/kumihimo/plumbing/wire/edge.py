@@ -18,12 +18,14 @@ import structlog
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kumihimo.domain.kernel.clock import Clock
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
+from kumihimo.plumbing.storage import store_problem
 from kumihimo.plumbing.wire.directory import Directory
 from kumihimo.plumbing.wire.envelope import (
     Document,
@@ -183,6 +185,15 @@ def _on_http(request: Request, error: Exception) -> Response:
     return Response(json.dumps(body), status_code=error.status_code, media_type=MEDIA_TYPE)
 
 
+def _on_store(request: Request, error: Exception) -> Response:
+    assert isinstance(error, SQLAlchemyError)  # noqa: S101 - registered for SQLAlchemyError only
+    problem = store_problem(error)
+    if problem is None:
+        return _on_anything(request, error)
+    log.error("store", code=problem.code, exc_info=error)
+    return _answer(request.app, problem)
+
+
 def _on_anything(request: Request, error: Exception) -> Response:
     log.error("internal", kind=type(error).__name__, exc_info=error)
     return _answer(request.app, Problem("internal", type(error).__name__, advice="See the log of this role."))
@@ -220,6 +231,7 @@ def application(title: str, background: Iterable[Background] = ()) -> FastAPI:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_malformed)
     app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(SQLAlchemyError, _on_store)
     app.add_exception_handler(Exception, _on_anything)
 
     @app.get("/health")
