@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import inspect
 import pkgutil
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+import httpx
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
@@ -18,6 +21,7 @@ from kumihimo.country.layout import OFFICER, RESIDENT, Country
 from kumihimo.domain.kernel import PartyId
 from kumihimo.plumbing.wire import messages
 from kumihimo.plumbing.wire.envelope import Document, Message
+from kumihimo.plumbing.wire.tls import PEER
 
 ONE_OF_EACH = {
     Role.NUMBERING: topology.NUMBERING,
@@ -84,3 +88,31 @@ def posts(app: FastAPI) -> list[str]:
 def knocking(party: PartyId) -> list[PartyId]:
     """Everybody who may call a service, and those who are no service."""
     return sorted({*topology.callers_of(party), OFFICER, RESIDENT})
+
+
+class Asked:
+    """The application as a party sees it."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self.peer: PartyId | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":  # what would run beside the requests stays still
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        scope.setdefault("extensions", {})[PEER] = self.peer
+        await self._app(scope, receive, send)
+
+    def post(self, path: str, body: str) -> httpx.Response:
+        """Send a body as the present peer."""
+
+        async def exchange() -> httpx.Response:
+            transport = httpx.ASGITransport(self, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="https://service") as client:
+                return await client.post(path, content=body, headers={"content-type": "application/json"})
+
+        return asyncio.run(exchange())

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from doors import SERVICES, app_of, knocking
-from fastapi import FastAPI
+from doors import SERVICES, Asked, app_of, knocking
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.core.transport import Response
@@ -20,27 +19,8 @@ from kumihimo.country.layout import Country
 from kumihimo.domain.kernel import PartyId
 from kumihimo.plumbing.wire.edge import close
 from kumihimo.plumbing.wire.problem import MEDIA_TYPE, from_document
-from kumihimo.plumbing.wire.tls import PEER
 
 ALL = [pytest.param(party, id=party.replace("/", "-")) for party in SERVICES]
-
-
-class Asked:
-    """The application as a party sees it."""
-
-    def __init__(self, app: FastAPI) -> None:
-        self._app = app
-        self.peer: PartyId | None = None
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":  # what would run beside the requests stays still
-            await receive()
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-            await send({"type": "lifespan.shutdown.complete"})
-            return
-        scope.setdefault("extensions", {})[PEER] = self.peer
-        await self._app(scope, receive, send)
 
 
 def hold(response: Response, what: str) -> None:
@@ -49,7 +29,9 @@ def hold(response: Response, what: str) -> None:
     assert response.status_code != 500, (what, response.text[:300])
     if response.status_code < 400:
         return
-    if what.startswith(("POST /witness/", "GET /ready ")):  # C2SP has words for it; readiness is an answer, not an error
+    if what.startswith(
+        ("POST /witness/", "GET /ready ")
+    ):  # C2SP has words for it; readiness is an answer, not an error
         assert media in (MEDIA_TYPE, "text/plain", "application/json"), what
         return
     assert media == MEDIA_TYPE, what
