@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 
 from kumihimo.country import topology
@@ -23,30 +22,17 @@ def move_to_free_ports(country: Country) -> Country:
     Raises Problem(key.missing, key.permissions) and those of a directory that is not to be trusted.
     """
     moved = replace(country, ports=free_ports())
-    sign_addresses(moved, {party: moved.url(party) for party in moved.ports})
-    for service in topology.services():
-        _rewrite(country, service.party, "port", str(moved.ports[service.party]))
-    moved.save()
-    return moved
-
-
-def listen_at(country: Country, party: PartyId, host: str) -> None:
-    """Have a service listen at another address from its next start on; where others look for it is said elsewhere."""
-    _rewrite(country, party, "host", f'"{host}"')
-
-
-def sign_addresses(country: Country, urls: Mapping[PartyId, str | None]) -> None:
-    """A new directory with these addresses of services, signed by both operators. Raises Problem as above."""
     anchors = Identity(OPERATORS[0], country.keys(OPERATORS[0])).anchors()
     old = Directory.load(country.directory, anchors).document
     entries = tuple(
-        entry.model_copy(update={"url": urls[PartyId(entry.party)]}) if entry.url else entry for entry in old.parties
+        entry.model_copy(update={"url": moved.url(PartyId(entry.party))}) if entry.url else entry
+        for entry in old.parties
     )
     document = DirectoryDocument(version=old.version + 1, institutions=old.institutions, parties=entries)
     signers = [Identity(operator, country.keys(operator)) for operator in OPERATORS]
     write_public(country.directory, seal_envelope(document, *signers).model_dump_json().encode())
-
-
-def _rewrite(country: Country, party: PartyId, name: str, value: str) -> None:
-    file = country.settings(party)
-    file.write_text(re.sub(rf"(?m)^{name} = .*$", f"{name} = {value}", file.read_text()))
+    for service in topology.services():
+        file = country.settings(service.party)
+        file.write_text(re.sub(r"(?m)^port = \d+$", f"port = {moved.ports[service.party]}", file.read_text()))
+    moved.save()
+    return moved

@@ -8,10 +8,7 @@ and what waited for the line (refusals, outcomes, the portal's copies) arrives b
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,12 +19,12 @@ from typing import Final
 from kumihimo.country import topology
 from kumihimo.country.by_hand import OfficersDesk
 from kumihimo.country.desk import Desk, ResidentsBrowser
+from kumihimo.country.drills.addresses import listen_at, served, sign_addresses
 from kumihimo.country.drills.drilling import Drill, Ground, Shown
-from kumihimo.country.drills.lines import Line, Lines, bad_lines
+from kumihimo.country.drills.lines import Lines, bad_lines
 from kumihimo.country.inspection import read_cell
 from kumihimo.country.layout import Country
 from kumihimo.country.log_check import verify_log
-from kumihimo.country.moving import listen_at, sign_addresses
 from kumihimo.country.officer import Officer
 from kumihimo.country.people.hanako import hanako
 from kumihimo.country.running import issue_codes
@@ -43,7 +40,6 @@ HEAL_SECONDS: Final = 90.0
 HUB, PROVIDER = topology.HUB_2, topology.exchange_of("y-city")
 _ROLES: Final = {HUB: "hub", PROVIDER: "exchange"}
 _CLEAR: Final = {HUB: ("operator.unreachable",), PROVIDER: ("provider.unreachable",)}
-_SERVE: Final = "from kumihimo.cli.main import main; main()"
 
 
 @dataclass(frozen=True)
@@ -118,26 +114,8 @@ def far_away(country: Country, lines: Lines) -> Iterator[None]:
         for party, line in lines.by_party.items():
             os.kill(pids(country)[party], signal.SIGKILL)
             listen_at(country, party, line.address)
-            started.enter_context(_served(country, party, line))
+            started.enter_context(served(country, party, _ROLES[party], line.namespace))
         yield
-
-
-@contextmanager
-def _served(country: Country, party: PartyId, line: Line) -> Iterator[None]:
-    command = [
-        shutil.which("ip") or "ip", "netns", "exec", line.namespace, sys.executable, "-c", _SERVE,
-        "serve", _ROLES[party], "--settings", str(country.settings(party)),
-    ]  # fmt: skip
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
-        try:
-            assert process.stderr is not None  # noqa: S101 - a pipe was asked for
-            heard = process.stderr.readline()
-            if "listens on" not in heard:
-                raise Problem("drill.failed", heard.strip(), where=party, expected="it to listen in its namespace")
-            yield
-        finally:
-            process.terminate()
-            process.wait(10)
 
 
 def play(ground: Ground) -> Iterator[Shown]:
