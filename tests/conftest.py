@@ -14,3 +14,8 @@ def postgresql_cluster() -> Iterator[Cluster]:
     """A PostgreSQL server of our own, gone after the test run."""
     with throwaway_cluster() as cluster:
         yield cluster
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--deep`: tests that try things by chance try many more of them."""
+    parser.addoption("--deep", action="store_true", help="many more chances for tests that try things by chance")

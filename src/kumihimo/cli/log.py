@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from kumihimo.cli.problems import print_problem, printable
 from kumihimo.country.desk import expected_up
 from kumihimo.country.layout import Country
-from kumihimo.country.log_check import verify_log
+from kumihimo.country.log_check import contradiction, notes_in, verify_log
 from kumihimo.domain.kernel.clock import JAPAN
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.transparency.access_proof import AccessProof, Record, VerifiedRecord, verify_access_proof
@@ -71,20 +71,34 @@ def verify_proof(
 @app.command("verify")
 def verify(
     country: Annotated[Path, typer.Option(metavar="DIR", help="The folder of a running country.")] = Path(".demo"),
+    against: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Signed checkpoints from elsewhere, which must fit this log.")
+    ] = None,
 ) -> None:
     """Verify the whole log of a running country.
 
     Signatures, all entries, tiles, and that it goes on from what was verified the last time.
     """
     here = Country.open(country)
+    notes = notes_in(_read(against).decode(errors="replace")) if against is not None else ()
+    _require_no_contradiction(here, notes)
     with expected_up(here):
-        verified = verify_log(here)
+        verified = verify_log(here, notes)
     typer.echo(f"Verified: {verified.size} entries give the root {verified.root}.")
     typer.echo(f"The checkpoint is signed by the log and cosigned by {verified.witnesses} of its witnesses.")
     if verified.seen_before is None:
         typer.echo("This is the first look at this log; the next one will show that nothing was rewritten since.")
     else:
         typer.echo(f"The {verified.seen_before} entries verified the last time are all still there, unaltered.")
+
+
+def _require_no_contradiction(country: Country, notes: tuple[str, ...]) -> None:
+    both = contradiction(country, notes)
+    if both is not None:
+        raise Problem(
+            "log.inconsistent", f"the log has signed both: {both}", where="--against",
+            advice="This file proves it to anybody who has the log's public key. Keep it.",
+        )  # fmt: skip
 
 
 def _read(file: Path) -> bytes:

@@ -6,6 +6,7 @@ import sys
 
 import structlog
 import typer
+from sqlalchemy.exc import SQLAlchemyError
 
 from kumihimo.cli import (
     bench,
@@ -20,7 +21,7 @@ from kumihimo.cli import (
     register_lives,
     rules,
 )
-from kumihimo.cli.problems import print_problem
+from kumihimo.cli.problems import as_problem, print_problem
 from kumihimo.domain.kernel import Problem
 
 HELP = """Kumihimo (組紐): Japan's national number system for local governments, as software that runs.
@@ -64,6 +65,9 @@ def main() -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # never among the results
     try:
         app()
-    except Problem as problem:
+    except (Problem, OSError, SQLAlchemyError) as error:
+        problem = as_problem(error)
+        if problem is None:
+            raise
         print_problem(problem)
         sys.exit(1)

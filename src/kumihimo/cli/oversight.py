@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from kumihimo.cli.problems import writing
 from kumihimo.cli.progress import console
 from kumihimo.country.layout import Country
 from kumihimo.country.officer import Officer
@@ -32,7 +33,27 @@ def status(country: CountryFolder = Path(".demo")) -> None:
     for name, value in found.items():
         console.print(f"{name:18}{json.dumps(value) if isinstance(value, dict) else value}", markup=False)
     if found["alarms"]:
+        for one in Officer.of(Country.open(country)).findings():
+            console.print(f"ALARM  {one['sentence']} {one['what']}", markup=False)
         raise typer.Exit(1)
+
+
+@app.command()
+def evidence(
+    to: Annotated[Path, typer.Argument(metavar="DIR", help="Where to, a folder that does not exist yet.")],
+    country: CountryFolder = Path(".demo"),
+) -> None:
+    """Write the evidence of every alarm into files.
+
+    Signed notes of the log, which `kumihimo log verify --against FILE` judges.
+    """
+    with writing(to):
+        to.mkdir(mode=0o700)
+        for number, one in enumerate(Officer.of(Country.open(country)).findings()):
+            if one["evidence"]:
+                file = to / f"{number + 1:03}-{one['kind']}.txt"
+                file.write_text(one["evidence"])
+                console.print(f"{file}  {one['sentence']}", markup=False, soft_wrap=True)
 
 
 @app.command()

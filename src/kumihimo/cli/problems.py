@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
 
 from kumihimo.domain.kernel import Problem
+from kumihimo.plumbing.storage import store_problem
 
 
 def printable(text: str) -> str:
@@ -25,6 +28,23 @@ def print_problem(problem: Problem) -> None:
         if text:
             console.print(f"  {label:9}{printable(text)}", markup=False)
     console.print(f"  {'code':9}{problem.code}", markup=False)
+
+
+def as_problem(error: Exception) -> Problem | None:
+    """The problem that an error is: itself, a disk without room, a store that cannot be used. None for any other."""
+    match error:
+        case Problem():
+            return error
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EROFS):
+            where = error.filename
+            return Problem(
+                "file.unwritable", error.strerror or str(error), where=str(where) if where else None,
+                expected="a disk with room that may be written to", advice="Make room, then do the same again.",
+            )  # fmt: skip
+        case SQLAlchemyError():
+            return store_problem(error)
+        case _:
+            return None
 
 
 @contextmanager

@@ -33,6 +33,7 @@ class Role(StrEnum):
     PORTAL = "portal"
     LEDGER = "ledger"
     EXCHANGE = "exchange"
+    WITNESS = "witness"
 
 
 @dataclass(frozen=True)
@@ -82,5 +83,10 @@ BOUNDARIES: Final[dict[Role, Boundary]] = {
         Bilingual("中間サーバー", "Exchange store"),
         Bilingual("宛名番号、自らの符号、副本", "addressee number, its own link code, copies"),
         Bilingual("個人番号、他機関の符号", "the Individual Number, other institutions' codes"),
+    ),
+    Role.WITNESS: Boundary(
+        Bilingual("外部の立会人", "Outside witness"),
+        Bilingual("ログの大きさと根ハッシュ", "how large the log is, and its root hash"),
+        Bilingual("ログの中身", "anything that stands in the log"),
     ),
 }

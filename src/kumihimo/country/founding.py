@@ -18,7 +18,7 @@ from pathlib import Path
 from kumihimo.country import programs, topology
 from kumihimo.country.files import write_files
 from kumihimo.country.keys import PartyPlan, Root, write_directory
-from kumihimo.country.layout import Country, parties
+from kumihimo.country.layout import AUDITOR, Country, parties
 from kumihimo.country.settling import Settlers
 from kumihimo.country.stores import (
     Stores,
@@ -109,7 +109,7 @@ def _equip(country: Country, stores: Stores, step: Step) -> None:
     for number, plan in enumerate(plans):
         entries.append(root.equip(plan))
         step("keys and certificates", number + 1, len(plans))
-    institutions = (*topology.central().values(), *topology.institutions().values())
+    institutions = (*topology.central().values(), *topology.institutions().values(), AUDITOR)
     write_directory(country.directory, institutions, tuple(entries), plans)
     write_files(country, stores)
 

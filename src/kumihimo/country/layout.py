@@ -16,11 +16,13 @@ from pathlib import Path
 
 from kumihimo.country import topology
 from kumihimo.domain.kernel.errors import Problem
-from kumihimo.domain.kernel.institutions import PartyId
+from kumihimo.domain.kernel.institutions import Institution, InstitutionId, PartyId
 
 RESIDENT = PartyId("portal/resident")  # stands in for a resident's browser until there is a card
 OFFICER = PartyId("oversight/officer")  # whoever may give the oversight body's orders
 MONITOR = PartyId("oversight/monitor")  # the scraper of metrics
+AUDITOR = Institution(InstitutionId("auditor"), "外部監査人", "Outside auditor", frozenset({"auditor"}))
+WITNESS = PartyId("auditor/witness")  # its witness of the log: equipped, and started by whoever runs it
 
 
 @dataclass(frozen=True)
@@ -79,5 +81,5 @@ class Country:
 
 
 def parties() -> tuple[PartyId, ...]:
-    """Every party that needs keys: services, desks, the officer, the resident's stand-in, and the scraper of metrics."""
-    return (*(service.party for service in topology.services()), *topology.desks(), OFFICER, RESIDENT, MONITOR)
+    """Every party that needs keys: services, desks, the officer, the resident's stand-in, the scraper of metrics, a witness."""
+    return (*(service.party for service in topology.services()), *topology.desks(), OFFICER, RESIDENT, MONITOR, WITNESS)

@@ -6,17 +6,17 @@ beside the country, so that a log that was rewritten since cannot pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kumihimo.country.desk import edge_of
 from kumihimo.country.layout import RESIDENT, Country
 from kumihimo.domain.kernel import Problem
-from kumihimo.domain.transparency.checkpoint import OpenedCheckpoint, open_checkpoint
-from kumihimo.domain.transparency.merkle import Frontier, leaf_hash, root_of
+from kumihimo.domain.transparency.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint
+from kumihimo.domain.transparency.merkle import Frontier, leaf_hash
 from kumihimo.domain.transparency.note import VerifierKey
-from kumihimo.domain.transparency.tiles import TILE_WIDTH, EntryBundle, TiledTree
+from kumihimo.domain.transparency.tiles import TILE_WIDTH, EntryBundle, grow
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.remote_log import RemoteLog
 
@@ -31,8 +31,10 @@ class LogVerified:
     seen_before: int | None
 
 
-def verify_log(country: Country) -> LogVerified:
+def verify_log(country: Country, against: Sequence[str] = ()) -> LogVerified:
     """Verify the log of a running country.
+
+    `against` are signed checkpoints from elsewhere (kept, or of a witness), each of which must be a state of this log.
 
     Raises Problem (log.checkpoint_invalid, log.inconsistent, log.proof_invalid, peer.unreachable).
     """
@@ -47,14 +49,56 @@ def verify_log(country: Country) -> LogVerified:
     hashes = [leaf_hash(entry) for entry in _entries(log, checkpoint.size)]
     if len(hashes) != checkpoint.size or Frontier().extended(hashes).root() != checkpoint.root:
         raise Problem("log.inconsistent", f"{len(hashes)} entries do not give the root of the checkpoint")
-    if root_of(TiledTree(log, checkpoint.size), checkpoint.size) != checkpoint.root:
-        raise Problem("log.inconsistent", "the tiles do not give the root of the checkpoint")
-    if seen is not None and Frontier().extended(hashes[: seen.checkpoint.size]).root() != seen.checkpoint.root:
-        raise Problem("log.inconsistent", f"the first {seen.checkpoint.size} entries are not those verified before")
+    for tile, computed in grow(log, 0, hashes).items():
+        if log.tile(tile.level, tile.index, tile.width) != computed:
+            raise Problem("log.inconsistent", f"{tile.path} does not follow from the entries")
+    if seen is not None:
+        _require_contained(seen.checkpoint, hashes, "verified before")
+    for note in against:
+        _require_contained(open_checkpoint(note, log_key).checkpoint, hashes, "signed in the checkpoint from elsewhere")
     (country.folder / "verified.checkpoint").write_text(document)
     return LogVerified(
         checkpoint.size, checkpoint.root.hex(), len(opened.cosigned), seen.checkpoint.size if seen else None
     )
+
+
+def contradiction(country: Country, notes: Sequence[str]) -> str | None:
+    """What signed checkpoints alone show, without the log: two roots for as many entries. None where they do not.
+
+    Raises Problem(message.wrong_signer, log.checkpoint_invalid): not signed by this country's log.
+    """
+    log_key = VerifierKey.parse((country.folder / "log.vkey").read_text().strip())
+    roots: dict[int, bytes] = {}
+    for note in notes:
+        checkpoint = open_checkpoint(note, log_key).checkpoint
+        other = roots.setdefault(checkpoint.size, checkpoint.root)
+        if other != checkpoint.root:
+            return f"{checkpoint.size} entries with root {other.hex()}, and with root {checkpoint.root.hex()}"
+    return None
+
+
+def notes_in(text: str) -> tuple[str, ...]:
+    """The signed notes that stand in a text one after the other, with an empty line between them."""
+    notes: list[str] = []
+    for block in text.strip("\n").split("\n\n"):
+        if block.startswith("\u2014 ") and notes:
+            notes[-1] += f"\n{block}\n"
+        else:
+            notes.append(f"{block}\n")
+    return tuple(notes)
+
+
+def _require_contained(state: Checkpoint, hashes: Sequence[bytes], known: str) -> None:
+    if len(hashes) < state.size:
+        raise Problem(
+            "log.inconsistent", f"{len(hashes)} entries", expected=f"at least the {state.size} that were {known}",
+            advice="Keep both checkpoints: the log was put back to an earlier state, or shows another history.",
+        )  # fmt: skip
+    if Frontier().extended(hashes[: state.size]).root() != state.root:
+        raise Problem(
+            "log.inconsistent", f"the first {state.size} entries are not those {known}",
+            advice="Keep both checkpoints: the log has signed two histories that contradict each other.",
+        )  # fmt: skip
 
 
 def _entries(log: RemoteLog, size: int) -> Iterator[bytes]:

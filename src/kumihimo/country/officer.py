@@ -42,6 +42,12 @@ class Officer(Caller):
         """All orders, newest first."""
         return self.ask(topology.OVERSIGHT, "/shown-orders", ShowOrders, Orders).orders
 
+    def findings(self) -> list[dict[str, Any]]:
+        """Every alarm, oldest first: kind, a sentence, what exactly was seen, and the evidence."""
+        with expected_up(self.country):
+            found: list[dict[str, Any]] = json.loads(self.client.get(topology.OVERSIGHT, "/findings"))
+        return found
+
     def status(self) -> dict[str, Any]:
         """How far the log is verified, and how many alarms there are."""
         with expected_up(self.country):

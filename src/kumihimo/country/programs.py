@@ -19,6 +19,7 @@ PROGRAMS: Final[dict[Role, tuple[str, str, str]]] = {
     Role.REGISTRY: ("kumihimo.roles.registry.api", "kumihimo.roles.registry.settings", "Settings"),
     Role.HUB: ("kumihimo.roles.hub.api", "kumihimo.roles.hub.settings", "Settings"),
     Role.OVERSIGHT: ("kumihimo.roles.oversight.api", "kumihimo.roles.oversight.settings", "Settings"),
+    Role.WITNESS: ("kumihimo.roles.oversight.witness_api", "kumihimo.roles.oversight.settings", "WitnessSettings"),
     Role.PORTAL: ("kumihimo.roles.portal.api", "kumihimo.roles.portal.settings", "Settings"),
     Role.LEDGER: ("kumihimo.roles.gateway.api.ledger", "kumihimo.roles.gateway.settings", "LedgerSettings"),
     Role.EXCHANGE: ("kumihimo.roles.gateway.api.exchange", "kumihimo.roles.gateway.settings", "ExchangeSettings"),

@@ -12,8 +12,9 @@ import sys
 import threading
 import traceback
 from collections.abc import MutableMapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, cast
 
 import structlog
 
@@ -74,7 +75,7 @@ def configure(party: str, stream: TextIO) -> None:
             allow_listed,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
-        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Enduring(stream))),
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
@@ -82,6 +83,21 @@ def configure(party: str, stream: TextIO) -> None:
     root.setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # without a level of its own it writes every byte down
     threading.excepthook = _thread_died
+
+
+class _Enduring:
+    """A stream on a disk that may be full: what cannot be written is lost, and whoever wanted to write it goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
 
 
 class _Forward(logging.Handler):

@@ -3,6 +3,7 @@
 from kumihimo.plumbing.storage.answers import Answer
 from kumihimo.plumbing.storage.bulk import among, insert_rows
 from kumihimo.plumbing.storage.engine import open_engine, store_name
+from kumihimo.plumbing.storage.faults import store_problem
 from kumihimo.plumbing.storage.feed import (
     FeedItem,
     NewItem,
@@ -55,6 +56,7 @@ __all__ = [
     "set_cursor",
     "sha256_of",
     "store_name",
+    "store_problem",
     "take_snapshot",
     "write_public",
     "write_secret",

@@ -19,12 +19,14 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kumihimo.domain.kernel.clock import Clock
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
+from kumihimo.plumbing.storage import store_problem
 from kumihimo.plumbing.wire.directory import Directory
 from kumihimo.plumbing.wire.envelope import (
     Document,
@@ -43,6 +45,7 @@ from kumihimo.plumbing.wire.routes import MessageRoute
 
 MAX_BODY = 8 * 1024 * 1024
 THREADS: Final = 40
+BODY_SECONDS = 60.0
 log = structlog.get_logger()
 
 M = TypeVar("M", bound=Message)
@@ -84,7 +87,7 @@ class Edge:
 
 
 class BodyLimit:
-    """Refuses bodies above `MAX_BODY` bytes before they are read into memory.
+    """Refuses bodies above `MAX_BODY` bytes before they are read into memory, and those not there after `BODY_SECONDS`.
 
     FastAPI's own limit would answer a declared length with plain text instead of a problem document.
     """
@@ -100,18 +103,32 @@ class BodyLimit:
         if declared.isdigit() and int(declared) > MAX_BODY:
             await _answer(scope["app"], _too_large())(scope, receive, send)
             return
-        seen = 0
+        seen, whole = 0, False
+        deadline = asyncio.get_running_loop().time() + BODY_SECONDS
 
         async def counted() -> Any:
-            nonlocal seen
-            message = await receive()
+            nonlocal seen, whole
+            if whole:  # what still comes is that the caller has gone, whenever that is
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from None
             seen += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
             if seen > MAX_BODY:
                 # FastAPI passes on an HTTPException of a body being read and makes anything else a "bad request".
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return message
 
         await self._app(scope, counted, send)
+
+
+def _too_slow() -> Problem:
+    return Problem(
+        "message.too_slow", f"not there after {BODY_SECONDS:.0f} s", advice="Look at the line, and send again."
+    )
 
 
 def _too_large() -> Problem:
@@ -148,10 +165,21 @@ def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for HTTPException only
     if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return _answer(request.app, _too_large())
+    if error.status_code == HTTPStatus.REQUEST_TIMEOUT:
+        return _answer(request.app, _too_slow())
     if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's word for a body that no JSON reader can take
         return _answer(request.app, Problem("message.malformed", "not JSON", where="body", expected="a DSSE envelope"))
     body = {"type": "about:blank", "title": error.detail, "status": error.status_code}
     return Response(json.dumps(body), status_code=error.status_code, media_type=MEDIA_TYPE)
+
+
+def _on_store(request: Request, error: Exception) -> Response:
+    assert isinstance(error, SQLAlchemyError)  # noqa: S101 - registered for SQLAlchemyError only
+    problem = store_problem(error)
+    if problem is None:
+        return _on_anything(request, error)
+    log.error("store", code=problem.code, exc_info=error)
+    return _answer(request.app, problem)
 
 
 def _on_anything(request: Request, error: Exception) -> Response:
@@ -199,6 +227,7 @@ def application(title: str, background: Iterable[Background] = (), threads: int 
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_malformed)
     app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(SQLAlchemyError, _on_store)
     app.add_exception_handler(Exception, _on_anything)
 
     @app.get("/health")

@@ -15,9 +15,9 @@ import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from kumihimo.domain.kernel.clock import Clock
 from kumihimo.domain.kernel.errors import Problem
@@ -25,6 +25,9 @@ from kumihimo.domain.kernel.institutions import PartyId
 from kumihimo.domain.sealing import SigningKey, VerifyKey, canonical_json, pae, sign, verify
 
 FRESHNESS = timedelta(minutes=5)
+Whole = Annotated[
+    int, Field(ge=0, le=2**63 - 1)
+]  # a count, a place in a log or a number of a row: what a store can keep
 MOST_SIGNATURES = 4  # a permit and a directory carry two
 
 
@@ -219,6 +222,8 @@ def open_envelope(envelope: Envelope, kind: type[D], keys: KeyBook, *expected: P
         signers = ", ".join(envelope.signers())
         raise Problem("message.wrong_signer", f"signed by {signers}", expected=f"a signature by {', '.join(missing)}")
     payload = envelope.payload_bytes()
+    if b"\\u0000" in payload:  # how JSON writes a NUL, which PostgreSQL keeps in no text
+        raise Problem("message.malformed", kind.KIND, where="payload", expected="text without NUL characters")
     for signature in envelope.signatures:
         key = keys.verify_key(PartyId(signature.keyid))
         made = from_b64(signature.sig, f"signature of {signature.keyid}")

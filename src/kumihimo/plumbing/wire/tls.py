@@ -21,6 +21,9 @@ from kumihimo.plumbing.wire.identity import Identity
 DOMAIN = "kumihimo.internal"
 FAREWELL_SECONDS = 0.05
 PEER = "kumihimo.peer"
+HEAD_SECONDS = 20.0
+MAX_HEAD = 64 * 1024
+LINGER_SECONDS = 10.0
 
 
 def host_name(party: PartyId) -> str:
@@ -68,10 +71,18 @@ class ServingState(ServerState):
 
 
 class PeerProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol that hands the peer's party to the application in `scope["extensions"]`."""
+    """uvicorn's HTTP protocol that hands the peer's party to the application in `scope["extensions"]`.
+
+    It also bounds what uvicorn does not: how long and how large the head of a request may be, and for how long the rest of a
+    body is thrown away that was answered before it was whole. Who keeps neither is cut off; for bodies, see `edge.BodyLimit`.
+    """
+
+    _patience: asyncio.TimerHandle | None = None
+    _head: int | None = 0  # bytes of a head that is not whole yet; None while there is none
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._wait_at_most(HEAD_SECONDS)
         secured = transport.get_extra_info("ssl_object")
         party = party_of_certificate(secured.getpeercert()) if secured else None
         inner = self.app
@@ -82,11 +93,47 @@ class PeerProtocol(HttpToolsProtocol):
 
         self.app = with_peer
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wait_no_longer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head is not None:
+            self._head += len(data)
+            if self._head > MAX_HEAD:
+                self.transport.abort()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head = 0
+        self._wait_at_most(HEAD_SECONDS)
+
     def on_headers_complete(self) -> None:
+        self._head = None
+        self._wait_no_longer()
         super().on_headers_complete()
         state = self.server_state
         if isinstance(state, ServingState) and state.ending:  # it was still shaking hands when the end began
             self.cycle.keep_alive = False
+
+    def on_message_complete(self) -> None:
+        self._wait_no_longer()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        if self.cycle.more_body:
+            self._wait_at_most(LINGER_SECONDS)
+        super().on_response_complete()
+
+    def _wait_at_most(self, seconds: float) -> None:
+        self._wait_no_longer()
+        self._patience = self.loop.call_later(seconds, self.transport.abort)
+
+    def _wait_no_longer(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
     def shutdown(self) -> None:
         """End an idle connection with a farewell that nobody has to answer: nobody is reading at the other end."""

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import Depends, FastAPI, Request
-from fastapi.responses import PlainTextResponse, Response
+from fastapi import FastAPI
 from pydantic import BaseModel
 
 from kumihimo.domain.kernel import Clock, PartyId, Problem, SystemClock
 from kumihimo.domain.transparency.note import NoteKey, VerifierKey
-from kumihimo.domain.transparency.witness import WitnessRefusal
 from kumihimo.plumbing.storage import migrate, open_engine, read_secret, require_current
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.link_keys import OPERATORS
-from kumihimo.plumbing.wire.remote_log import LOGGER, RemoteLog
+from kumihimo.plumbing.wire.remote_log import RemoteLog
 from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
+from kumihimo.roles.oversight.findings_api import mount_findings
 from kumihimo.roles.oversight.service.intake import Intake
 from kumihimo.roles.oversight.service.monitor import Monitor
 from kumihimo.roles.oversight.service.orders import OFFICER, OrderDesk
+from kumihimo.roles.oversight.service.other_witnesses import OtherWitnesses
+from kumihimo.roles.oversight.service.patrol import Patrol
 from kumihimo.roles.oversight.service.witness import Witness
 from kumihimo.roles.oversight.settings import Settings
 from kumihimo.roles.oversight.store import (
@@ -37,12 +37,11 @@ from kumihimo.roles.oversight.store import (
 )
 from kumihimo.roles.oversight.vitals import LogVital
 from kumihimo.roles.oversight.watching import Watching
+from kumihimo.roles.oversight.witness_api import WITNESS_KEY, mount_witness
 
-SIZE_TYPE = "text/x.tlog.size"
 RESIDENT = PartyId("portal/resident")
 ORDERS_SECONDS = 0.5  # an operator that comes back hears of its orders within this time
 ORDER_SECONDS = 2.0  # and one that hangs does not keep the officer waiting
-WITNESS_KEY = "witness.key"
 
 
 class Status(BaseModel):
@@ -56,6 +55,12 @@ class Status(BaseModel):
     promises_kept: int
     alarms: int
     alarms_by_kind: dict[str, int]
+
+
+def looking_back(compared: OtherWitnesses, patrol: Patrol, settings: Settings) -> tuple[Watching, ...]:
+    """What is looked at again beside what is new: other witnesses, and old parts of the log."""
+    rounds = (("patrol", patrol.round), ("witnesses", compared.compare))
+    return tuple(Watching(look, settings.check_seconds, name) for name, look in rounds)
 
 
 def prepare(settings: Settings) -> None:
@@ -85,7 +90,10 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     )
     orders = OrderDesk(edge, OrderStore(engine), PeerClient(edge, timeout=ORDER_SECONDS))
     sending = Watching(orders.send_awaited, ORDERS_SECONDS, "orders")
-    app = application("oversight", [records, promises, watching, sending])
+    others = tuple(PartyId(party) for party in settings.other_witnesses)
+    compared = OtherWitnesses(others, client, verified, findings, log_key, edge.clock)
+    patrol = Patrol(RemoteLog(client), verified, findings, edge.clock)
+    app = application("oversight", [records, promises, watching, sending, *looking_back(compared, patrol, settings)])
     watch(
         app,
         edge,
@@ -96,19 +104,8 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
         LogVital(findings, settings.log_origin),
     )
 
-    @app.post("/witness/add-checkpoint")
-    def add_checkpoint(body: PlainBody, peer: Peer) -> Response:
-        """C2SP tlog-witness: cosign a checkpoint of operator 1 that extends the one known here."""
-        if peer != LOGGER:
-            raise Problem("peer.not_allowed", f"{peer} runs no log", expected=LOGGER)
-        try:
-            line = witness.add_checkpoint(body.decode())
-        except WitnessRefusal as refusal:
-            return _refused(refusal)
-        except UnicodeDecodeError:
-            return PlainTextResponse("not UTF-8\n", status_code=400)
-        watching.wake()
-        return PlainTextResponse(line)
+    mount_witness(app, edge, witness, witnessed, settings.log_origin, watching.wake)
+    mount_findings(app, edge, findings)
 
     @app.post("/orders")
     def give_order(envelope: Envelope, peer: Peer) -> Envelope:
@@ -138,18 +135,3 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
         )
 
     return app
-
-
-async def _body(request: Request) -> bytes:
-    return await request.body()
-
-
-# Whatever content type the log gives it: the witness protocol's body is plain text.
-PlainBody = Annotated[bytes, Depends(_body)]
-
-
-def _refused(refusal: WitnessRefusal) -> Response:
-    """The answers of C2SP tlog-witness: the known size alone when the old size differs, words otherwise."""
-    if refusal.stored_size is not None:
-        return Response(f"{refusal.stored_size}\n", status_code=refusal.witness_status, media_type=SIZE_TYPE)
-    return PlainTextResponse(f"{refusal}\n", status_code=refusal.witness_status)

@@ -10,8 +10,8 @@ from kumihimo.domain.transparency.note import VerifierKey
 from kumihimo.plumbing.wire.settings import RoleSettings
 
 
-class Settings(RoleSettings):
-    """What the oversight body is told beside what every role is told.
+class WitnessSettings(RoleSettings):
+    """What a witness is told beside what every role is told.
 
     The keys folder also holds `witness.key` (Ed25519, 32 bytes). `log_key` is the log's verifier key
     (`name+hash+base64`, C2SP signed-note); its name is the log's origin. `witness_name` names the cosigning key.
@@ -20,10 +20,19 @@ class Settings(RoleSettings):
     log_key: str
     log_origin: str = "hub-1.kumihimo.internal/log"
     witness_name: str = "oversight.kumihimo.internal/witness"
-    check_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
 
     @model_validator(mode="after")
     def _key_of_the_origin(self) -> Self:
         if VerifierKey.parse(self.log_key).name != self.log_origin:
             raise ValueError(f"log_key is not a key of {self.log_origin}")
         return self
+
+
+class Settings(WitnessSettings):
+    """What the oversight body is told beside what every witness is told.
+
+    What `other_witnesses` (parties that run the program of a witness) cosigned is held against the log as it was shown here.
+    """
+
+    check_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
+    other_witnesses: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AwareDatetime, Field
 
-from kumihimo.plumbing.wire.envelope import Document, Envelope, Message, Part, Reply
+from kumihimo.plumbing.wire.envelope import Document, Envelope, Message, Part, Reply, Whole
 
 ITEMS = 50  # in one inquiry
 
@@ -104,7 +104,7 @@ class LogPromise(Document):
     """Operator 1's signed promise that an entry is durably stored at `index` and will be in the next checkpoint."""
 
     KIND: ClassVar[str] = "log-promise.v1"
-    index: int
+    index: Whole
     entry: str  # the 32-byte commitment, base64
     logged_at: AwareDatetime
 
@@ -161,7 +161,7 @@ class Permit(Document):
     articles: tuple[str, ...]
     rule_book: str
     subject_hash: str
-    log_index: int
+    log_index: Whole
     issued_at: AwareDatetime
     expires_at: AwareDatetime
 
@@ -215,5 +215,5 @@ class WitnessedPromise(Part):
 class OversightRecord(Part):
     """An item of operator 1's feed to the oversight body (kind `record`): every entry of the log, opened."""
 
-    index: int
+    index: Whole
     logged: LoggedRecord

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AwareDatetime, Field
 
-from kumihimo.plumbing.wire.envelope import Message, Part, Reply
+from kumihimo.plumbing.wire.envelope import Message, Part, Reply, Whole
 from kumihimo.plumbing.wire.messages.residents import RegisterEventKind
 
 ACKNOWLEDGEMENTS = 1_000
@@ -65,8 +65,8 @@ class AssignmentsAmended(Reply):
 class Applied(Part):
     """An item of the registry's feed that a ledger has applied, and the version it told."""
 
-    seq: int
-    version: int
+    seq: Whole
+    version: Whole
 
 
 class Acknowledge(Message):
@@ -85,14 +85,14 @@ class ShowUnacknowledged(Message):
     """A municipality's ledger → registry: who has not acknowledged events that this municipality reported."""
 
     KIND: ClassVar[str] = "show-unacknowledged.v1"
-    older_than_seconds: int = 0
+    older_than_seconds: Annotated[int, Field(ge=0, le=10**9)] = 0
 
 
 class AskUnacknowledged(Message):
     """Municipal desk → own ledger: the same question, which the ledger passes on."""
 
     KIND: ClassVar[str] = "ask-unacknowledged.v1"
-    older_than_seconds: int = 0
+    older_than_seconds: Annotated[int, Field(ge=0, le=10**9)] = 0
 
 
 class UnacknowledgedEvent(Part):
@@ -147,13 +147,13 @@ class SettleTask(Message):
 
     KIND: ClassVar[str] = "settle-task.v1"
     REPEATABLE: ClassVar[bool] = False
-    task: int
+    task: Whole
 
 
 class Task(Part):
     """Something that an event asks a person to look at."""
 
-    task: int
+    task: Whole
     addressee_number: str
     event: RegisterEventKind
     version: int

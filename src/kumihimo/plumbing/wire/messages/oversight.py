@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
-from kumihimo.plumbing.wire.envelope import Document, Envelope, Message, Part, Reply
+from kumihimo.plumbing.wire.envelope import Document, Envelope, Message, Part, Reply, Whole
 
 
 class Measure(StrEnum):
@@ -78,7 +78,7 @@ class OrderCarriedOut(Reply):
     """The order is in force at this operator, durably; at operator 1 it is also in the log."""
 
     KIND: ClassVar[str] = "order-carried-out.v1"
-    number: int
+    number: Whole
 
 
 class GiveOrder(Message):
@@ -93,7 +93,7 @@ class OrderGiven(Reply):
     """The order's number; which operators have carried it out already, and which are still being asked."""
 
     KIND: ClassVar[str] = "order-given.v1"
-    number: int
+    number: Whole
     in_force: tuple[str, ...]
     awaited: tuple[str, ...]
 

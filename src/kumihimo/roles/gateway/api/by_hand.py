@@ -92,6 +92,7 @@ def mount_fetching(app: FastAPI, edge: Edge, fetching: Fetching, own_desk: Allow
 
     @app.post("/inquiries/later")
     async def later(envelope: Envelope, peer: Peer) -> Envelope:
+        """FetchAnswer → Inquired."""
         return await in_thread(partial(fetch, envelope, peer), in_turn)
 
     def fetch(envelope: Envelope, peer: Peer) -> Envelope:

@@ -283,6 +283,7 @@ def _for_desk(app: FastAPI, edge: Edge, services: Services, in_turn: Executor) -
 
     @app.post("/inquiries")
     async def inquiries(envelope: Envelope, peer: Peer) -> Envelope:
+        """Inquire → Inquired."""
         return await in_thread(partial(inquire, envelope, peer), in_turn)
 
     def inquire(envelope: Envelope, peer: Peer) -> Envelope:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class AlarmKind(StrEnum):
@@ -24,6 +25,31 @@ class AlarmKind(StrEnum):
     PROMISE_OVERDUE = "promise_overdue"  # the log has not grown to a promised entry in time
     TRANSLATION_UNPROVEN = "translation_unproven"  # an operator could not prove a translation to the other one
     PROMISE_BROKEN = "promise_broken"  # the log holds something else where it promised an entry
+
+
+# What each of them means, for whoever reads it for the first time.
+PLAIN: Final[dict[AlarmKind, str]] = {
+    AlarmKind.CHECKPOINT_INVALID: "The log shows a checkpoint that it has not signed.",
+    AlarmKind.SPLIT_VIEW: "The log has signed two histories that contradict each other.",
+    AlarmKind.LOG_SHRUNK: "The log has fewer entries than it had.",
+    AlarmKind.TILE_ALTERED: "A tile of the log does not follow from its entries.",
+    AlarmKind.ENTRIES_ALTERED: "Entries of the log were altered.",
+    AlarmKind.LOG_WITHHELD: "The log refuses to show what it has promised.",
+    AlarmKind.LOG_SILENT: "The log has said nothing for a minute.",
+    AlarmKind.RECORD_INVALID: "Operator 1 handed over a record that does not hold.",
+    AlarmKind.RECORD_GAP: "Operator 1 handed over records out of their order.",
+    AlarmKind.RECORD_MISSING: "Operator 1 has not handed over the record of an entry.",
+    AlarmKind.RECORD_NOT_LOGGED: "The log holds something else than a record that was handed over.",
+    AlarmKind.PROMISE_INVALID: "A promise was shown that operator 1 has not signed.",
+    AlarmKind.PROMISE_OVERDUE: "An entry that was promised is not in the log yet.",
+    AlarmKind.TRANSLATION_UNPROVEN: "An operator could not prove a translation.",
+    AlarmKind.PROMISE_BROKEN: "The log holds something else where an entry was promised.",
+}
+
+
+def plain(kind: AlarmKind) -> str:
+    """What a kind of alarm means, in a sentence."""
+    return PLAIN.get(kind, kind.value.replace("_", " "))
 
 
 @dataclass(frozen=True)

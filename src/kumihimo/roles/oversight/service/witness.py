@@ -41,7 +41,8 @@ class Witness:
             except WitnessRefusal as refusal:
                 self._alarm_if_contradicting(refusal, stored)
                 raise
-            if self._store.swap(origin, stored, accepted.state, self._clock.now()):
+            note = str(accepted.checkpoint.note)
+            if self._store.swap(origin, stored, accepted.state, self._clock.now(), note):
                 return accepted.cosignature.line()
         raise Problem("quota.exceeded", "other checkpoints came first each time", advice="Ask again.")
 

@@ -42,6 +42,7 @@ witnessed = Table(
     Column("size", BigInteger, nullable=False),
     Column("root", LargeBinary, nullable=False),
     Column("cosigned_at", UtcDateTime, nullable=False),
+    Column("note", Text),  # as the log signed it; null where it was cosigned by an earlier version
 )
 
 # The newest state verified from the entries on, by log.

@@ -36,6 +36,13 @@ class VerifiedLog:
             hashes: bytes = conn.execute(query).scalar_one_or_none() or b""
         return hashes[: width * HASH_SIZE]
 
+    def entries(self, start: int, count: int) -> tuple[bytes, ...]:
+        """The commitments at `start` and after, at most `count`, as they were verified."""
+        at = t.log_entry.c.log_index
+        query = select(t.log_entry.c.commitment).where(at >= start, at < start + count).order_by(at)
+        with self._engine.connect() as conn:
+            return tuple(conn.execute(query).scalars())
+
     def root_at(self, size: int) -> bytes:
         """The root of the first `size` entries, which must be verified already. Raises Problem(log.unknown_entry)."""
         return root_of(TiledTree(self, self.state().size), size)

@@ -24,9 +24,21 @@ class WitnessStore:
             row = conn.execute(query).one_or_none()
         return WitnessedState() if row is None else WitnessedState(row.size, row.root)
 
-    def swap(self, origin: str, old: WitnessedState, new: WitnessedState, at: datetime) -> bool:
-        """Replace `old` by `new`, durable on return; False, and nothing changed, when the state is no longer `old`."""
-        values = {"size": new.size, "root": new.root, "cosigned_at": at}
+    def note(self, origin: str) -> str | None:
+        """The newest checkpoint cosigned, as the log signed it; None before the first."""
+        query = select(t.witnessed.c.note).where(t.witnessed.c.origin == origin)
+        with self._engine.connect() as conn:
+            found: str | None = conn.execute(query).scalar_one_or_none()
+            return found
+
+    def swap(
+        self, origin: str, old: WitnessedState, new: WitnessedState, at: datetime, note: str | None = None
+    ) -> bool:
+        """Replace `old` by `new`, with the log's own words for it, durable on return.
+
+        False, and nothing changed, when the state is no longer `old`.
+        """
+        values = {"size": new.size, "root": new.root, "cosigned_at": at, "note": note}
         unchanged = (
             update(t.witnessed)
             .where(t.witnessed.c.origin == origin, t.witnessed.c.size == old.size, t.witnessed.c.root == old.root)
