@@ -7,7 +7,18 @@ import sys
 import structlog
 import typer
 
-from kumihimo.cli import bench, by_hand, country, desk, log, operations, oversight, records, register_lives, rules
+from kumihimo.cli import (
+    audits,
+    bench,
+    by_hand,
+    country,
+    desk,
+    log,
+    operations,
+    records,
+    register_lives,
+    rules,
+)
 from kumihimo.cli.problems import print_problem
 from kumihimo.domain.kernel import Problem
 
@@ -31,7 +42,7 @@ app.add_typer(bench.app, name="bench", help="Measure, as ratios against a refere
 app.add_typer(register_lives.app, name="register", help="What a municipality reports: births, moves, merges.")
 app.add_typer(records.portal, name="portal", help="The resident's side: an account and its accesses.")
 app.add_typer(by_hand.pending, name="pending", help="Inquiries of others that wait for a person.")
-app.add_typer(oversight.app, name="oversight", help="The oversight body: its findings and its orders.")
+app.add_typer(audits.app, name="oversight", help="The oversight body: its findings and its orders.")
 app.add_typer(operations.drill, name="drill", help="Do for real what must work on a bad day.")
 app.command("demo")(country.demo)
 app.command("inquire")(desk.inquire)

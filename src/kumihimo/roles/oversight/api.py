@@ -20,6 +20,8 @@ from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.link_keys import OPERATORS
 from kumihimo.plumbing.wire.remote_log import LOGGER, RemoteLog
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
+from kumihimo.roles.oversight.service.audits import AuditDesk
+from kumihimo.roles.oversight.service.evidence import Evidence
 from kumihimo.roles.oversight.service.intake import Intake
 from kumihimo.roles.oversight.service.monitor import Monitor
 from kumihimo.roles.oversight.service.orders import OFFICER, OrderDesk
@@ -27,6 +29,7 @@ from kumihimo.roles.oversight.service.witness import Witness
 from kumihimo.roles.oversight.settings import Settings
 from kumihimo.roles.oversight.store import (
     MIGRATIONS,
+    AuditStore,
     Findings,
     OrderStore,
     Statements,
@@ -82,9 +85,12 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     promises = FeedReader(
         client, edge, OPERATORS[1], engine, feed_cursor, lambda conn, item: intake.take_promise(Statements(conn), item)
     )
-    orders = OrderDesk(edge, OrderStore(engine), PeerClient(edge, timeout=ORDER_SECONDS))
+    evidence = Evidence(verified, findings, log_key, [signer.witness_key], edge.clock)
+    audits = AuditDesk(edge, AuditStore(engine), evidence, client)
+    orders = OrderDesk(edge, OrderStore(engine), PeerClient(edge, timeout=ORDER_SECONDS), audits.fits)
     sending = Watching(orders.send_awaited, ORDERS_SECONDS, "orders")
-    app = application("oversight", [records, promises, watching, sending])
+    auditing = Watching(audits.round, ORDERS_SECONDS, "audits")
+    app = application("oversight", [records, promises, watching, sending, auditing])
     watch(
         app,
         edge,
@@ -118,6 +124,11 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     def show_orders(envelope: Envelope, peer: Peer) -> Envelope:
         """ShowOrders → Orders."""
         return edge.answer(orders.show(envelope, peer))
+
+    @app.post("/shown-audits")
+    def show_audits(envelope: Envelope, peer: Peer) -> Envelope:
+        """ShowAudits → Audits."""
+        return edge.answer(audits.show(envelope, peer))
 
     @app.get("/status")
     def status(peer: Peer) -> Status:

@@ -19,6 +19,7 @@ from kumihimo.plumbing.wire.edge import Background, Edge, Peer, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.link_keys import LinkKeys
+from kumihimo.plumbing.wire.messages.audits import OpenInquiries
 from kumihimo.plumbing.wire.messages.codes import ExpectCodes, ExpectedCodes, LackCodes, WhichLackCodes
 from kumihimo.plumbing.wire.messages.lives import (
     SHOWN,
@@ -40,11 +41,12 @@ from kumihimo.plumbing.wire.messages.provision import (
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.gateway.api.by_hand import inquired, mount_fetching, mount_protection, mount_queue
 from kumihimo.roles.gateway.api.vitals import HoldingsVital, OutboxVital
+from kumihimo.roles.gateway.service.audit import OpeningAudit
 from kumihimo.roles.gateway.service.by_hand import ByHand
 from kumihimo.roles.gateway.service.copies import Copies
 from kumihimo.roles.gateway.service.fetching import Fetching
 from kumihimo.roles.gateway.service.inquiry import Inquiry
-from kumihimo.roles.gateway.service.lines import HUB_2
+from kumihimo.roles.gateway.service.lines import HUB_2, OVERSIGHT
 from kumihimo.roles.gateway.service.link_codes import LinkCodes, OwnDomain
 from kumihimo.roles.gateway.service.outcomes import Outcomes
 from kumihimo.roles.gateway.service.provision import Provision, answer_to
@@ -135,6 +137,7 @@ class Services:
     sender: OutcomeSender
     receive_codes: Callable[[Connection, FeedItem], None]
     links: LinkStore
+    audit: OpeningAudit
 
 
 def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerClient, commit: Commit) -> Services:
@@ -158,6 +161,7 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
 
     inquiries = InquiryStore(engine, institution, commit)
     queue = ByHandStore(engine, institution, commit)
+    audit_key = read_secret(edge.identity.folder / AUDIT_KEY)
     return Services(
         codes,
         Copies(CopyStore(engine, institution), edge.clock),
@@ -168,7 +172,7 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
             edge,
             client,
             SystemRandomness(),
-            read_secret(edge.identity.folder / AUDIT_KEY),
+            audit_key,
             sender.wake,
         ),
         Provision(ProvisionStore(engine, institution, commit), edge, domain, settings.by_hand_patience, sender.wake),
@@ -177,6 +181,7 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
         sender,
         receive_codes,
         LinkStore(engine, institution),
+        OpeningAudit(inquiries, codes, edge, audit_key),
     )
 
 
@@ -210,6 +215,7 @@ def build(settings: ExchangeSettings, clock: Clock = SystemClock()) -> FastAPI: 
     _for_ledger(app, edge, services)
     _for_desk(app, edge, services)
     _for_others(app, edge, services)
+    _for_oversight(app, edge, services)
     return app
 
 
@@ -286,3 +292,13 @@ def _for_others(app: FastAPI, edge: Edge, services: Services) -> None:
         return edge.answer(answer_to(signed.value, services.provision.provide(signed, peer)))
 
     mount_queue(app, edge, services.by_hand, _only(edge, "desk"), another_exchange)
+
+
+def _for_oversight(app: FastAPI, edge: Edge, services: Services) -> None:
+    def oversight(peer: PartyId) -> bool:
+        return peer == OVERSIGHT
+
+    @app.post("/openings")
+    def open_inquiries(envelope: Envelope, peer: Peer) -> Envelope:
+        """OpenInquiries → InquiriesOpened."""
+        return edge.answer(services.audit.answer(edge.open(envelope, OpenInquiries, peer, oversight).value))

@@ -22,7 +22,7 @@ from kumihimo.plumbing.wire.edge import Background, Edge, Peer
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.messages.oversight import Quota
 from kumihimo.roles.hub.service.codes import CodeHop
-from kumihimo.roles.hub.service.keys import KeyDesk, PeerPoints
+from kumihimo.roles.hub.service.keys import DomainKeyDesk, KeyDesk, PeerPoints
 from kumihimo.roles.hub.service.ports import Notify
 from kumihimo.roles.hub.service.proofs import ProofCheck, ProofDesk
 from kumihimo.roles.hub.service.quotas import DAY, Quotas
@@ -145,6 +145,13 @@ def mount_keys(app: FastAPI, operator: Operator) -> None:
     async def prove(envelope: Envelope, peer: Peer) -> Envelope:
         """ProveHops → HopsProven. In a translation thread: all others may be waiting for an operator that waits for this."""
         return edge.answer(await run_in(operator.pool, partial(proofs.prove, envelope, peer)))
+
+    domain_keys = DomainKeyDesk(edge, operator.translator)
+
+    @app.post("/domain-keys")
+    def domain_key(envelope: Envelope, peer: Peer) -> Envelope:
+        """KeyOf → DomainKey."""
+        return edge.answer(domain_keys.key(envelope, peer))
 
     @app.post("/key-shares")
     def key_shares(envelope: Envelope, peer: Peer) -> Envelope:

@@ -12,7 +12,7 @@ from kumihimo.plumbing.storage import FeedItem
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import from_b64, malformed
 from kumihimo.plumbing.wire.link_keys import OPERATORS
-from kumihimo.plumbing.wire.messages.inquiry import LogPromise, OversightRecord, WitnessedPromise
+from kumihimo.plumbing.wire.messages.inquiry import EntryKind, LogPromise, LogRecord, OversightRecord, WitnessedPromise
 from kumihimo.plumbing.wire.messages.proofs import UnprovenHop
 from kumihimo.plumbing.wire.remote_log import LOGGER, check_logged
 from kumihimo.roles.oversight.service.alarms import Alarm, AlarmKind
@@ -93,6 +93,7 @@ class Intake:
             salt=from_b64(told.logged.salt, "salt"),
             record=told.logged.record.to_bytes().decode(),
             promise=told.logged.promise.model_dump_json(),
+            about=about(told.logged.record),
         )
 
     def _promise(self, item: FeedItem) -> StoredPromise:
@@ -106,6 +107,17 @@ class Intake:
 
     def _alarm(self, statements: Statements, kind: AlarmKind, what: str) -> None:
         statements.alarm(Alarm(kind, what), self._edge.clock.now())
+
+
+def about(record: LogRecord) -> str | None:
+    """What a record is found by: a request by its transaction number, an order by its digest."""
+    match record.entry:
+        case EntryKind.REQUEST:
+            return record.transaction
+        case EntryKind.ORDER:
+            return f"order/{record.request_hash}"
+        case _:
+            return None
 
 
 def _require_kind(item: FeedItem, kind: str) -> None:

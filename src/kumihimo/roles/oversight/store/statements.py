@@ -18,13 +18,14 @@ from kumihimo.roles.oversight.store.tables import PromiseState
 
 @dataclass(frozen=True)
 class StoredRecord:
-    """An opened record: its index, commitment and salt (32 bytes each), its canonical JSON, the promise's JSON."""
+    """An opened record: index, commitment and salt (32 bytes each), canonical JSON, the promise's JSON, what it is found by."""
 
     index: int
     commitment: bytes
     salt: bytes
     record: str
     promise: str
+    about: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Statements:
             "record": record.record,
             "promise": record.promise,
             "received_at": at,
+            "about": record.about,
         }
         self._conn.execute(insert(t.record).values(values))
 

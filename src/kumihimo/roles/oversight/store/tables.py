@@ -83,7 +83,9 @@ record = Table(
     Column("record", Text, nullable=False),
     Column("promise", Text, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
+    Column("about", String(80)),  # a request's transaction number; of an order "order/" and its digest
 )
+Index("ix_record_about", record.c.about, record.c.log_index)
 
 # Two promises of one index are two rows: at most one of them can be kept.
 promise = Table(
@@ -123,6 +125,26 @@ order_in_force = Table(
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("operator", String(80), primary_key=True),
     Column("since", UtcDateTime, nullable=False),
+    Column("reply", Text),  # what the operator signed when it had carried it out
+)
+
+# Audits ordered; `answer` is what the institution signed, kept where something in it does not hold.
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("concluded_at", UtcDateTime),
+    Column("answer", Text),
+)
+audit_finding = Table(
+    "audit_finding",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("place", Integer, primary_key=True, autoincrement=False),  # in the order
+    Column("verdict", String(16), nullable=False),
+    Column("finding", Text, nullable=False),
+    Column("disclosed", Text),  # sealed to the officer
 )
 
 feed_cursor = cursor_table(metadata)
