@@ -31,7 +31,10 @@ def issue_codes(country: Country, step: Step) -> int:
 
 @dataclass(frozen=True)
 class ServiceState:
-    """One service as it is now; `memory` is its proportional share (PSS) in bytes, `faults` the checks that do not hold."""
+    """One service as it is now; `memory` is its proportional share (PSS) in bytes, `faults` the checks that do not hold.
+
+    `remarks` are what somebody should look at though the service can do its work.
+    """
 
     party: PartyId
     pid: int
@@ -39,6 +42,7 @@ class ServiceState:
     answers: bool
     memory: int
     faults: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -53,10 +57,12 @@ def states(country: Country) -> list[ServiceState]:
     for party, pid in pids(country).items():
         try:
             readiness = Readiness.model_validate_json(client.look(party, "/ready").content)
-            answers, faults = True, tuple(f"{one.name}: {one.says}" for one in readiness.checks if not one.holds)
+            says = [(one.holds, f"{one.name}: {one.says}") for one in readiness.checks if one.says is not None]
+            answers, faults = True, tuple(text for holds, text in says if not holds)
+            remarks = tuple(text for holds, text in says if holds)
         except (Problem, ValueError):
-            answers, faults = False, ()
-        found.append(ServiceState(party, pid, country.url(party) or "", answers, _memory(pid), faults))
+            answers, faults, remarks = False, (), ()
+        found.append(ServiceState(party, pid, country.url(party) or "", answers, _memory(pid), faults, remarks))
     client.close()
     return found
 

@@ -21,6 +21,7 @@ from kumihimo.plumbing.wire.link_keys import OPERATORS
 from kumihimo.plumbing.wire.remote_log import LOGGER, RemoteLog
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.oversight.service.audits import AuditDesk
+from kumihimo.roles.oversight.service.conditions import ConditionDesk
 from kumihimo.roles.oversight.service.evidence import Evidence
 from kumihimo.roles.oversight.service.intake import Intake
 from kumihimo.roles.oversight.service.monitor import Monitor
@@ -30,6 +31,7 @@ from kumihimo.roles.oversight.settings import Settings
 from kumihimo.roles.oversight.store import (
     MIGRATIONS,
     AuditStore,
+    ConditionStore,
     Findings,
     OrderStore,
     Statements,
@@ -37,7 +39,7 @@ from kumihimo.roles.oversight.store import (
     WitnessStore,
     feed_cursor,
 )
-from kumihimo.roles.oversight.vitals import LogVital
+from kumihimo.roles.oversight.vitals import ConditionsVital, LogVital
 from kumihimo.roles.oversight.watching import Watching
 
 SIZE_TYPE = "text/x.tlog.size"
@@ -58,6 +60,7 @@ class Status(BaseModel):
     promises_kept: int
     alarms: int
     alarms_by_kind: dict[str, int]
+    conditions: int
 
 
 def prepare(settings: Settings) -> None:
@@ -90,7 +93,10 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     orders = OrderDesk(edge, OrderStore(engine), PeerClient(edge, timeout=ORDER_SECONDS), audits.fits)
     sending = Watching(orders.send_awaited, ORDERS_SECONDS, "orders")
     auditing = Watching(audits.round, ORDERS_SECONDS, "audits")
-    app = application("oversight", [records, promises, watching, sending, auditing])
+    told = ConditionStore(engine)
+    conditions = ConditionDesk(edge, told, PeerClient(edge, timeout=ORDER_SECONDS))
+    hearing = Watching(conditions.round, settings.conditions_seconds, "conditions")
+    app = application("oversight", [records, promises, watching, sending, auditing, hearing])
     watch(
         app,
         edge,
@@ -99,6 +105,7 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
         FeedVital(records, edge),
         FeedVital(promises, edge),
         LogVital(findings, settings.log_origin),
+        ConditionsVital(told),
     )
 
     @app.post("/witness/add-checkpoint")
@@ -130,6 +137,11 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
         """ShowAudits → Audits."""
         return edge.answer(audits.show(envelope, peer))
 
+    @app.post("/shown-conditions")
+    def show_conditions(envelope: Envelope, peer: Peer) -> Envelope:
+        """ShowConditions → Conditions."""
+        return edge.answer(conditions.show(envelope, peer))
+
     @app.get("/status")
     def status(peer: Peer) -> Status:
         """How far the log is verified and how many alarms there are."""
@@ -145,6 +157,7 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
             promises_kept=counts.promises_kept,
             alarms=sum(counts.alarms.values()),
             alarms_by_kind=counts.alarms,
+            conditions=len(told.all()),
         )
 
     return app

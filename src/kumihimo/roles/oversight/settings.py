@@ -15,12 +15,14 @@ class Settings(RoleSettings):
 
     The keys folder also holds `witness.key` (Ed25519, 32 bytes). `log_key` is the log's verifier key
     (`name+hash+base64`, C2SP signed-note); its name is the log's origin. `witness_name` names the cosigning key.
+    `conditions_seconds`: how often every institution is asked what is wrong with its copies.
     """
 
     log_key: str
     log_origin: str = "hub-1.kumihimo.internal/log"
     witness_name: str = "oversight.kumihimo.internal/witness"
     check_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
+    conditions_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
 
     @model_validator(mode="after")
     def _key_of_the_origin(self) -> Self:

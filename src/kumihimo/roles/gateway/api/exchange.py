@@ -30,20 +30,20 @@ from kumihimo.plumbing.wire.messages.lives import (
     ShowContradictions,
 )
 from kumihimo.plumbing.wire.messages.provision import (
-    CopiesPlaced,
     Inquire,
     ProvisionRequest,
-    PutCopies,
     Records,
     RecordShown,
     ShowRecords,
 )
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.gateway.api.by_hand import inquired, mount_fetching, mount_protection, mount_queue
+from kumihimo.roles.gateway.api.copies import CopiesVital, mount_copies, mount_register
 from kumihimo.roles.gateway.api.vitals import HoldingsVital, OutboxVital
 from kumihimo.roles.gateway.service.audit import OpeningAudit
 from kumihimo.roles.gateway.service.by_hand import ByHand
 from kumihimo.roles.gateway.service.copies import Copies
+from kumihimo.roles.gateway.service.copy_watch import CopyWatch
 from kumihimo.roles.gateway.service.fetching import Fetching
 from kumihimo.roles.gateway.service.inquiry import Inquiry
 from kumihimo.roles.gateway.service.lines import HUB_2, OVERSIGHT
@@ -54,6 +54,7 @@ from kumihimo.roles.gateway.settings import ExchangeSettings
 from kumihimo.roles.gateway.store.by_hand import ByHandStore
 from kumihimo.roles.gateway.store.commits import Commit, Together
 from kumihimo.roles.gateway.store.copies import CopyStore
+from kumihimo.roles.gateway.store.deliveries import DeliveryStore
 from kumihimo.roles.gateway.store.exchange import MIGRATIONS, feed_cursor
 from kumihimo.roles.gateway.store.inquiries import InquiryStore
 from kumihimo.roles.gateway.store.link_codes import LinkCodeStore
@@ -61,6 +62,7 @@ from kumihimo.roles.gateway.store.links import LinkStore
 from kumihimo.roles.gateway.store.outbox import OutboxStore
 from kumihimo.roles.gateway.store.provisions import ProvisionStore
 from kumihimo.roles.gateway.store.records import RecordStore
+from kumihimo.roles.gateway.store.registered import RegisteredStore
 
 AUDIT_KEY = "audit.key"
 _PAUSE_SECONDS = 1.0
@@ -138,6 +140,7 @@ class Services:
     receive_codes: Callable[[Connection, FeedItem], None]
     links: LinkStore
     audit: OpeningAudit
+    registered: RegisteredStore
 
 
 def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerClient, commit: Commit) -> Services:
@@ -162,9 +165,10 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
     inquiries = InquiryStore(engine, institution, commit)
     queue = ByHandStore(engine, institution, commit)
     audit_key = read_secret(edge.identity.folder / AUDIT_KEY)
+    registered = RegisteredStore(engine, institution)
     return Services(
         codes,
-        Copies(CopyStore(engine, institution), edge.clock),
+        Copies(CopyStore(engine, institution), edge.clock, registered.unknown, settings.copies_per_day),
         Inquiry(
             inquiries,
             records,
@@ -175,13 +179,21 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
             audit_key,
             sender.wake,
         ),
-        Provision(ProvisionStore(engine, institution, commit), edge, domain, settings.by_hand_patience, sender.wake),
+        Provision(
+            ProvisionStore(engine, institution, commit),
+            edge,
+            domain,
+            settings.by_hand_patience,
+            sender.wake,
+            settings.freshness(),
+        ),
         ByHand(queue, inquiries, edge, settings.by_hand_kept, sender.wake),
         records,
         sender,
         receive_codes,
         LinkStore(engine, institution),
         OpeningAudit(inquiries, codes, edge, audit_key),
+        registered,
     )
 
 
@@ -203,17 +215,30 @@ def build(settings: ExchangeSettings, clock: Clock = SystemClock()) -> FastAPI: 
     feed = FeedReader(client, edge, HUB_2, engine, feed_cursor, services.receive_codes)
     life = LifeOfExchange(services.inquiry, commit, client, engine)
     app = application(edge.party, background=[life, feed, services.sender])
+    institution = institution_of(edge.party)
+    outbox = OutboxStore(engine, institution)
+    copies = CopyWatch(
+        settings.freshness(),
+        services.copies.store,
+        DeliveryStore(engine, institution),
+        services.registered,
+        outbox,
+        clock,
+        lambda: feed.pulled_at,
+    )
     watch(
         app,
         edge,
         StoreVital(engine, MIGRATIONS),
         KeysVital(edge, ("seal.key", AUDIT_KEY)),
         FeedVital(feed, edge),
-        OutboxVital(OutboxStore(engine, institution_of(edge.party))),
+        OutboxVital(outbox),
         HoldingsVital(services.codes.store, services.copies.store, clock),
+        CopiesVital(copies),
     )
     _for_ledger(app, edge, services)
     _for_desk(app, edge, services)
+    mount_copies(app, edge, services.copies, copies, _only(edge, "desk"))
     _for_others(app, edge, services)
     _for_oversight(app, edge, services)
     return app
@@ -226,6 +251,7 @@ def _only(edge: Edge, service: str) -> Callable[[PartyId], bool]:
 
 def _for_ledger(app: FastAPI, edge: Edge, services: Services) -> None:
     own_ledger = _only(edge, "ledger")
+    mount_register(app, edge, services.registered, own_ledger)
 
     @app.post("/lacking-codes")
     def lacking_codes(envelope: Envelope, peer: Peer) -> Envelope:
@@ -274,12 +300,6 @@ def _for_desk(app: FastAPI, edge: Edge, services: Services) -> None:
         message = edge.open(envelope, ShowContradictions, peer, own_desk).value
         clashes = tuple(Contradiction.model_validate(asdict(one)) for one in services.links.clashes(SHOWN))
         return edge.answer(Contradictions(in_reply_to=message.message_id, contradictions=clashes))
-
-    @app.post("/copies")
-    def put_copies(envelope: Envelope, peer: Peer) -> Envelope:
-        message = edge.open(envelope, PutCopies, peer, own_desk).value
-        placed, rejected = services.copies.put(message.copies)
-        return edge.answer(CopiesPlaced(in_reply_to=message.message_id, placed=placed, rejected=rejected))
 
 
 def _for_others(app: FastAPI, edge: Edge, services: Services) -> None:

@@ -147,4 +147,16 @@ audit_finding = Table(
     Column("disclosed", Text),  # sealed to the officer
 )
 
+# What institutions said last is wrong with their copies.
+condition = Table(
+    "institution_condition",
+    metadata,
+    Column("institution", String(80), primary_key=True),
+    Column("kind", String(40), primary_key=True),
+    Column("item", String(80), primary_key=True),  # "" for what is about no item
+    Column("count", BigInteger, nullable=False),
+    Column("since", UtcDateTime),
+    Column("heard_at", UtcDateTime, nullable=False),
+)
+
 feed_cursor = cursor_table(metadata)

@@ -1,4 +1,4 @@
-"""Audits ordered and what was found; records are found by transaction number, orders by their digest."""
+"""Audits and what was found, conditions of institutions; records are found by transaction number, orders by digest."""
 
 import json
 
@@ -32,10 +32,19 @@ def upgrade() -> None:
         sa.Column("finding", sa.Text, nullable=False),
         sa.Column("disclosed", sa.Text),
     )
+    op.create_table(
+        "institution_condition",
+        sa.Column("institution", sa.String(80), primary_key=True),
+        sa.Column("kind", sa.String(40), primary_key=True),
+        sa.Column("item", sa.String(80), primary_key=True),
+        sa.Column("count", sa.BigInteger, nullable=False),
+        sa.Column("since", UtcDateTime),
+        sa.Column("heard_at", UtcDateTime, nullable=False),
+    )
 
 
 def downgrade() -> None:
-    for table in ("audit_finding", "audit"):
+    for table in ("institution_condition", "audit_finding", "audit"):
         op.drop_table(table)
     op.drop_column("order_in_force", "reply")
     op.drop_index("ix_record_about", "record")
