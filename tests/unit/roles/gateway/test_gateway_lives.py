@@ -30,6 +30,7 @@ from kumihimo.roles.gateway.service.code_issuing import CodeIssuing
 from kumihimo.roles.gateway.service.register_telling import RegisterTelling
 from kumihimo.roles.gateway.store.addressees import LedgerStore
 from kumihimo.roles.gateway.store.link_codes import LinkCodeStore
+from kumihimo.roles.gateway.store.merges import DueStore
 from kumihimo.roles.registry.service.recoding import Recoding
 from kumihimo.roles.registry.store import RegistryStore
 from kumihimo.roles.registry.store_lives import LivesStore

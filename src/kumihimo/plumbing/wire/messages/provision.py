@@ -166,12 +166,13 @@ class CopyOf(Part):
 class PutCopies(Message):
     """Desk → own exchange: place copies; a newer copy of the same item and start replaces the older one.
 
-    `waiting`: rows of the same items that the business system still has to send; `as_of`: the moment whose state this is.
+    `waiting`: rows of the same items that the business system still has to send (null: what it said last, less these);
+    `as_of`: the moment whose state this is (null: now).
     """
 
     KIND: ClassVar[str] = "put-copies.v1"
     copies: Annotated[tuple[CopyOf, ...], Field(min_length=1, max_length=5_000)]
-    waiting: Annotated[int, Field(ge=0, le=10**12)] = 0
+    waiting: Annotated[int | None, Field(ge=0, le=10**12)] = None
     as_of: AwareDatetime | None = None
 
 

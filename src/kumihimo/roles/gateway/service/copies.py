@@ -50,12 +50,12 @@ class Copies:
     most_a_day: int = 10**12
 
     def put(
-        self, copies: Sequence[CopyOf], waiting: int = 0, as_of: datetime | None = None
+        self, copies: Sequence[CopyOf], waiting: int | None = None, as_of: datetime | None = None
     ) -> tuple[int, tuple[RejectedCopy, ...]]:
         """Place what is right, all in one transaction; how many, and what was rejected.
 
-        `waiting` rows of the same items are still to come. Raises Problem(quota.exceeded), with nothing placed, when more
-        would be placed in a day than the institution may.
+        `waiting` rows of the same items are still to come (None: what was told last, less these). Raises
+        Problem(quota.exceeded), with nothing placed, when more would be placed in a day than the institution may.
         """
         right: list[CopyOf] = []
         rejected: list[RejectedCopy] = []

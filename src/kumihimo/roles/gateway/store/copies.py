@@ -61,21 +61,24 @@ class CopyStore:
         with self._engine.begin() as conn:
             return self._put(conn, copies, at, 0, None)
 
-    def deliver(self, copies: Sequence[CopyOf], waiting: int, as_of: datetime | None, most: int, at: datetime) -> bool:
+    def deliver(
+        self, copies: Sequence[CopyOf], waiting: int | None, as_of: datetime | None, most: int, at: datetime
+    ) -> bool:
         """Place copies of a delivery unless the day's rows would be more than `most`; then only note that they wait.
 
-        `waiting` rows of the same items are still to come, `as_of` is the moment whose state is delivered.
+        `waiting` rows of the same items are still to come (None: what was told last, less these), `as_of` is the moment whose
+        state is delivered.
         """
         with self._engine.begin() as conn:
             if placed_today(conn, self._institution, at) + len(copies) > most:
                 for item, count in Counter(one.item.item for one in copies).items():
-                    note_refusal(conn, self._institution, item, waiting + count, at)
+                    note_refusal(conn, self._institution, item, (waiting or 0) + count, at)
                 return False
             self._put(conn, copies, at, waiting, as_of)
         return True
 
     def _put(
-        self, conn: Connection, copies: Iterable[CopyOf], at: datetime, waiting: int, as_of: datetime | None
+        self, conn: Connection, copies: Iterable[CopyOf], at: datetime, waiting: int | None, as_of: datetime | None
     ) -> int:
         rows = {(one.addressee_number, one.item.item, one.item.valid_from): self._row(one, at) for one in copies}
         upsert(conn, copy, list(rows.values()))

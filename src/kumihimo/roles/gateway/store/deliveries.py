@@ -17,10 +17,14 @@ from kumihimo.roles.gateway.store.upserts import upsert
 
 
 def note_delivery(
-    conn: Connection, institution: str, item: str, placed: int, waiting: int, at: datetime, as_of: datetime | None
+    conn: Connection, institution: str, item: str, placed: int, told: int | None, at: datetime, as_of: datetime | None
 ) -> None:
-    """Rows of an item were placed, and `waiting` are still to come; in the caller's transaction."""
+    """Rows of an item were placed, and `told` are still to come (None: those known to wait, less these).
+
+    In the caller's transaction.
+    """
     known = _row(conn, institution, item)
+    waiting = told if told is not None else max(0, (known.waiting if known else 0) - placed)
     today = legal_day(at)
     complete = waiting == 0
     row = {

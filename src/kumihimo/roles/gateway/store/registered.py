@@ -40,7 +40,8 @@ class RegisteredStore:
         with self._engine.begin() as conn:
             numbers = [one.addressee_number for one in told]
             query = select(registered.c.addressee_number, registered.c.says)
-            known = dict(conn.execute(query.where(self._here, registered.c.addressee_number.in_(numbers))).tuples())
+            rows_known = conn.execute(query.where(self._here, registered.c.addressee_number.in_(numbers)))
+            known = {row.addressee_number: row.says for row in rows_known}
             rows = {
                 one.addressee_number: {
                     "institution": self._institution,
