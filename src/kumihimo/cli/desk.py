@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from kumihimo.cli.problems import writing
 from kumihimo.cli.progress import PROGRAM, console
+from kumihimo.cli.reports import begin_report, write_report
 from kumihimo.country.desk import Desk
 from kumihimo.country.layout import Country
 from kumihimo.country.scenarios.first_case import STAFF
@@ -28,7 +28,7 @@ from kumihimo.domain.kernel import (
 )
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
 from kumihimo.plumbing.wire.messages.provision import AsOf, CopiesPlaced, CopyOf, Inquired
-from kumihimo.roles.gateway.service.imports import RejectedRow, read_copies
+from kumihimo.roles.gateway.service.imports import FAULT_COLUMNS, RejectedRow, read_copies
 
 CountryFolder = Annotated[Path, typer.Option("--country", metavar="DIR", help="The folder of a running country.")]
 BATCH = 1_000
@@ -168,8 +168,7 @@ def import_copies(
     """
     read = read_copies(file, item)
     desk = Desk.of(Country.open(country), institution)
-    if report is not None:
-        _write(report, "")  # before anything is placed: a report that cannot be written would come too late
+    begin_report(report)
     placed, faults = 0, list(read.rejected)
     for start in range(0, len(read.accepted), BATCH):
         batch = read.accepted[start : start + BATCH]
@@ -187,9 +186,7 @@ def import_copies(
     if len(whole.rejected) > SHOWN_FAULTS:
         more = len(whole.rejected) - SHOWN_FAULTS
         console.print(f"  and {_count(more, 'fault')} more" + ("" if report else "; --report FILE.csv writes them all"))
-    if report is not None:
-        _write(report, whole.to_csv())
-        console.print(f"{_count(len(whole.rejected), 'fault')} in {report}", markup=False)
+    write_report(report, FAULT_COLUMNS, whole.fault_rows())
     if faults:
         raise typer.Exit(1)
 
@@ -204,11 +201,6 @@ def _place(desk: Desk, copies: tuple[CopyOf, ...], placed: int, waiting: int) ->
             problem.code, f"{problem.detail}; {placed} copies were placed before", where=problem.where,
             expected=problem.expected, advice="Import the same file again: a copy placed twice is there once.",
         ) from problem  # fmt: skip
-
-
-def _write(report: Path, text: str) -> None:
-    with writing(report):
-        report.write_text(text, encoding="utf-8-sig")  # the mark tells spreadsheets that it is UTF-8
 
 
 def _count(number: int, noun: str) -> str:

@@ -111,6 +111,7 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "backup.damaged": (422, "A backup is not whole"),
     "drill.failed": (500, "A drill showed something that does not hold"),
     "store.closed": (503, "The store is closing"),
+    "store.unavailable": (503, "The store cannot be used just now"),
     "store.unreachable": (503, "A database server cannot be used"),
     "country.exists": (409, "There is already a country there"),
     "country.missing": (404, "There is no country there"),

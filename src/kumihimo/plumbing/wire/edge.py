@@ -17,6 +17,7 @@ import structlog
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -165,6 +166,15 @@ def _on_http(request: Request, error: Exception) -> Response:
     return Response(json.dumps(body), status_code=error.status_code, media_type=MEDIA_TYPE)
 
 
+def _on_store(request: Request, error: Exception) -> Response:
+    """The database cannot be reached, is full or locked: nothing was written, and the same may work soon."""
+    if not isinstance(error, (OperationalError, InterfaceError)):
+        return _on_anything(request, error)
+    log.error("store.unavailable", kind=type(error).__name__, exc_info=error)
+    advice = "Send the same again; if that does not help, look at the database and the log of this role."
+    return _answer(request.app, Problem("store.unavailable", "nothing was changed", advice=advice))
+
+
 def _on_anything(request: Request, error: Exception) -> Response:
     log.error("internal", kind=type(error).__name__, exc_info=error)
     return _answer(request.app, Problem("internal", type(error).__name__, advice="See the log of this role."))
@@ -202,6 +212,7 @@ def application(title: str, background: Iterable[Background] = ()) -> FastAPI:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_malformed)
     app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(DBAPIError, _on_store)
     app.add_exception_handler(Exception, _on_anything)
 
     @app.get("/health")

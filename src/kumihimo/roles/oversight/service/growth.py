@@ -19,7 +19,9 @@ from kumihimo.plumbing.wire.remote_log import LogSource
 from kumihimo.roles.oversight.service.alarms import Alarm, AlarmKind
 
 # Not being able to answer is no misbehaviour by itself; silence that lasts is an alarm of its own.
-TRANSIENT = frozenset({"peer.unreachable", "operator.unreachable", "internal", "store.closed", "quota.exceeded"})
+TRANSIENT = frozenset(
+    {"peer.unreachable", "operator.unreachable", "internal", "store.closed", "store.unavailable", "quota.exceeded"}
+)
 
 
 @dataclass(frozen=True)
