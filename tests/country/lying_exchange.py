@@ -1,4 +1,4 @@
-"""An exchange that lies to an auditor, with its institution's real keys and store; started by test_opening_audits.
+"""An exchange that lies to an auditor, with its institution's real keys and store; started by test_oversight_of_institutions.
 
 What it does follows from the reason of the order: "another": it opens its inquiry with the real code of somebody else whom it
 knows; "refuse": it opens nothing; "stall": it does not answer at all before the day of the order.

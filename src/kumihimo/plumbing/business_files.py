@@ -1,4 +1,4 @@
-"""Files of business systems (業務システムのファイル): text in the two encodings that municipal systems write; CSV for spreadsheets."""
+"""Files of business systems (業務システムのファイル): the two encodings that municipal systems write, and CSV."""
 
 from __future__ import annotations
 

@@ -182,7 +182,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
     if computed != root:
         raise _bad_proof(
             f"the entry and the hashes given for index {index} do not lead to the root that was signed",
-            "entry and hashes as the log has them",
+            "what leads to the signed root",
         )
 
 

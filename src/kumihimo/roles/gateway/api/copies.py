@@ -73,6 +73,7 @@ def mount_copies(app: FastAPI, edge: Edge, copies: Copies, watch: CopyWatch, own
     @app.post("/copies")
     def put_copies(envelope: Envelope, peer: Peer) -> Envelope:
         message = edge.open(envelope, PutCopies, peer, own_desk).value
+        watch.forget()
         placed, rejected = copies.put(message.copies, message.waiting, message.as_of)
         return edge.answer(CopiesPlaced(in_reply_to=message.message_id, placed=placed, rejected=rejected))
 

@@ -73,6 +73,11 @@ class CopyWatch:
             return last
         return self.look()
 
+    def forget(self) -> None:
+        """Copies have come: look anew at the next question."""
+        with self._lock:
+            self._last = None
+
     def declare(self, item: str, waiting: int, as_of: datetime | None) -> ItemDelivered:
         """The business system says how far an item is delivered. Raises Problem(item.unknown, value.invalid)."""
         schema_of(item)
@@ -80,6 +85,7 @@ class CopyWatch:
         if as_of is not None and as_of > now:
             raise Problem("value.invalid", as_of.isoformat(), "as_of", "a moment that has come")
         self._deliveries.declare(item, waiting, now, as_of)
+        self.forget()
         (delivered,) = self._deliveries.delivered([item])
         return self.freshness.standing(delivered, self._copies.by_item().get(item, (0, now))[0])
 

@@ -1,4 +1,4 @@
-"""Opening audits on a whole country: an honest institution opens what it asked, a lying one is found out, nobody else may ask."""
+"""What the oversight body learns of institutions: whom an inquiry was about, by order only; and how their copies are."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from kumihimo.cli.main import app
 from kumihimo.country import topology
 from kumihimo.country.auditor import Auditor
 from kumihimo.country.backup import back_up, back_up_keys, restore
-from kumihimo.country.desk import Caller
+from kumihimo.country.desk import Caller, Desk
 from kumihimo.country.inspection import holders, read_cell
 from kumihimo.country.layout import Country
 from kumihimo.country.moving import move_to_free_ports
 from kumihimo.country.scenarios.first_case import CASE, FirstCase, needles
 from kumihimo.country.scenarios.waiting import until
-from kumihimo.domain.kernel import Problem
+from kumihimo.domain.kernel import AddresseeNumber, PartyId, Problem
 from kumihimo.domain.transparency.access_proof import verify_proof_file
 from kumihimo.domain.transparency.note import VerifierKey
 from kumihimo.plumbing.wire.envelope import Envelope, b64
@@ -35,11 +35,13 @@ from kumihimo.plumbing.wire.messages.audits import (
     OpenInquiries,
     Verdict,
 )
+from kumihimo.plumbing.wire.messages.freshness import Condition
 from kumihimo.plumbing.wire.messages.inquiry import LoggedRecord, LogRecord
 from kumihimo.plumbing.wire.messages.oversight import Measure, Order, OrderCarriedOut, Ordered
+from kumihimo.plumbing.wire.messages.provision import CopyOf
 
 HERE = Path(__file__).parent
-FINDING_SECONDS = 20.0
+FINDING_SECONDS = 60.0
 
 
 def command(country: Country, *words: str, status: int = 0) -> str:
@@ -165,6 +167,8 @@ def lying(country: Country, case: FirstCase, tmp_path_factory: pytest.TempPathFa
     back_up_keys(country.folder, folder / "keys")
     restore(folder / "archive", folder / "country", _silent, folder / "keys")
     here = move_to_free_ports(Country.open(folder / "country"))
+    _add(here, topology.exchange_of("x-city"), 'backlog_patience = "PT1S"\n')
+    _add(here, topology.OVERSIGHT, "conditions_seconds = 0.5\n")
     started = []
     try:
         for role, party in (("hub", topology.HUB_1), ("hub", topology.HUB_2), ("oversight", topology.OVERSIGHT)):
@@ -180,13 +184,18 @@ def lying(country: Country, case: FirstCase, tmp_path_factory: pytest.TempPathFa
         liar = topology.exchange_of("x-city")
         started.append(subprocess.Popen([sys.executable, str(HERE / "lying_exchange.py"), str(here.settings(liar))]))
         for party in (topology.HUB_1, topology.HUB_2, topology.OVERSIGHT, liar):
-            until(lambda party=party: _answers(here, party), 30, f"{party} up")
+            until(lambda party=party: _answers(here, party), 120, f"{party} up")
         yield here
     finally:
         for process in started:
             process.terminate()
         for process in started:
             process.wait(20)
+
+
+def _add(country: Country, party: PartyId, setting: str) -> None:
+    with country.settings(party).open("a") as file:
+        file.write(setting)
 
 
 def _silent(_name: str, _done: int, _total: int) -> None:
@@ -232,3 +241,44 @@ def test_an_institution_that_lies_refuses_or_stalls_is_found_out_and_shown(
     printed = command(lying, "audits", "--number", str(given.number), status=1)
     assert f"{verdict.value}: " in printed
     assert json.loads(found.finding.proof)["record"]["requester"] == "x-city"
+
+
+def test_a_backlog_of_copies_reaches_the_oversight_body_as_a_count_and_ends_by_itself(
+    lying: Country, case: FirstCase
+) -> None:
+    desk, officer = Desk.of(lying, "x-city"), Auditor.of(lying)
+    assert desk.copy_alarms().alarms == ()
+    desk.declare_delivery("local-tax", 12)
+
+    def heard() -> Condition | None:
+        found = [one for one in officer.conditions().conditions if one.institution == "x-city"]
+        return found[0] if found else None
+
+    condition = until(heard, 60, "a condition")
+    assert (condition.kind, condition.item, condition.count) == ("stuck", "local-tax", 12)
+    assert officer.status()["conditions"] >= 1
+    assert "x-city              ALARM stuck local-tax: 12" in command(lying, "copies", status=1)
+    shown = CliRunner().invoke(app, ["copies", "status", "--institution", "x-city", "--country", str(lying.folder)])
+    assert shown.exit_code == 1
+    assert "ALARM stuck local-tax: 12" in shown.output
+    words = ["copies", "declare", "--institution", "x-city", "--item", "local-tax", "--country", str(lying.folder)]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    until(lambda: True if heard() is None else None, 60, "the end of the condition")
+
+
+def test_a_running_ledger_has_told_its_exchange_whom_it_knows(country: Country, case: FirstCase) -> None:
+    """In every institution, by itself: and so a copy for nobody is refused with what to do."""
+    for institution in topology.institutions():
+        until(lambda one=institution: _all_told(country, one), 60, f"the register at {institution}")
+    nobody = AddresseeNumber.from_serial(999_999).digits
+    desk, item = Desk.of(country, "y-city"), case.granted.items[0]
+    placed = desk.place_copies((CopyOf(addressee_number=nobody, item=item),))
+    assert (placed.placed, [one.code for one in placed.rejected]) == (0, ["addressee.unknown"])
+    assert desk.copy_alarms().alarms == ()
+    assert [(one.item, one.late) for one in case.granted.as_of] == [("local-tax", False)]
+
+
+def _all_told(country: Country, institution: str) -> bool | None:
+    known = read_cell(country, topology.ledger_of(institution), "SELECT count(*) FROM addressee WHERE 1 = ?", 1)
+    told = read_cell(country, topology.exchange_of(institution), "SELECT count(*) FROM registered WHERE 1 = ?", 1)
+    return told == known or None
