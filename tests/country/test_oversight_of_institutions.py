@@ -167,7 +167,7 @@ def lying(country: Country, case: FirstCase, tmp_path_factory: pytest.TempPathFa
     back_up_keys(country.folder, folder / "keys")
     restore(folder / "archive", folder / "country", _silent, folder / "keys")
     here = move_to_free_ports(Country.open(folder / "country"))
-    _add(here, topology.exchange_of("x-city"), 'backlog_patience = "PT1S"\n')
+    _add(here, topology.exchange_of("x-city"), 'backlog_patience = "PT0S"\n')
     _add(here, topology.OVERSIGHT, "conditions_seconds = 0.5\n")
     started = []
     try:

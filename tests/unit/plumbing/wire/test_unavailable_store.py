@@ -1,4 +1,4 @@
-"""A store that cannot be used just now is one clear problem with status 503, whichever engine it is on; other errors stay errors."""
+"""A store that cannot be used just now is one clear problem with status 503 on either engine; other errors stay errors."""
 
 from __future__ import annotations
 

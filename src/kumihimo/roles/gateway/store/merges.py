@@ -176,14 +176,16 @@ class DueStore:
             )
 
     def tell_all(self) -> int:
-        """The exchange must be told of everybody; how many."""
+        """The exchange must be told of everybody; of how many it must be told now."""
         everybody = select(addressee.c.institution, addressee.c.addressee_number, literal(1)).where(
             self._mine(addressee)
         )
         with self._engine.begin() as conn:
             insert = dialect_insert(conn, register_due)
             columns = ["institution", "addressee_number", "generation"]
-            return conn.execute(insert.from_select(columns, everybody).on_conflict_do_nothing()).rowcount
+            conn.execute(insert.from_select(columns, everybody).on_conflict_do_nothing())
+            waiting = select(func.count()).select_from(register_due).where(self._mine(register_due))
+            return conn.execute(waiting).scalar_one()
 
     def tasks(self) -> list[OpenTask]:
         """What a person must look at, oldest first."""
