@@ -92,6 +92,8 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "messages-lives": partial(messages, "lives"),
     "messages-proofs": partial(messages, "proofs"),
     "messages-oversight": partial(messages, "oversight"),
+    "messages-audits": partial(messages, "audits"),
+    "messages-freshness": partial(messages, "freshness"),
     "settings": settings,
 }
 

@@ -88,7 +88,7 @@ def status(folder: Folder) -> None:
 
 def _readiness(state: ServiceState) -> str:
     if state.ready:
-        return "yes"
+        return "; ".join(("yes", *state.remarks))
     return f"NO: {'; '.join(state.faults) or 'no answer'}"
 
 

@@ -10,15 +10,25 @@ from typing import Annotated
 
 import typer
 
-from kumihimo.cli.problems import writing
 from kumihimo.cli.progress import PROGRAM, console
+from kumihimo.cli.reports import begin_report, write_report
 from kumihimo.country.desk import Desk
 from kumihimo.country.layout import Country
 from kumihimo.country.scenarios.first_case import STAFF
-from kumihimo.domain.kernel import Address, FiscalYear, FourItems, PersonName, Problem, Sex, fiscal_year, parse_date
+from kumihimo.domain.kernel import (
+    JAPAN,
+    Address,
+    FiscalYear,
+    FourItems,
+    PersonName,
+    Problem,
+    Sex,
+    fiscal_year,
+    parse_date,
+)
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
-from kumihimo.plumbing.wire.messages.provision import CopiesPlaced, CopyOf, Inquired
-from kumihimo.roles.gateway.service.imports import RejectedRow, read_copies
+from kumihimo.plumbing.wire.messages.provision import AsOf, CopiesPlaced, CopyOf, Inquired
+from kumihimo.roles.gateway.service.imports import FAULT_COLUMNS, RejectedRow, read_copies
 
 CountryFolder = Annotated[Path, typer.Option("--country", metavar="DIR", help="The folder of a running country.")]
 BATCH = 1_000
@@ -101,11 +111,20 @@ def print_answer(answer: Inquired) -> None:
         console.print(f"  code {answer.refusal.code}{nearest}", markup=False)
         if answer.refusal.code in ("affair.unknown", "item.unknown"):
             console.print(f"  `{PROGRAM} rules list` names the affairs and items of the Act", markup=False)
+    for told in answer.as_of:
+        console.print(f"  {told.item}: {_age(told)}", markup=False)
     for one in answer.items:
         console.print(f"  {one.item}, from {one.valid_from} until {one.valid_until or 'further notice'}")
         for key, value in one.body.items():
             shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             console.print(f"    {key:24}{shown}", markup=False)
+
+
+def _age(told: AsOf) -> str:
+    if told.at is None:
+        return "LATE: the provider's copies were never delivered whole; ask the provider whether they still hold"
+    moment = f"as the provider had it on {told.at.astimezone(JAPAN):%Y-%m-%d %H:%M}"
+    return f"LATE: {moment}, older than it declares; ask the provider whether it still holds" if told.late else moment
 
 
 def find(
@@ -149,11 +168,11 @@ def import_copies(
     """
     read = read_copies(file, item)
     desk = Desk.of(Country.open(country), institution)
-    if report is not None:
-        _write(report, "")  # before anything is placed: a report that cannot be written would come too late
+    begin_report(report)
     placed, faults = 0, list(read.rejected)
     for start in range(0, len(read.accepted), BATCH):
-        reply = _place(desk, read.accepted[start : start + BATCH], placed)
+        batch = read.accepted[start : start + BATCH]
+        reply = _place(desk, batch, placed, len(read.accepted) - start - len(batch))
         placed += reply.placed
         faults += [
             RejectedRow(read.lines[start + one.position], "copy", one.reason, f"what the exchange accepts [{one.code}]")
@@ -167,16 +186,14 @@ def import_copies(
     if len(whole.rejected) > SHOWN_FAULTS:
         more = len(whole.rejected) - SHOWN_FAULTS
         console.print(f"  and {_count(more, 'fault')} more" + ("" if report else "; --report FILE.csv writes them all"))
-    if report is not None:
-        _write(report, whole.to_csv())
-        console.print(f"{_count(len(whole.rejected), 'fault')} in {report}", markup=False)
+    write_report(report, FAULT_COLUMNS, whole.fault_rows())
     if faults:
         raise typer.Exit(1)
 
 
-def _place(desk: Desk, copies: tuple[CopyOf, ...], placed: int) -> CopiesPlaced:
+def _place(desk: Desk, copies: tuple[CopyOf, ...], placed: int, waiting: int) -> CopiesPlaced:
     try:
-        return desk.place_copies(copies)
+        return desk.place_copies(copies, waiting)
     except Problem as problem:
         if not placed:
             raise
@@ -184,11 +201,6 @@ def _place(desk: Desk, copies: tuple[CopyOf, ...], placed: int) -> CopiesPlaced:
             problem.code, f"{problem.detail}; {placed} copies were placed before", where=problem.where,
             expected=problem.expected, advice="Import the same file again: a copy placed twice is there once.",
         ) from problem  # fmt: skip
-
-
-def _write(report: Path, text: str) -> None:
-    with writing(report):
-        report.write_text(text, encoding="utf-8-sig")  # the mark tells spreadsheets that it is UTF-8
 
 
 def _count(number: int, noun: str) -> str:

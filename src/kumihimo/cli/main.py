@@ -9,14 +9,15 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from kumihimo.cli import (
+    audits,
     bench,
     by_hand,
+    copies,
     country,
     desk,
     drill,
     log,
     operations,
-    oversight,
     records,
     register_lives,
     rules,
@@ -44,7 +45,8 @@ app.add_typer(bench.app, name="bench", help="Measure, as ratios against a refere
 app.add_typer(register_lives.app, name="register", help="What a municipality reports: births, moves, merges.")
 app.add_typer(records.portal, name="portal", help="The resident's side: an account and its accesses.")
 app.add_typer(by_hand.pending, name="pending", help="Inquiries of others that wait for a person.")
-app.add_typer(oversight.app, name="oversight", help="The oversight body: its findings and its orders.")
+app.add_typer(copies.app, name="copies", help="How fresh copies are, and what is wrong with them.")
+app.add_typer(audits.app, name="oversight", help="The oversight body: its findings and its orders.")
 app.add_typer(drill.app, name="drill", help="Do for real what must work on a bad day.")
 app.command("demo")(country.demo)
 app.command("inquire")(desk.inquire)

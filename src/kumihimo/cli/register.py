@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from kumihimo.cli.progress import console, steps
+from kumihimo.cli.reports import begin_report, write_report
 from kumihimo.country.arrivals import address_in, read_arrivals
 from kumihimo.country.desk import Desk
 from kumihimo.country.layout import Country
@@ -85,6 +85,7 @@ def import_arrivals(
     """
     read = read_arrivals(file, municipality)
     desk = Desk.of(Country.open(country), municipality)
+    begin_report(report)
     faults = dict(read.faults)
     registered = 0
     with steps() as step:
@@ -96,9 +97,7 @@ def import_arrivals(
     console.print(f"{registered} registered, {len(faults)} rows rejected")
     for line, why in sorted(faults.items())[:20]:
         console.print(f"  {file.name}:{line}: {why}", markup=False)
-    if report is not None:
-        with report.open("w", newline="") as out:
-            csv.writer(out).writerows([("line", "what"), *sorted(faults.items())])
+    write_report(report, ("line", "what"), sorted(faults.items()))
     if faults:
         raise typer.Exit(1)
 

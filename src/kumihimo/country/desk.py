@@ -21,6 +21,13 @@ from kumihimo.plumbing.wire.directory import Directory
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Message, Reply
 from kumihimo.plumbing.wire.identity import Identity
+from kumihimo.plumbing.wire.messages.freshness import (
+    CopyAlarms,
+    DeclareDelivery,
+    DeliveryDeclared,
+    ItemDelivered,
+    ShowCopyAlarms,
+)
 from kumihimo.plumbing.wire.messages.inquiry import Period
 from kumihimo.plumbing.wire.messages.ledger import (
     Accesses,
@@ -235,9 +242,20 @@ class Desk(Caller):
             items=items, period=period,
         )  # fmt: skip
 
-    def place_copies(self, copies: tuple[CopyOf, ...]) -> CopiesPlaced:
-        """Place copies of information items in the own exchange."""
-        return self.ask(topology.exchange_of(self.institution), "/copies", PutCopies, CopiesPlaced, copies=copies)
+    def place_copies(self, copies: tuple[CopyOf, ...], waiting: int = 0) -> CopiesPlaced:
+        """Place copies of information items in the own exchange; `waiting` more are to come."""
+        return self.ask(
+            topology.exchange_of(self.institution), "/copies", PutCopies, CopiesPlaced, copies=copies, waiting=waiting
+        )
+
+    def declare_delivery(self, item: str, waiting: int) -> ItemDelivered:
+        """Say how far an item is delivered, also when nothing had changed."""
+        exchange = topology.exchange_of(self.institution)
+        return self.ask(exchange, "/deliveries", DeclareDelivery, DeliveryDeclared, item=item, waiting=waiting).item
+
+    def copy_alarms(self) -> CopyAlarms:
+        """How the copies of every item stand, and what is wrong with them."""
+        return self.ask(topology.exchange_of(self.institution), "/copy-alarms", ShowCopyAlarms, CopyAlarms)
 
 
 class ResidentsBrowser(Caller):

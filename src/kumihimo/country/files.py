@@ -10,9 +10,10 @@ from kumihimo.country.boundaries import Role
 from kumihimo.country.keys import write_random_secret
 from kumihimo.country.layout import Country
 from kumihimo.country.stores import Stores
-from kumihimo.domain.kernel import PartyId, SystemRandomness
+from kumihimo.domain.kernel import PartyId, SystemRandomness, institution_of
 from kumihimo.domain.transparency.note import NoteKey
 from kumihimo.plumbing.storage import write_secret
+from kumihimo.roles.gateway.service.freshness import NATURES
 
 LOG_ORIGIN: Final = "hub-1.kumihimo.internal/log"
 WITNESS_NAME: Final = "oversight.kumihimo.internal/witness"
@@ -44,8 +45,16 @@ def write_files(country: Country, stores: Stores) -> None:
             f'party = "{party}"\nkeys = "keys"\ndirectory = "../../../directory.json"\n'
             f'store = {json.dumps(stores(party))}\nhost = "127.0.0.1"\nport = {country.ports[party]}\n'
         )
+        if service.role is Role.EXCHANGE:
+            text += _declared(institution_of(party))
         country.settings(party).touch(mode=0o600)
         country.settings(party).write_text(text + extra.get(party, ""))
+
+
+def _declared(institution: str) -> str:
+    """How fresh an institution's copies must be: as usual for each item that it provides."""
+    rhythms = (f'"{item}" = "{NATURES[item].rhythm.value}"' for item in topology.items_provided(institution))
+    return f"copies = {{ {', '.join(rhythms)} }}\n"
 
 
 def _log_keys(country: Country) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from kumihimo.country import topology
 from kumihimo.country.desk import Caller, expected_up
 from kumihimo.country.layout import OFFICER, Country
 from kumihimo.plumbing.wire.envelope import malformed
+from kumihimo.plumbing.wire.messages.freshness import Conditions, ShowConditions
 from kumihimo.plumbing.wire.messages.oversight import (
     GiveOrder,
     Measure,
@@ -47,6 +48,10 @@ class Officer(Caller):
         with expected_up(self.country):
             found: list[dict[str, Any]] = json.loads(self.client.get(topology.OVERSIGHT, "/findings"))
         return found
+
+    def conditions(self) -> Conditions:
+        """What institutions say is wrong with their copies."""
+        return self.ask(topology.OVERSIGHT, "/shown-conditions", ShowConditions, Conditions)
 
     def status(self) -> dict[str, Any]:
         """How far the log is verified, and how many alarms there are."""

@@ -35,7 +35,7 @@ class ServiceState:
     """One service as it is now; `pid` None while it is being started again.
 
     `memory` is its proportional share (PSS) in bytes, `faults` the checks that do not hold, `deaths` how often it has ended
-    by itself since the country was started.
+    by itself since the country was started. `remarks` are what somebody should look at though the service can do its work.
     """
 
     party: PartyId
@@ -45,6 +45,7 @@ class ServiceState:
     memory: int
     faults: tuple[str, ...]
     deaths: int
+    remarks: tuple[str, ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -61,11 +62,13 @@ def states(country: Country) -> list[ServiceState]:
         pid = present.get(party)
         try:
             readiness = Readiness.model_validate_json(client.look(party, "/ready").content)
-            answers, faults = True, tuple(f"{one.name}: {one.says}" for one in readiness.checks if not one.holds)
+            says = [(one.holds, f"{one.name}: {one.says}") for one in readiness.checks if one.says is not None]
+            answers, faults = True, tuple(text for holds, text in says if not holds)
+            remarks = tuple(text for holds, text in says if holds)
         except (Problem, ValueError):
-            answers, faults = False, ()
-        memory = 0 if pid is None else _memory(pid)
-        found.append(ServiceState(party, pid, country.url(party) or "", answers, memory, faults, deaths[party]))
+            answers, faults, remarks = False, (), ()
+        memory, url = 0 if pid is None else _memory(pid), country.url(party) or ""
+        found.append(ServiceState(party, pid, url, answers, memory, faults, deaths[party], remarks))
     client.close()
     return found
 

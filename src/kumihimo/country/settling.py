@@ -33,6 +33,7 @@ from kumihimo.plumbing.wire.messages.provision import CopyOf, DatedItem
 from kumihimo.plumbing.wire.messages.residents import RegisterEventKind
 from kumihimo.roles.gateway.store.addressees import LedgerStore
 from kumihimo.roles.gateway.store.copies import CopyStore
+from kumihimo.roles.gateway.store.deliveries import DeliveryStore
 from kumihimo.roles.gateway.store.inquiries import InquiryStore
 from kumihimo.roles.gateway.store.persons import Person
 from kumihimo.roles.numbering.service import Numbering
@@ -63,6 +64,7 @@ class Settlers:
         self._ledgers = {one: LedgerStore(self._engine(topology.ledger_of(one)), one) for one in holders}
         exchanges = {one: self._engine(topology.exchange_of(one)) for one in holders}
         self._copies = {one: CopyStore(engine, one) for one, engine in exchanges.items()}
+        self._deliveries = {one: DeliveryStore(engine, one) for one, engine in exchanges.items()}
         self._inquiries = {one: InquiryStore(engine, one) for one, engine in exchanges.items()}
 
     def _engine(self, party: PartyId) -> Engine:
@@ -86,6 +88,9 @@ class Settlers:
             self._fill(batch, people, settled)
             done += len(people)
             step("people, numbers, ledgers, copies", done, total)
+        for one, deliveries in self._deliveries.items():
+            for item in topology.items_provided(one):  # also one that concerns nobody here
+                deliveries.declare(item, 0, self._clock.now())
 
     def _batches(self) -> Iterator[list[Household]]:
         batch: list[Household] = []

@@ -235,6 +235,9 @@ def _gateway_connections(identifier: str) -> tuple[Connection, ...]:
             Bilingual("情報照会と結果の報告、鍵の半分の受取り", "ask for a permit, report the outcome"),
         ),
         Connection(exchange, HUB_2, Passes.CODE, Bilingual("符号の受取り", "fetch link codes")),
+        Connection(
+            OVERSIGHT, exchange, Passes.CODE, Bilingual("開示監査、副本の状態", "opening audits, state of copies")
+        ),
         *(
             Connection(exchange, other, Passes.ANSWER, Bilingual("情報提供", "fetch the sealed answer"))
             for other in others

@@ -1,7 +1,10 @@
-"""Files of business systems (業務システムのファイル): text in the two encodings that municipal systems write."""
+"""Files of business systems (業務システムのファイル): the two encodings that municipal systems write, and CSV."""
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,3 +27,12 @@ def read_text(path: Path) -> str:
             continue
     expected = "text in one of the two"
     raise Problem("file.unreadable", "neither UTF-8 nor CP932", where=path.name, expected=expected)
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows below their header as CSV for a spreadsheet."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return out.getvalue()

@@ -69,6 +69,8 @@ def test_a_tampered_record_is_refused(tmp_path):
     result = run(file, *LOG_KEY, *WITNESS_KEY)
     assert result.exit_code == 1
     assert "log.proof_invalid" in result.stderr
+    assert "the record was changed after it was logged" in result.stderr
+    assert KEPT["entry"] not in result.stderr
 
 
 def test_a_missing_file_and_a_broken_key_are_said_plainly(tmp_path):

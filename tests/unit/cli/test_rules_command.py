@@ -25,7 +25,7 @@ def test_a_city_is_told_yes_with_article_and_reason_in_both_languages() -> None:
     assert answer.exit_code == 0
     assert "YES" in answer.stdout
     assert "番号法 別表第二 74の項 (act-2016/74/169)" in answer.stdout
-    assert "X市は、児童手当の支給のため、Y市に地方税関係情報を求めることができる" in answer.stdout
+    assert "X市は、児童手当の支給のため、Y市に地方税関係情報を求めることができます" in answer.stdout
     assert "X City may ask Y City" in answer.stdout
 
 

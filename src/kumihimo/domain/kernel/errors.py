@@ -69,6 +69,8 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "quota.exceeded": (429, "Too many requests"),
     "hub.stopped": (503, "All linkage is stopped by order of the oversight body"),
     "order.conflict": (409, "Another order has the same number"),
+    "audit.not_ordered": (403, "Nothing is opened without an order of the oversight body"),
+    "audit.not_logged": (409, "An inquiry that the verified log does not have"),
     # permits
     "permit.expired": (403, "The permit has expired"),
     "permit.wrong_provider": (403, "The permit is for another provider"),

@@ -21,12 +21,12 @@ _NAMED = 8
 
 _UNKNOWN = {
     "institution.unknown": (
-        "規則表のどの主体にも当たらない",
+        "規則表のどの主体にも当たりません",
         "belongs to no class of the rule book",
         "an institution with a class of the rule book",
     ),
-    "affair.unknown": ("規則表にない事務", "is no affair of the rule book", "an affair of the rule book"),
-    "item.unknown": ("規則表にない情報", "is no item of the rule book", "an item of the rule book"),
+    "affair.unknown": ("規則表にない事務です", "is no affair of the rule book", "an affair of the rule book"),
+    "item.unknown": ("規則表にない情報です", "is no item of the rule book", "an item of the rule book"),
 }
 
 Rules = tuple[Rule, ...]
@@ -42,7 +42,7 @@ class Words(NamedTuple):
 
 
 _OWN_INFORMATION = Words(
-    "自らが保有する情報は情報提供の対象ではない。一つの機関の内での利用は番号法第九条第二項の条例による。",
+    "自らが保有する情報は情報提供の対象ではありません。一つの機関の内での利用は番号法第九条第二項の条例によります。",
     "What an institution holds itself is not provided to it; use inside one body rests on an ordinance "
     "under Article 9(2) of the Number Use Act.",
     "another institution as provider",
@@ -65,7 +65,7 @@ class Reasons:
         articles_en = [f"{rule.article_en}, in force from {rule.in_force_from}" for rule in rules]
         return Words(
             f"{question.requester.name_ja}は、{affair.ja}のため、{question.provider.name_ja}に"
-            f"{'、'.join([one.ja for one in asked])}を求めることができる（{'；'.join(dict.fromkeys(articles))}）。",
+            f"{'、'.join([one.ja for one in asked])}を求めることができます（{'；'.join(dict.fromkeys(articles))}）。",
             f"{question.requester.name_en} may ask {question.provider.name_en} for "
             f"{', '.join([f'“{one.en}”' for one in asked])}, for the affair “{affair.en}” "
             f"({'; '.join(dict.fromkeys(articles_en))}).",
@@ -83,7 +83,7 @@ class Reasons:
         """Why no: none of `rules` is in force on that day."""
         periods, periods_en = _periods(rules)
         return Words(
-            f"{day}に施行されている規則がない。施行期間は{periods}。",
+            f"{day}に施行されている規則がありません。施行期間は{periods}です。",
             f"No rule of the loaded books is in force on {day}.",
             f"a day {periods_en}",
         )
@@ -103,8 +103,8 @@ class Reasons:
         ja = [_only_ja(self.institutions[one].ja, body) for one, body in entitled]
         en = [_only_en(self.institutions[one].en, body) for one, body in entitled]
         return Words(
-            f"{question.requester.name_ja}は、{affair.ja}のために情報を照会できる者に当たらない。"
-            f"照会できるのは{_listed(_each(ja))}（{_articles(near)}）。",
+            f"{question.requester.name_ja}は、{affair.ja}のために情報を照会できる者に当たりません。"
+            f"照会できるのは{_listed(_each(ja))}です（{_articles(near)}）。",
             f"{question.requester.name_en} is not among those who may ask for the affair “{affair.en}”.",
             f"a requester that is: {_listed_en(_each(en))}",
         )
@@ -112,8 +112,8 @@ class Reasons:
     def _item_not_in_affair(self, question: Question, affair: Affair, item: InformationClass, near: Rules) -> Words:
         askable = _in_catalogue_order(self.items, [rule.items for rule in near])
         return Words(
-            f"{item.ja}は、{affair.ja}のために{question.requester.name_ja}が照会できる情報に含まれない。"
-            f"照会できるのは{_listed([one.ja for one in askable])}（{_articles(near)}）。",
+            f"{item.ja}は、{affair.ja}のために{question.requester.name_ja}が照会できる情報に含まれません。"
+            f"照会できるのは{_listed([one.ja for one in askable])}です（{_articles(near)}）。",
             f"“{item.en}” is not among the items {question.requester.name_en} may ask for, "
             f"for the affair “{affair.en}”.",
             f"one of {_listed_en([one.en for one in askable])}",
@@ -124,8 +124,8 @@ class Reasons:
             return _OWN_INFORMATION
         named = _in_catalogue_order(self.institutions, [rule.providers for rule in near])
         return Words(
-            f"{question.provider.name_ja}は、{affair.ja}のために{item.ja}を提供する者に当たらない。"
-            f"提供するのは{_listed([one.ja for one in named])}（{_articles(near)}）。",
+            f"{question.provider.name_ja}は、{affair.ja}のために{item.ja}を提供する者に当たりません。"
+            f"提供するのは{_listed([one.ja for one in named])}です（{_articles(near)}）。",
             f"{question.provider.name_en} is not among those who provide “{item.en}” for the affair “{affair.en}”.",
             f"a provider that is: {_listed_en([one.en for one in named])}",
         )
@@ -133,8 +133,8 @@ class Reasons:
     def _not_in_force(self, question: Question, affair: Affair, item: InformationClass, near: Rules) -> Words:
         periods, periods_en = _periods(near)
         return Words(
-            f"{affair.ja}のために{item.ja}を求める規則は{question.day}には施行されていない。"
-            f"施行期間は{periods}（{_articles(near)}）。",
+            f"{affair.ja}のために{item.ja}を求める規則は{question.day}には施行されていません。"
+            f"施行期間は{periods}です（{_articles(near)}）。",
             f"The rule on “{item.en}” for the affair “{affair.en}” is not in force on {question.day}.",
             f"a day {periods_en}",
         )

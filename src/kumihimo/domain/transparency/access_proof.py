@@ -132,10 +132,12 @@ def _committed_entry(file: AccessProof) -> bytes:
     except Problem as problem:
         raise proof_invalid(problem.detail, problem.expected or FORMAT, problem.where or "record") from problem
     if computed != entry:
-        raise proof_invalid(
-            f"record and salt give the entry {encode64(computed)}",
-            encode64(entry),
-            "entry",
+        raise Problem(
+            "log.proof_invalid",
+            "the record was changed after it was logged, or it belongs to another entry",
+            where="entry",
+            expected="the record and salt that the log's entry was made of",
+            advice="Fetch the file again from the portal; report it to the oversight body if it does not hold then either.",
         )
     return entry
 

@@ -180,7 +180,10 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
     if last != 0:
         raise _bad_proof(f"{len(proof)} hashes are fewer than index {index} of {size} entries needs", "more hashes")
     if computed != root:
-        raise _bad_proof(f"the entry at index {index} leads to root {computed.hex()}", f"root {root.hex()}")
+        raise _bad_proof(
+            f"the entry and the hashes given for index {index} do not lead to the root that was signed",
+            "what leads to the signed root",
+        )
 
 
 def verify_consistency(old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: Sequence[bytes]) -> None:

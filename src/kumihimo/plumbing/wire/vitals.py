@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import structlog
 from cryptography import x509
@@ -46,8 +46,17 @@ class Vital(Protocol):
         ...
 
 
+@runtime_checkable
+class Remarking(Protocol):
+    """A vital with something to say about a service that can do its work all the same."""
+
+    def remark(self) -> str | None:
+        """What somebody should look at, without any value of a case; None when there is nothing."""
+        ...
+
+
 class Checked(BaseModel):
-    """One check: what was looked at, whether it holds, and what is wrong where it does not."""
+    """One check: what was looked at, whether it holds, and what is wrong; where it holds, what is to be looked at."""
 
     name: str
     holds: bool
@@ -155,14 +164,17 @@ def examine(party: PartyId, vitals: Iterable[Vital]) -> Readiness:
 
 
 def _checked(vital: Vital) -> Checked:
+    remark = None
     try:
         fault = vital.fault()
+        if fault is None and isinstance(vital, Remarking):
+            remark = vital.remark()
     except Problem as problem:
         fault = problem.code
     except Exception as error:  # whatever it is, the service could not do its work with it
         log.warning("check failed", kind=type(error).__name__)
         fault = type(error).__name__
-    return Checked(name=vital.name, holds=fault is None, says=fault)
+    return Checked(name=vital.name, holds=fault is None, says=fault or remark)
 
 
 def may_scrape(party: PartyId) -> Callable[[PartyId], bool]:

@@ -19,6 +19,9 @@ from kumihimo.plumbing.wire.remote_log import RemoteLog
 from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.oversight.findings_api import mount_findings
+from kumihimo.roles.oversight.service.audits import AuditDesk
+from kumihimo.roles.oversight.service.conditions import ConditionDesk
+from kumihimo.roles.oversight.service.evidence import Evidence
 from kumihimo.roles.oversight.service.intake import Intake
 from kumihimo.roles.oversight.service.monitor import Monitor
 from kumihimo.roles.oversight.service.orders import OFFICER, OrderDesk
@@ -28,6 +31,8 @@ from kumihimo.roles.oversight.service.witness import Witness
 from kumihimo.roles.oversight.settings import Settings
 from kumihimo.roles.oversight.store import (
     MIGRATIONS,
+    AuditStore,
+    ConditionStore,
     Findings,
     OrderStore,
     Statements,
@@ -35,7 +40,7 @@ from kumihimo.roles.oversight.store import (
     WitnessStore,
     feed_cursor,
 )
-from kumihimo.roles.oversight.vitals import LogVital
+from kumihimo.roles.oversight.vitals import ConditionsVital, LogVital
 from kumihimo.roles.oversight.watching import Watching
 from kumihimo.roles.oversight.witness_api import WITNESS_KEY, mount_witness
 
@@ -55,6 +60,7 @@ class Status(BaseModel):
     promises_kept: int
     alarms: int
     alarms_by_kind: dict[str, int]
+    conditions: int
 
 
 def looking_back(compared: OtherWitnesses, patrol: Patrol, settings: Settings) -> tuple[Watching, ...]:
@@ -88,12 +94,19 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     promises = FeedReader(
         client, edge, OPERATORS[1], engine, feed_cursor, lambda conn, item: intake.take_promise(Statements(conn), item)
     )
-    orders = OrderDesk(edge, OrderStore(engine), PeerClient(edge, timeout=ORDER_SECONDS))
+    evidence = Evidence(verified, findings, log_key, [signer.witness_key], edge.clock)
+    audits = AuditDesk(edge, AuditStore(engine), evidence, client)
+    orders = OrderDesk(edge, OrderStore(engine), PeerClient(edge, timeout=ORDER_SECONDS), audits.fits)
     sending = Watching(orders.send_awaited, ORDERS_SECONDS, "orders")
     others = tuple(PartyId(party) for party in settings.other_witnesses)
     compared = OtherWitnesses(others, client, verified, findings, log_key, edge.clock)
     patrol = Patrol(RemoteLog(client), verified, findings, edge.clock)
-    app = application("oversight", [records, promises, watching, sending, *looking_back(compared, patrol, settings)])
+    auditing = Watching(audits.round, ORDERS_SECONDS, "audits")
+    told = ConditionStore(engine)
+    conditions = ConditionDesk(edge, told, PeerClient(edge, timeout=ORDER_SECONDS))
+    hearing = Watching(conditions.round, settings.conditions_seconds, "conditions")
+    looking = looking_back(compared, patrol, settings)
+    app = application("oversight", [records, promises, watching, sending, auditing, hearing, *looking])
     watch(
         app,
         edge,
@@ -102,6 +115,7 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
         FeedVital(records, edge),
         FeedVital(promises, edge),
         LogVital(findings, settings.log_origin),
+        ConditionsVital(told),
     )
 
     mount_witness(app, edge, witness, witnessed, settings.log_origin, watching.wake)
@@ -116,6 +130,16 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     def show_orders(envelope: Envelope, peer: Peer) -> Envelope:
         """ShowOrders → Orders."""
         return edge.answer(orders.show(envelope, peer))
+
+    @app.post("/shown-audits")
+    def show_audits(envelope: Envelope, peer: Peer) -> Envelope:
+        """ShowAudits → Audits."""
+        return edge.answer(audits.show(envelope, peer))
+
+    @app.post("/shown-conditions")
+    def show_conditions(envelope: Envelope, peer: Peer) -> Envelope:
+        """ShowConditions → Conditions."""
+        return edge.answer(conditions.show(envelope, peer))
 
     @app.get("/status")
     def status(peer: Peer) -> Status:
@@ -132,6 +156,7 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
             promises_kept=counts.promises_kept,
             alarms=sum(counts.alarms.values()),
             alarms_by_kind=counts.alarms,
+            conditions=len(told.all()),
         )
 
     return app

@@ -31,8 +31,10 @@ class WitnessSettings(RoleSettings):
 class Settings(WitnessSettings):
     """What the oversight body is told beside what every witness is told.
 
+    `conditions_seconds`: how often every institution is asked what is wrong with its copies.
     What `other_witnesses` (parties that run the program of a witness) cosigned is held against the log as it was shown here.
     """
 
     check_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
+    conditions_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
     other_witnesses: tuple[str, ...] = ()

@@ -6,7 +6,26 @@ from collections.abc import Iterable
 
 from kumihimo.plumbing.wire.meters import Reading
 from kumihimo.roles.oversight.service.alarms import AlarmKind
-from kumihimo.roles.oversight.store import Findings
+from kumihimo.roles.oversight.store import ConditionStore, Findings
+
+
+class ConditionsVital:
+    """What institutions say is wrong with their copies: their trouble, shown here as a gauge."""
+
+    name = "conditions"
+
+    def __init__(self, conditions: ConditionStore) -> None:
+        self._conditions = conditions
+
+    def fault(self) -> str | None:
+        return None
+
+    def readings(self) -> Iterable[Reading]:
+        found = self._conditions.by_kind()
+        for (kind, institution), count in found.items():
+            yield Reading("conditions", float(count), (kind, institution))
+        if not found:
+            yield Reading("conditions", 0.0, ("", ""))
 
 
 class LogVital:

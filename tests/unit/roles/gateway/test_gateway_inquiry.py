@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from gateway_country import AFFAIR, CLERK, HUB_1, HUB_2, ITEM, NOON, TAX_2025, Case, GatewayCountry, hanako, tax_copy
 from pydantic import ValidationError
@@ -11,10 +13,10 @@ from kumihimo.domain.codes import opens_to
 from kumihimo.domain.kernel import AddresseeNumber, PartyId, Problem
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.envelope import from_b64, parse_envelope
+from kumihimo.plumbing.wire.messages.audits import Audited
 from kumihimo.plumbing.wire.messages.by_hand import FetchAnswer, FlagKind
 from kumihimo.plumbing.wire.messages.inquiry import InquiryRequest, LogRecord, Outcome, Period
 from kumihimo.plumbing.wire.messages.provision import Inquire, Inquired
-from kumihimo.roles.gateway.service.audit import open_inquiry
 from kumihimo.roles.gateway.service.outcomes import Outcomes
 from kumihimo.roles.gateway.store.outbox import OutboxStore
 from kumihimo.roles.gateway.store.records import AccessRecord, RecordStore, Side
@@ -202,14 +204,14 @@ def test_two_inquiries_about_one_person_look_like_two_persons_to_the_platform(ca
 def test_an_auditor_can_be_shown_whom_an_inquiry_was_about(case: Case) -> None:
     transaction = case.x.inquire(case.at_x).transaction
     services = case.x.services()
-    opening = open_inquiry(services.inquiry.store, services.codes, services.inquiry.audit_key, transaction)
+    opening = services.audit.open(Audited(transaction=transaction))
     (sent,) = asked_of_the_hub(case.country)
     request = InquiryRequest.model_validate_json(parse_envelope(sent).payload_bytes())
     domain = services.codes.domain.present()
-    assert opening.addressee_number.digits == case.at_x
+    assert (opening.addressee_number.digits, opening.held) == (case.at_x, True)
     assert opens_to(from_b64(request.subject, "subject"), opening.code, domain.public, opening.randomness)
     with pytest.raises(Problem) as refused:
-        open_inquiry(services.inquiry.store, services.codes, b"k" * 32, transaction)
+        replace(services.audit, audit_key=b"k" * 32).open(Audited(transaction=transaction))
     assert refused.value.code == "codes.proof_invalid"
 
 

@@ -27,6 +27,7 @@ from kumihimo.plumbing.wire.messages.residents import RegisterEventKind as Kind
 from kumihimo.roles.gateway.service.addressees import Addressees as AddresseesService
 from kumihimo.roles.gateway.service.aftermath import Aftermath
 from kumihimo.roles.gateway.service.code_issuing import CodeIssuing
+from kumihimo.roles.gateway.service.register_telling import RegisterTelling
 from kumihimo.roles.gateway.store.addressees import LedgerStore
 from kumihimo.roles.gateway.store.link_codes import LinkCodeStore
 from kumihimo.roles.gateway.store.merges import DueStore
@@ -58,7 +59,9 @@ def follow(*desks: Desk) -> None:
         engine = desk.country.engine(desk.ledger)
         store, client = LedgerStore(engine, desk.city), PeerClient(edge)
         issuing = CodeIssuing(store, edge, client, SystemRandomness())
-        aftermath = Aftermath(DueStore(engine, desk.city), AddresseesService(store, edge, client), issuing)
+        due = DueStore(engine, desk.city)
+        telling = RegisterTelling(store, due, edge, client)
+        aftermath = Aftermath(due, AddresseesService(store, edge, client), issuing, telling)
         while aftermath.work():
             pass
         desk.receive_codes()

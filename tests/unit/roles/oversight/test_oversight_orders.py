@@ -45,9 +45,10 @@ class BothOperators:
         edge = self.edge_of(hub)
         sent = self.edge_of(BODY).answer(message)
         opened = open_message(sent, CarryOutOrder, edge.directory, sender=BODY, me=hub, clock=edge.clock).value
-        number = edge.read(opened.order, Order, BODY).value.number
+        signed = edge.read(opened.order, Order, BODY)
+        number = signed.value.number
         self.obeyed.append((hub, number))
-        done = OrderCarriedOut(in_reply_to=opened.message_id, number=number)
+        done = OrderCarriedOut(in_reply_to=opened.message_id, number=number, order_hash=signed.envelope.digest())
         return Signed(done, edge.answer(done))
 
 

@@ -24,7 +24,7 @@ Make = Callable[..., LogRecord]
 
 WHY_JA = "児童手当の支給（番号法 別表第二 74の項）"
 WHY_EN = "Child allowance (Number Use Act, Appended Table 2, item 74)"
-SAID_JA = "2026年6月3日 10:24、X市が Y市に あなたの地方税関係情報を"
+SAID_JA = "2026年6月3日 10:24、X市がY市にあなたの地方税関係情報を"
 SAID_EN = "On 3 June 2026 at 10:24 (Japan time), X City"
 WHAT_EN = "your information “Local tax”"
 
@@ -34,35 +34,35 @@ WHAT_EN = "your information “Local tax”"
     [
         (
             Outcome.PROVIDED,
-            f"2026年6月3日 10:24、X市が Y市から あなたの地方税関係情報を受け取りました。理由: {WHY_JA}",
+            f"2026年6月3日 10:24、X市がY市からあなたの地方税関係情報を受け取りました。理由は、{WHY_JA}です。",
             f"{SAID_EN} received {WHAT_EN} from Y City. Reason: {WHY_EN}",
         ),
         (
             Outcome.NONE,
-            f"{SAID_JA}求めましたが、Y市に該当する情報はありませんでした。照会の理由: {WHY_JA}",
+            f"{SAID_JA}求めましたが、Y市に該当する情報はありませんでした。照会の理由は、{WHY_JA}です。",
             f"{SAID_EN} asked Y City for {WHAT_EN}; Y City held no such information. Reason for asking: {WHY_EN}",
         ),
         (
             Outcome.WITHHELD,
             f"{SAID_JA}求めましたが、提供されませんでした。"
-            f"提供の前に確認が要る場合や、法令により提供できない場合などがあります。照会の理由: {WHY_JA}",
+            f"提供の前に確認が要る場合や、法令により提供できない場合などがあります。照会の理由は、{WHY_JA}です。",
             f"{SAID_EN} asked Y City for {WHAT_EN}; it was not provided. This may be because it must be checked first or "
             f"because the law does not allow it, among other things. Reason for asking: {WHY_EN}",
         ),
         (
             Outcome.PENDING,
-            f"{SAID_JA}求めました。Y市が回答を準備しています。照会の理由: {WHY_JA}",
+            f"{SAID_JA}求めました。Y市が回答を準備しています。照会の理由は、{WHY_JA}です。",
             f"{SAID_EN} asked Y City for {WHAT_EN}; Y City is preparing the answer. Reason for asking: {WHY_EN}",
         ),
         (
             Outcome.UNDELIVERED,
-            f"{SAID_JA}求めることを認められましたが、通信できず、受け取れませんでした。照会の理由: {WHY_JA}",
+            f"{SAID_JA}求めることを認められましたが、通信できず、受け取れませんでした。照会の理由は、{WHY_JA}です。",
             f"{SAID_EN} was allowed to ask Y City for {WHAT_EN}, but could not reach it and received nothing. "
             f"Reason for asking: {WHY_EN}",
         ),
         (
             None,
-            f"{SAID_JA}求めることを認められました。結果はまだ報告されていません。照会の理由: {WHY_JA}",
+            f"{SAID_JA}求めることを認められました。結果はまだ報告されていません。照会の理由は、{WHY_JA}です。",
             f"{SAID_EN} was allowed to ask Y City for {WHAT_EN}; the outcome has not been reported yet. "
             f"Reason for asking: {WHY_EN}",
         ),
@@ -79,7 +79,7 @@ def test_every_outcome_of_a_granted_request_has_its_sentence(
 
 def refusal(article: str | None = None) -> Refusal:
     return Refusal(
-        code="rules.provider_not_named", reason_ja="提供する者に当たらない。", reason_en="Not a provider.", article=article
+        code="rules.provider_not_named", reason_ja="提供する者に当たりません。", reason_en="Not a provider.", article=article
     )  # fmt: skip
 
 
@@ -88,8 +88,8 @@ def test_a_refused_request_is_shown_with_the_reason_of_the_refusal(request_of: M
         provider="health-insurer", items=("medical-insurance",), granted=False, rules=(), articles=(), refusal=refusal()
     )
     assert sentence_ja(refused, None, names) == (
-        "2026年6月3日 10:24、X市が 全国健康保険協会 甲支部に あなたの医療保険給付関係情報を求めましたが、"
-        "認められませんでした。理由: 提供する者に当たらない。"
+        "2026年6月3日 10:24、X市が全国健康保険協会 甲支部にあなたの医療保険給付関係情報を求めましたが、"
+        "認められませんでした。提供する者に当たりません。"
     )
     assert sentence_en(refused, None, names) == (
         f"{SAID_EN} asked Health insurer for your information “Medical insurance benefits and premiums”; "
@@ -100,9 +100,9 @@ def test_a_refused_request_is_shown_with_the_reason_of_the_refusal(request_of: M
 def test_a_refusal_names_its_article_once_in_the_language_of_the_reader(request_of: Make, names: Names) -> None:
     article = "番号法 別表第二 74の項"
     refused = request_of(granted=False, refusal=refusal(article))
-    assert sentence_ja(refused, None, names).endswith("提供する者に当たらない（番号法 別表第二 74の項）。")
+    assert sentence_ja(refused, None, names).endswith("提供する者に当たりません（番号法 別表第二 74の項）。")
     assert sentence_en(refused, None, names).endswith("Not a provider (Number Use Act, Appended Table 2, item 74).")
-    told = refusal(article).model_copy(update={"reason_ja": f"提供しない（{article}）。"})
+    told = refusal(article).model_copy(update={"reason_ja": f"提供しません（{article}）。"})
     assert sentence_ja(request_of(granted=False, refusal=told), None, names).count(article) == 1
 
 
@@ -110,7 +110,7 @@ def test_an_outcome_never_turns_a_refusal_into_an_answer(request_of: Make, names
     provided = request_of(outcome=Outcome.PROVIDED, granted=None)
     for granted in (False, None):
         record = request_of(granted=granted)
-        assert sentence_ja(record, provided, names).endswith("認められませんでした。理由: 記録されていません")
+        assert sentence_ja(record, provided, names).endswith("認められませんでした。理由は記録されていません。")
         assert sentence_en(record, provided, names).endswith("this was not allowed. Reason: not recorded")
 
 
@@ -155,10 +155,10 @@ def test_words_that_nobody_knows_are_shown_as_recorded_and_missing_ones_as_unkno
     )
     provided = request_of(outcome=Outcome.PROVIDED, granted=None)
     assert sentence_ja(strange, provided, names).endswith(
-        "w-villageが Y市から あなたのshoe-size、地方税関係情報を受け取りました。理由: x.y（条例 1の項）"
+        "w-villageがY市からあなたのshoe-size、地方税関係情報を受け取りました。理由は、x.y（条例 1の項）です。"
     )
     empty = request_of(provider=None, items=(), affair=None, articles=(), granted=False, refusal=refusal())
-    assert "X市が 不明な機関に あなたの情報を求めましたが" in sentence_ja(empty, None, names)
+    assert "X市が不明な機関にあなたの情報を求めましたが" in sentence_ja(empty, None, names)
     assert "asked an unknown institution for your information; this was not allowed" in sentence_en(empty, None, names)
 
 

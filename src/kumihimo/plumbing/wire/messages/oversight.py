@@ -1,4 +1,4 @@
-"""Orders of the oversight body (第三者機関の命令): suspend and lift, stop everything, set quotas; to both operators at once.
+"""Orders of the oversight body (第三者機関の命令): suspend and lift, stop all, set quotas, audit; to both operators at once.
 
 番号法 第六章 gives the body the power to order. An order is signed once and kept by everybody who carries it out; its number
 decides which of two orders about the same matter is in force, in whatever order they arrive.
@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, Final, Self
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from kumihimo.plumbing.wire.envelope import Document, Envelope, Message, Part, Reply, Whole
+from kumihimo.plumbing.wire.messages.audits import AuditOrdered
 
 
 class Measure(StrEnum):
@@ -21,6 +22,7 @@ class Measure(StrEnum):
     SUSPEND = "suspend"
     LIFT = "lift"
     QUOTA = "quota"
+    AUDIT = "audit"
 
 
 class Quota(Part):
@@ -44,17 +46,24 @@ Reason = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_say
 
 
 class Ordered(Part):
-    """What an order says. `institution` null: all of them, the whole hub; `quota` for that measure only."""
+    """What an order says. `institution` null: all of them, the whole hub; `quota` and `audit` for those measures only."""
 
     measure: Measure
     institution: str | None
     reason: Reason
     quota: Quota | None = None
+    audit: AuditOrdered | None = None
 
     @model_validator(mode="after")
     def _quota_where_one_belongs(self) -> Self:
         if (self.measure is Measure.QUOTA) != (self.quota is not None):
             raise ValueError("a quota belongs to an order of that measure, and to no other")
+        return self
+
+    @model_validator(mode="after")
+    def _audit_of_one_institution(self) -> Self:
+        if (self.measure is Measure.AUDIT) != (self.audit is not None) or (self.audit and self.institution is None):
+            raise ValueError("an audit names an institution and its inquiries; no other order does")
         return self
 
 
@@ -75,10 +84,14 @@ class CarryOutOrder(Message):
 
 
 class OrderCarriedOut(Reply):
-    """The order is in force at this operator, durably; at operator 1 it is also in the log."""
+    """The order is in force at this operator, durably; at operator 1 it is also in the log.
+
+    `order_hash` is the digest of the signed order: shown to others, this reply tells that the operator has seen it.
+    """
 
     KIND: ClassVar[str] = "order-carried-out.v1"
     number: Whole
+    order_hash: str
 
 
 class GiveOrder(Message):

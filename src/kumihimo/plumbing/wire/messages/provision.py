@@ -30,11 +30,20 @@ class DatedItem(Part):
     body: dict[str, Any]
 
 
+class AsOf(Part):
+    """Whose state an item's copies are: that of the last whole delivery; `late` when that is older than declared."""
+
+    item: str
+    at: AwareDatetime | None
+    late: bool
+
+
 class SealedItems(Part):
-    """What is inside a sealed answer."""
+    """What is inside a sealed answer; `as_of` for every item that came from copies."""
 
     transaction: str
     items: tuple[DatedItem, ...]
+    as_of: tuple[AsOf, ...] = ()
 
 
 class ProvisionAnswer(Reply):
@@ -132,6 +141,7 @@ class Inquired(Reply):
     transaction: str
     outcome: Outcome
     items: tuple[DatedItem, ...] = ()
+    as_of: tuple[AsOf, ...] = ()
     permit: Envelope | None = None
     refusal: Refusal | None = None
     log_index: int | None = None
@@ -183,10 +193,16 @@ class CopyOf(Part):
 
 
 class PutCopies(Message):
-    """Desk → own exchange: place copies; a newer copy of the same item and start replaces the older one."""
+    """Desk → own exchange: place copies; a newer copy of the same item and start replaces the older one.
+
+    `waiting`: rows of the same items that the business system still has to send (null: what it said last, less these);
+    `as_of`: the moment whose state this is (null: now).
+    """
 
     KIND: ClassVar[str] = "put-copies.v1"
     copies: Annotated[tuple[CopyOf, ...], Field(min_length=1, max_length=5_000)]
+    waiting: Annotated[int | None, Field(ge=0, le=10**12)] = None
+    as_of: AwareDatetime | None = None
 
 
 class RejectedCopy(Part):

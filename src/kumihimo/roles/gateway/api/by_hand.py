@@ -107,6 +107,7 @@ def inquired(message_id: str, result: Result) -> Inquired:
         transaction=result.transaction,
         outcome=result.outcome,
         items=result.items,
+        as_of=result.as_of,
         permit=result.permit,
         refusal=result.refusal,
         log_index=result.log_index,

@@ -20,6 +20,7 @@ from kumihimo.plumbing.wire.edge import Background, Edge, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.link_keys import LinkKeys
+from kumihimo.plumbing.wire.messages.audits import OpenInquiries
 from kumihimo.plumbing.wire.messages.codes import ExpectCodes, ExpectedCodes, LackCodes, WhichLackCodes
 from kumihimo.plumbing.wire.messages.lives import (
     SHOWN,
@@ -30,10 +31,8 @@ from kumihimo.plumbing.wire.messages.lives import (
     ShowContradictions,
 )
 from kumihimo.plumbing.wire.messages.provision import (
-    CopiesPlaced,
     Inquire,
     ProvisionRequest,
-    PutCopies,
     Records,
     RecordShown,
     ShowRecords,
@@ -42,7 +41,9 @@ from kumihimo.plumbing.wire.routes import Peer, in_thread
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.gateway.api.batch import BatchWorker, mount_batches, mount_chunk_provision
 from kumihimo.roles.gateway.api.by_hand import inquired, mount_fetching, mount_protection, mount_queue
+from kumihimo.roles.gateway.api.copies import CopiesVital, mount_copies, mount_register
 from kumihimo.roles.gateway.api.vitals import HoldingsVital, OutboxVital
+from kumihimo.roles.gateway.service.audit import OpeningAudit
 from kumihimo.roles.gateway.service.batch import Batches
 from kumihimo.roles.gateway.service.batch_asking import Asking
 from kumihimo.roles.gateway.service.batch_results import BatchResults
@@ -50,9 +51,10 @@ from kumihimo.roles.gateway.service.by_hand import ByHand
 from kumihimo.roles.gateway.service.chunk_provision import ChunkProvision
 from kumihimo.roles.gateway.service.chunk_reports import ChunkOutcomes
 from kumihimo.roles.gateway.service.copies import Copies
+from kumihimo.roles.gateway.service.copy_watch import CopyWatch
 from kumihimo.roles.gateway.service.fetching import Fetching
 from kumihimo.roles.gateway.service.inquiry import Inquiry
-from kumihimo.roles.gateway.service.lines import HUB_2
+from kumihimo.roles.gateway.service.lines import HUB_2, OVERSIGHT
 from kumihimo.roles.gateway.service.link_codes import LinkCodes, OwnDomain
 from kumihimo.roles.gateway.service.outcomes import Outcomes
 from kumihimo.roles.gateway.service.provision import Provision, answer_to
@@ -63,6 +65,7 @@ from kumihimo.roles.gateway.store.chunk_provisions import ChunkProvisionStore
 from kumihimo.roles.gateway.store.chunk_reports import ChunkOutbox
 from kumihimo.roles.gateway.store.commits import Commit, Together
 from kumihimo.roles.gateway.store.copies import CopyStore
+from kumihimo.roles.gateway.store.deliveries import DeliveryStore
 from kumihimo.roles.gateway.store.exchange import MIGRATIONS, feed_cursor
 from kumihimo.roles.gateway.store.inquiries import InquiryStore
 from kumihimo.roles.gateway.store.link_codes import LinkCodeStore
@@ -70,6 +73,7 @@ from kumihimo.roles.gateway.store.links import LinkStore
 from kumihimo.roles.gateway.store.outbox import OutboxStore
 from kumihimo.roles.gateway.store.provisions import ProvisionStore
 from kumihimo.roles.gateway.store.records import RecordStore
+from kumihimo.roles.gateway.store.registered import RegisteredStore
 
 AUDIT_KEY = "audit.key"
 _PAUSE_SECONDS = 1.0
@@ -154,6 +158,8 @@ class Services:
     batches: Batches
     chunks: ChunkProvision
     worker: BatchWorker
+    audit: OpeningAudit
+    registered: RegisteredStore
 
 
 def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerClient, commit: Commit) -> Services:
@@ -184,9 +190,10 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
     batch_store = BatchStore(engine, institution, commit)
     asking = Asking(batch_store, domain, edge, client, SystemRandomness(), audit_key, sender.wake)
     worker = BatchWorker(batch_store, asking.ask)
+    registered = RegisteredStore(engine, institution)
     return Services(
         codes,
-        Copies(CopyStore(engine, institution), edge.clock),
+        Copies(CopyStore(engine, institution), edge.clock, registered.unknown, settings.copies_per_day),
         Inquiry(
             inquiries,
             records,
@@ -197,7 +204,14 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
             audit_key,
             sender.wake,
         ),
-        Provision(ProvisionStore(engine, institution, commit), edge, domain, settings.by_hand_patience, sender.wake),
+        Provision(
+            ProvisionStore(engine, institution, commit),
+            edge,
+            domain,
+            settings.by_hand_patience,
+            sender.wake,
+            settings.freshness(),
+        ),
         ByHand(queue, inquiries, edge, settings.by_hand_kept, sender.wake),
         records,
         sender,
@@ -208,6 +222,8 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
             ChunkProvisionStore(engine, institution, commit), edge, domain, settings.by_hand_patience, sender.wake
         ),
         worker,
+        OpeningAudit(inquiries, codes, edge, audit_key),
+        registered,
     )
 
 
@@ -230,18 +246,32 @@ def build(settings: ExchangeSettings, clock: Clock = SystemClock()) -> FastAPI: 
     in_turn = ThreadPoolExecutor(INQUIRIES_AT_ONCE, thread_name_prefix="inquiry")
     life = LifeOfExchange(services.inquiry, commit, client, engine, in_turn)
     app = application(edge.party, background=[life, feed, services.sender, services.worker])
+    institution = institution_of(edge.party)
+    outbox = OutboxStore(engine, institution)
+    copies = CopyWatch(
+        settings.freshness(),
+        services.copies.store,
+        DeliveryStore(engine, institution),
+        services.registered,
+        outbox,
+        clock,
+        lambda: feed.pulled_at,
+    )
     watch(
         app,
         edge,
         StoreVital(engine, MIGRATIONS),
         KeysVital(edge, ("seal.key", AUDIT_KEY)),
         FeedVital(feed, edge),
-        OutboxVital(OutboxStore(engine, institution_of(edge.party))),
+        OutboxVital(outbox),
         HoldingsVital(services.codes.store, services.copies.store, clock),
+        CopiesVital(copies),
     )
     _for_ledger(app, edge, services)
     _for_desk(app, edge, services, in_turn)
+    mount_copies(app, edge, services.copies, copies, _only(edge, "desk"))
     _for_others(app, edge, services)
+    _for_oversight(app, edge, services)
     return app
 
 
@@ -252,6 +282,7 @@ def _only(edge: Edge, service: str) -> Callable[[PartyId], bool]:
 
 def _for_ledger(app: FastAPI, edge: Edge, services: Services) -> None:
     own_ledger = _only(edge, "ledger")
+    mount_register(app, edge, services.registered, own_ledger)
 
     @app.post("/lacking-codes")
     def lacking_codes(envelope: Envelope, peer: Peer) -> Envelope:
@@ -303,12 +334,6 @@ def _for_desk(app: FastAPI, edge: Edge, services: Services, in_turn: Executor) -
         clashes = tuple(Contradiction.model_validate(asdict(one)) for one in services.links.clashes(SHOWN))
         return edge.answer(Contradictions(in_reply_to=message.message_id, contradictions=clashes))
 
-    @app.post("/copies")
-    def put_copies(envelope: Envelope, peer: Peer) -> Envelope:
-        message = edge.open(envelope, PutCopies, peer, own_desk).value
-        placed, rejected = services.copies.put(message.copies)
-        return edge.answer(CopiesPlaced(in_reply_to=message.message_id, placed=placed, rejected=rejected))
-
 
 def _for_others(app: FastAPI, edge: Edge, services: Services) -> None:
     def another_exchange(peer: PartyId) -> bool:
@@ -321,3 +346,13 @@ def _for_others(app: FastAPI, edge: Edge, services: Services) -> None:
 
     mount_chunk_provision(app, edge, services.chunks, another_exchange)
     mount_queue(app, edge, services.by_hand, _only(edge, "desk"), another_exchange)
+
+
+def _for_oversight(app: FastAPI, edge: Edge, services: Services) -> None:
+    def oversight(peer: PartyId) -> bool:
+        return peer == OVERSIGHT
+
+    @app.post("/openings")
+    def open_inquiries(envelope: Envelope, peer: Peer) -> Envelope:
+        """OpenInquiries → InquiriesOpened."""
+        return edge.answer(services.audit.answer(edge.open(envelope, OpenInquiries, peer, oversight).value))

@@ -52,6 +52,7 @@ from kumihimo.roles.gateway.service.addressees import Addressees, person_of
 from kumihimo.roles.gateway.service.aftermath import LOOKED_AT, Aftermath, told_of
 from kumihimo.roles.gateway.service.code_issuing import CodeIssuing
 from kumihimo.roles.gateway.service.lines import REGISTRY
+from kumihimo.roles.gateway.service.register_telling import RegisterTelling
 from kumihimo.roles.gateway.service.reporting import Reporting
 from kumihimo.roles.gateway.settings import LedgerSettings
 from kumihimo.roles.gateway.store.addressees import LedgerStore
@@ -101,7 +102,9 @@ def build(settings: LedgerSettings, clock: Clock = SystemClock()) -> FastAPI:  #
         return peer == desk
 
     due = DueStore(engine, institution)
-    aftermath = Repeating("aftermath", Aftermath(due, addressees, issuing).work)
+    aftermath = Repeating(
+        "aftermath", Aftermath(due, addressees, issuing, RegisterTelling(store, due, edge, client)).work
+    )
     feed = FeedReader(client, edge, REGISTRY, engine, feed_cursor, following(store, clock), aftermath.wake)
     app = application(edge.party, background=[aftermath, feed])
     watch(app, edge, StoreVital(engine, MIGRATIONS), KeysVital(edge), FeedVital(feed, edge))
@@ -109,7 +112,9 @@ def build(settings: LedgerSettings, clock: Clock = SystemClock()) -> FastAPI:  #
     @app.post("/take-ins")
     def take_in(envelope: Envelope, peer: Peer) -> Envelope:
         message = edge.open(envelope, TakeIn, peer, own_desk).value
-        return edge.answer(AddresseesReply(in_reply_to=message.message_id, addressees=addressees.take_in(message)))
+        taken_in = addressees.take_in(message)
+        aftermath.wake()
+        return edge.answer(AddresseesReply(in_reply_to=message.message_id, addressees=taken_in))
 
     @app.post("/finds")
     def find(envelope: Envelope, peer: Peer) -> Envelope:
@@ -127,6 +132,7 @@ def build(settings: LedgerSettings, clock: Clock = SystemClock()) -> FastAPI:  #
     def report_arrivals(envelope: Envelope, peer: Peer) -> Envelope:
         message = edge.open(envelope, ReportArrivals, peer, own_desk).value
         entered, rejected = reporting.arrive(message)
+        aftermath.wake()
         return edge.answer(ArrivalsEntered(in_reply_to=message.message_id, addressees=entered, rejected=rejected))
 
     @app.post("/code-issues")

@@ -31,6 +31,7 @@ from kumihimo.plumbing.wire.messages.residents import RegisterEventKind, Residen
 from kumihimo.roles.gateway.service.addressees import RESIDENT_EVENTS, Addressees
 from kumihimo.roles.gateway.service.code_issuing import CodeIssuing
 from kumihimo.roles.gateway.service.lines import REGISTRY
+from kumihimo.roles.gateway.service.register_telling import RegisterTelling
 from kumihimo.roles.gateway.store.merges import Due, DueStore
 from kumihimo.roles.gateway.store.persons import Entry
 
@@ -64,10 +65,11 @@ class Aftermath:
     due: DueStore
     addressees: Addressees
     issuing: CodeIssuing
+    telling: RegisterTelling
 
     def work(self) -> int:
-        """Acknowledge and link what is due; how much was done. Raises Problem(peer.unreachable) and what peers refuse."""
-        return self.acknowledge() + self.link()
+        """Acknowledge, link and tell what is due; how much was done. Raises Problem(peer.unreachable) and what peers refuse."""
+        return self.acknowledge() + self.link() + self.telling.tell()
 
     def acknowledge(self) -> int:
         """Tell the registry which events are applied. Raises Problem."""

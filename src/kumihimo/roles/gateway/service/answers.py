@@ -16,7 +16,7 @@ from kumihimo.domain.sealing import open_sealed
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import from_b64, malformed
 from kumihimo.plumbing.wire.messages.inquiry import Outcome
-from kumihimo.plumbing.wire.messages.provision import DatedItem, ProvisionAnswer, SealedItems
+from kumihimo.plumbing.wire.messages.provision import AsOf, DatedItem, ProvisionAnswer, SealedItems
 from kumihimo.roles.gateway.service.permits import Granted
 from kumihimo.roles.gateway.service.provision import answer_binding
 
@@ -30,6 +30,7 @@ class Answer:
     outcome: Outcome
     items: tuple[DatedItem, ...] = ()
     payload_hash: str | None = None
+    as_of: tuple[AsOf, ...] = ()
 
 
 def open_answer(edge: Edge, granted: Granted, answer: ProvisionAnswer) -> Answer:
@@ -58,7 +59,7 @@ def open_answer(edge: Edge, granted: Granted, answer: ProvisionAnswer) -> Answer
         raise _cannot_open("the content has items that the permit does not name")
     if (answer.outcome is Outcome.PROVIDED) != bool(content.items):
         raise _unfitting(answer)
-    return Answer(answer.outcome, content.items, answer.payload_hash if content.items else None)
+    return Answer(answer.outcome, content.items, answer.payload_hash if content.items else None, content.as_of)
 
 
 def _unfitting(answer: ProvisionAnswer) -> Problem:

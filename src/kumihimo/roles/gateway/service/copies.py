@@ -5,8 +5,9 @@ One bad copy does not hold up the others: it is rejected with its position and t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from kumihimo.domain.kernel import AddresseeNumber, Clock, Problem
 from kumihimo.plumbing.wire.messages.by_hand import FlagKind
@@ -29,27 +30,54 @@ def check_copy(one: CopyOf) -> None:
         )
 
 
+def _of_nobody(number: str) -> Problem:
+    return Problem(
+        "addressee.unknown",
+        str(AddresseeNumber(number)),
+        where="addressee_number",
+        expected="a number of the institution's ledger",
+        advice="Enter the person in the ledger first; a number entered just now is known within seconds.",
+    )
+
+
 @dataclass(frozen=True)
 class Copies:
     """The service around an exchange's copies."""
 
     store: CopyStore
     clock: Clock
+    unknown: Callable[[Collection[str]], set[str]] = lambda _numbers: set()
+    most_a_day: int = 10**12
 
-    def put(self, copies: Sequence[CopyOf]) -> tuple[int, tuple[RejectedCopy, ...]]:
-        """Place what is right, all in one transaction; how many, and what was rejected."""
+    def put(
+        self, copies: Sequence[CopyOf], waiting: int | None = None, as_of: datetime | None = None
+    ) -> tuple[int, tuple[RejectedCopy, ...]]:
+        """Place what is right, all in one transaction; how many, and what was rejected.
+
+        `waiting` rows of the same items are still to come (None: what was told last, less these). Raises
+        Problem(quota.exceeded), with nothing placed, when more would be placed in a day than the institution may.
+        """
         right: list[CopyOf] = []
         rejected: list[RejectedCopy] = []
+        nobodys = self.unknown({one.addressee_number for one in copies})
         for position, one in enumerate(copies):
             try:
                 check_copy(one)
+                if one.addressee_number in nobodys:
+                    raise _of_nobody(one.addressee_number)
             except Problem as problem:
                 reason = f"{problem.where}: {problem.detail}, expected {problem.expected}"
                 rejected.append(RejectedCopy(position=position, code=problem.code, reason=reason))
             else:
                 right.append(one)
-        if right:
-            self.store.put(right, self.clock.now())
+        if right and not self.store.deliver(right, waiting, as_of, self.most_a_day, self.clock.now()):
+            raise Problem(
+                "quota.exceeded",
+                f"{len(right)} copies beyond the {self.most_a_day} of a day",
+                where="copies",
+                expected="no more copies in a day than the exchange is set to take",
+                advice="Send them tomorrow, or have copies_per_day raised in the exchange's role.toml.",
+            )
         return len(right), tuple(rejected)
 
     def protect(self, addressee: AddresseeNumber, kind: FlagKind, item: str = ANY_ITEM) -> None:

@@ -109,7 +109,12 @@ class Fetching:
         record = self.inquiry.record(asked, granted, outcome=answer.outcome, payload_hash=answer.payload_hash)
         self.inquiry.store.close(Closing(record, None if chunk else decision))  # a chunk's stays with the chunk
         return Result(
-            asked.transaction, answer.outcome, answer.items, granted.envelope, log_index=granted.permit.log_index
+            asked.transaction,
+            answer.outcome,
+            answer.items,
+            granted.envelope,
+            log_index=granted.permit.log_index,
+            as_of=answer.as_of,
         )
 
 

@@ -23,6 +23,7 @@ from kumihimo.plumbing.wire.messages.provision import CopyOf, DatedItem
 from kumihimo.roles.gateway.service.coercion import coerced
 from kumihimo.roles.gateway.service.items import faults, schema_of
 
+FAULT_COLUMNS: Final = ("line", "field", "what", "expected")
 HEADER: Final = ("addressee_number", "valid_from", "valid_until")
 Row = Mapping[str, object]
 T = TypeVar("T")
@@ -53,13 +54,9 @@ class ImportReport:
         """How many rows were rejected; a row may have several faults."""
         return len({fault.line for fault in self.rejected})
 
-    def to_csv(self) -> str:
-        """The faults as CSV for a spreadsheet: line, field, what, expected."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(("line", "field", "what", "expected"))
-        writer.writerows((fault.line, fault.field, fault.what, fault.expected) for fault in self.rejected)
-        return out.getvalue()
+    def fault_rows(self) -> list[tuple[object, ...]]:
+        """The faults for a report, in the order of `FAULT_COLUMNS`."""
+        return [(fault.line, fault.field, fault.what, fault.expected) for fault in self.rejected]
 
     def to_text(self) -> str:
         """The report for a person: one line a fault, and a summary."""

@@ -19,7 +19,7 @@ from kumihimo.domain.kernel import AddresseeNumber, InstitutionId, Problem, Rand
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Envelope, Signed, b64
 from kumihimo.plumbing.wire.messages.inquiry import InquiryDecision, InquiryRequest, Outcome, Refusal
-from kumihimo.plumbing.wire.messages.provision import DatedItem, Inquire, ProvisionAnswer, ProvisionRequest
+from kumihimo.plumbing.wire.messages.provision import AsOf, DatedItem, Inquire, ProvisionAnswer, ProvisionRequest
 from kumihimo.roles.gateway.service.answers import Answer, open_answer
 from kumihimo.roles.gateway.service.lines import HUB_1, Line
 from kumihimo.roles.gateway.service.link_codes import LinkCodes
@@ -52,6 +52,7 @@ class Result:
     permit: Envelope | None = None
     refusal: Refusal | None = None
     log_index: int | None = None
+    as_of: tuple[AsOf, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,10 @@ class Inquiry:
             raise
         record = self.record(asked, granted, outcome=answer.outcome, payload_hash=answer.payload_hash)
         self.store.close(Closing(record, decision))
-        return Result(asked.transaction, answer.outcome, answer.items, granted.envelope, log_index=permit.log_index)
+        return Result(
+            asked.transaction, answer.outcome, answer.items, granted.envelope, log_index=permit.log_index,
+            as_of=answer.as_of,
+        )  # fmt: skip
 
     def ask_provider(self, granted: Granted) -> Answer:
         """The provider's answer to this permit, opened. Raises Problem as `inquire`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -88,7 +88,16 @@ class Outcomes:
         )
 
     def _postpone(self, waiting: Waiting, code: str) -> None:
-        pause = min(timedelta(seconds=2 ** min(waiting.attempts, 10)), _LONGEST_PAUSE)
+        self.store.postpone(waiting.report, waiting.attempts + 1, self.edge.clock.now() + _pause(waiting.attempts))
         transaction = waiting.report.transaction
-        self.store.postpone(waiting.report, waiting.attempts + 1, self.edge.clock.now() + pause)
         log.warning("outcome.waiting", transaction=transaction, code=code, count=waiting.attempts + 1)
+
+
+def tried_since(attempts: int, due_at: datetime) -> datetime:
+    """When a report that was tried so often, and is due again then, was put into the outbox."""
+    return due_at - sum((_pause(one) for one in range(attempts)), timedelta())
+
+
+def _pause(attempts: int) -> timedelta:
+    """How long to wait after so many earlier attempts."""
+    return min(timedelta(seconds=2 ** min(attempts, 10)), _LONGEST_PAUSE)

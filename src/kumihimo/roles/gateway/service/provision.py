@@ -22,7 +22,8 @@ from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import FRESHNESS, Envelope, Message, Signed, b64, from_b64
 from kumihimo.plumbing.wire.messages.batch import ChunkPermit
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Permit
-from kumihimo.plumbing.wire.messages.provision import DatedItem, ProvisionAnswer, ProvisionRequest, SealedItems
+from kumihimo.plumbing.wire.messages.provision import AsOf, DatedItem, ProvisionAnswer, ProvisionRequest, SealedItems
+from kumihimo.roles.gateway.service.freshness import USUAL, Freshness
 from kumihimo.roles.gateway.service.lines import HUB_1, HUB_2
 from kumihimo.roles.gateway.service.link_codes import OwnDomain
 from kumihimo.roles.gateway.service.release import decide, withheld
@@ -53,6 +54,7 @@ class Provision:
     domain: OwnDomain
     patience: timedelta
     reported: Callable[[], None] = lambda: None
+    freshness: Freshness = USUAL
 
     def provide(self, signed: Signed[ProvisionRequest], peer: PartyId) -> Answered:
         """Answer one request. The permit is checked whole before anything is looked up.
@@ -95,7 +97,9 @@ class Provision:
         self, permit: Permit, envelope: Envelope, request_hash: str, now: datetime, holdings: Holdings
     ) -> Provided:
         release = decide(holdings, permit.items)
-        sealed = seal_items(self.edge, permit, envelope, release.items)
+        provided = {item.item for item in release.items}
+        as_of = tuple(self.freshness.as_of(one, now) for one in holdings.delivered if one.item in provided)
+        sealed = seal_items(self.edge, permit, envelope, release.items, as_of)
         payload_hash = hashlib.sha256(sealed).hexdigest() if release.items else None
         record = AccessRecord(
             transaction=permit.transaction,
@@ -148,9 +152,11 @@ def answer_binding(permit: Permit, envelope: Envelope) -> bytes:
     return binding(permit.transaction, permit.provider, permit.requester, bytes.fromhex(envelope.digest()))
 
 
-def seal_items(edge: Edge, permit: Permit, envelope: Envelope, items: tuple[DatedItem, ...]) -> bytes:
+def seal_items(
+    edge: Edge, permit: Permit, envelope: Envelope, items: tuple[DatedItem, ...], as_of: tuple[AsOf, ...] = ()
+) -> bytes:
     """What is answered, sealed for the exchange of the permit's requester; without items an empty content."""
-    content = SealedItems(transaction=permit.transaction, items=items)
+    content = SealedItems(transaction=permit.transaction, items=items, as_of=as_of)
     requester = edge.directory.seal_key(party_id(permit.requester, "exchange"))
     return seal(canonical_json(content.model_dump(mode="json")), requester, answer_binding(permit, envelope))
 

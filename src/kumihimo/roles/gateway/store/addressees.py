@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Select, select
+from sqlalchemy import Connection, Engine, Select, func, select
 
 from kumihimo.domain.kernel.numbers import AddresseeNumber, IndividualNumber
 from kumihimo.domain.kernel.person import FourItems
@@ -109,6 +109,16 @@ class LedgerStore:
         row = conn.execute(self._own().where(addressee.c.addressee_number == own)).one_or_none()
         return entry_of(row) if row is not None else None
 
+    def entries(self, numbers: Sequence[str]) -> list[Entry]:
+        """The entries with exactly these addressee numbers."""
+        return self._find(self._own().where(addressee.c.addressee_number.in_(numbers)))
+
+    def count(self) -> int:
+        """How many addressees there are."""
+        query = select(func.count()).select_from(addressee).where(addressee.c.institution == self._institution)
+        with self._engine.connect() as conn:
+            return conn.execute(query).scalar_one()
+
     def by_four_items(self, items: FourItems) -> list[Entry]:
         """Entries with the same four items after normalisation; merged and cancelled registrations are nobody."""
         return self._find(
@@ -181,6 +191,7 @@ class LedgerStore:
         conn.execute(addressee.insert(), rows)
         former = [self._former_row(entry, number, at) for entry in entries for number in entry.person.former_numbers]
         upsert(conn, former_number, former)
+        self._merges.register_anew(conn, [entry.addressee_number.digits for entry in entries])
         for entry in entries:
             if not _ordinary(entry.person):
                 self._merged(conn, entry.addressee_number, entry.person)
@@ -245,6 +256,8 @@ class LedgerStore:
         # A number may be taken back and changed again, so it can be former twice.
         upsert(conn, former_number, [self._former_row(entry, IndividualNumber(one), at) for one in sorted(former)])
         conn.execute(addressee.update().where(own).values(person_columns(person)))
+        if _stands(person) != _stands(entry.person):
+            self._merges.register_anew(conn, [entry.addressee_number.digits])
         if not (_ordinary(person) and _ordinary(entry.person)) or self._merges.has_absorbed(conn, entry):
             self._merged(conn, entry.addressee_number, person)
         return True
@@ -256,6 +269,11 @@ class LedgerStore:
             "addressee_number": entry.addressee_number.digits,
             "replaced_at": at,
         }
+
+
+def _stands(person: Person) -> tuple[object, ...]:
+    """What of a person decides how the exchange is told they stand."""
+    return person.alive, person.residence, person.standing
 
 
 def _ordinary(person: Person) -> bool:

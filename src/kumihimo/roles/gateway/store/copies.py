@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -18,6 +19,7 @@ from sqlalchemy import Connection, Engine, Select, bindparam, func, or_, select
 from kumihimo.domain.sealing import canonical_json
 from kumihimo.plumbing.wire.messages.inquiry import Period
 from kumihimo.plumbing.wire.messages.provision import CopyOf, DatedItem
+from kumihimo.roles.gateway.store.deliveries import note_delivery, note_refusal, placed_today
 from kumihimo.roles.gateway.store.exchange import copy, flag
 from kumihimo.roles.gateway.store.upserts import upsert
 
@@ -78,9 +80,32 @@ class CopyStore:
 
     def put(self, copies: Iterable[CopyOf], at: datetime) -> int:
         """Place copies in one transaction; the same addressee, item and first day replace. Returns how many rows."""
-        rows = {(one.addressee_number, one.item.item, one.item.valid_from): self._row(one, at) for one in copies}
         with self._engine.begin() as conn:
-            upsert(conn, copy, list(rows.values()))
+            return self._put(conn, copies, at, 0, None)
+
+    def deliver(
+        self, copies: Sequence[CopyOf], waiting: int | None, as_of: datetime | None, most: int, at: datetime
+    ) -> bool:
+        """Place copies of a delivery unless the day's rows would be more than `most`; then only note that they wait.
+
+        `waiting` rows of the same items are still to come (None: what was told last, less these), `as_of` is the moment whose
+        state is delivered.
+        """
+        with self._engine.begin() as conn:
+            if placed_today(conn, self._institution, at) + len(copies) > most:
+                for item, count in Counter(one.item.item for one in copies).items():
+                    note_refusal(conn, self._institution, item, (waiting or 0) + count, at)
+                return False
+            self._put(conn, copies, at, waiting, as_of)
+        return True
+
+    def _put(
+        self, conn: Connection, copies: Iterable[CopyOf], at: datetime, waiting: int | None, as_of: datetime | None
+    ) -> int:
+        rows = {(one.addressee_number, one.item.item, one.item.valid_from): self._row(one, at) for one in copies}
+        upsert(conn, copy, list(rows.values()))
+        for item, count in Counter(item for _, item, _ in rows).items():
+            note_delivery(conn, self._institution, item, count, waiting, at, as_of)
         return len(rows)
 
     def held(self, conn: Connection, addressee: str, items: Sequence[str], period: Period) -> list[StoredCopy]:

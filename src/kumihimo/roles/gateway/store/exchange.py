@@ -72,6 +72,32 @@ copy = Table(
     Column("sha256", Text, nullable=False),
 )
 
+# One row an item: when it last came, when last nothing waited at the business system, and whose state that was.
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("item", Text, primary_key=True),
+    Column("delivered_at", UtcDateTime),
+    Column("complete_at", UtcDateTime),
+    Column("as_of", UtcDateTime),
+    Column("waiting", BigInteger, nullable=False),
+    Column("waiting_since", UtcDateTime),
+    Column("day", Date),
+    Column("placed_on_day", BigInteger, nullable=False),
+)
+
+# What the register says of every addressee, as the ledger told it, and since when it says so.
+registered = Table(
+    "registered",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("addressee_number", Text, primary_key=True),
+    Column("says", Text, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Index("ix_registered_says", "institution", "says", "since"),
+)
+
 flag = Table(
     "flag",
     metadata,

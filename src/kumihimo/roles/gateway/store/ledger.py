@@ -101,6 +101,15 @@ link_due = Table(
     Column("generation", Integer, nullable=False),  # grows with every change, so that none is taken for done
 )
 
+# Addressees of whom the exchange must be told how they stand in the register.
+register_due = Table(
+    "register_due",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("addressee_number", Text, primary_key=True),
+    Column("generation", Integer, nullable=False),
+)
+
 task = Table(
     "task",
     metadata,

@@ -10,9 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, func, select
+from sqlalchemy import Connection, Engine, Table, bindparam, func, literal, select
 
-from kumihimo.roles.gateway.store.ledger import acknowledgement_due, heard, link_due, merged_number, task
+from kumihimo.roles.gateway.store.ledger import (
+    acknowledgement_due,
+    addressee,
+    heard,
+    link_due,
+    merged_number,
+    register_due,
+    task,
+)
 from kumihimo.roles.gateway.store.persons import Entry, Person
 from kumihimo.roles.gateway.store.upserts import dialect_insert
 
@@ -90,6 +98,15 @@ class Merges:
             again = {"generation": link_due.c.generation + 1}
             conn.execute(insert.on_conflict_do_update(index_elements=keys, set_=again))
 
+    def register_anew(self, conn: Connection, numbers: Sequence[str]) -> None:
+        """The exchange must be told how these addressees stand."""
+        rows = [{"institution": self._institution, "addressee_number": one, "generation": 1} for one in numbers]
+        if rows:
+            insert = dialect_insert(conn, register_due)
+            keys = ["institution", "addressee_number"]
+            again = {"generation": register_due.c.generation + 1}
+            conn.execute(insert.on_conflict_do_update(index_elements=keys, set_=again), rows)
+
     def told(self, conn: Connection, seq: int, version: int) -> None:
         """An item of the registry's feed is applied, and is to be acknowledged."""
         row = {"institution": self._institution, "seq": seq, "version": version}
@@ -140,6 +157,35 @@ class DueStore:
             for one in done:
                 same = (link_due.c.addressee_number == one.addressee_number) & (link_due.c.generation == one.generation)
                 conn.execute(link_due.delete().where(self._mine(link_due), same))
+
+    def registers(self, limit: int) -> list[Due]:
+        """Addressees of whom the exchange must be told how they stand."""
+        columns = select(register_due.c.addressee_number, register_due.c.generation).where(self._mine(register_due))
+        with self._engine.connect() as conn:
+            return [Due(*row) for row in conn.execute(columns.order_by(register_due.c.addressee_number).limit(limit))]
+
+    def told_of(self, done: Sequence[Due]) -> None:
+        """The exchange knows; what changed meanwhile stays due."""
+        same = (register_due.c.addressee_number == bindparam("number")) & (
+            register_due.c.generation == bindparam("told")
+        )
+        with self._engine.begin() as conn:
+            conn.execute(
+                register_due.delete().where(self._mine(register_due), same),
+                [{"number": one.addressee_number, "told": one.generation} for one in done],
+            )
+
+    def tell_all(self) -> int:
+        """The exchange must be told of everybody; of how many it must be told now."""
+        everybody = select(addressee.c.institution, addressee.c.addressee_number, literal(1)).where(
+            self._mine(addressee)
+        )
+        with self._engine.begin() as conn:
+            insert = dialect_insert(conn, register_due)
+            columns = ["institution", "addressee_number", "generation"]
+            conn.execute(insert.from_select(columns, everybody).on_conflict_do_nothing())
+            waiting = select(func.count()).select_from(register_due).where(self._mine(register_due))
+            return conn.execute(waiting).scalar_one()
 
     def tasks(self) -> list[OpenTask]:
         """What a person must look at, oldest first."""

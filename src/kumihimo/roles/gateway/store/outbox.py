@@ -84,6 +84,13 @@ class OutboxStore:
         with self._engine.connect() as conn:
             return conn.execute(select(func.count()).select_from(outbox).where(self._here)).scalar_one()
 
+    def longest_tried(self) -> tuple[int, datetime] | None:
+        """Attempts of the report that was tried most often, and when it is due again; None when nothing waits."""
+        query = select(outbox.c.attempts, outbox.c.due_at).where(self._here)
+        with self._engine.connect() as conn:
+            row = conn.execute(query.order_by(outbox.c.attempts.desc(), outbox.c.due_at).limit(1)).one_or_none()
+        return None if row is None else (row.attempts, row.due_at)
+
     def accepted(self, reports: Collection[Report]) -> None:
         """The log has them: forget these reports, but not a final one that came while "pending" was being sent."""
         with self._engine.begin() as conn:

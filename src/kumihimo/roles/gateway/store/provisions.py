@@ -17,8 +17,10 @@ from sqlalchemy.exc import IntegrityError
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
+from kumihimo.roles.gateway.service.freshness import Delivered
 from kumihimo.roles.gateway.store.commits import Commit, OneByOne
 from kumihimo.roles.gateway.store.copies import StoredCopy, StoredFlag
+from kumihimo.roles.gateway.store.deliveries import delivered
 from kumihimo.roles.gateway.store.exchange import by_hand, link_code, provision, sealed_answer
 from kumihimo.roles.gateway.store.links import LinkStore
 from kumihimo.roles.gateway.store.outbox import Report, append_report
@@ -53,6 +55,7 @@ class Holdings:
     addressee_number: str | None
     flags: tuple[StoredFlag, ...] = ()
     copies: tuple[StoredCopy, ...] = ()
+    delivered: tuple[Delivered, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,7 @@ class ProvisionStore:
         family = self._links.family(conn, number or "")
         flags = self._links.flags(conn, family)
         copies = self._links.held(conn, family, claim.items, claim.period)
-        return Holdings(number, tuple(flags), tuple(copies))
+        return Holdings(number, tuple(flags), tuple(copies), tuple(delivered(conn, self._institution, claim.items)))
 
     def _write(self, conn: Connection, answer: Written) -> None:
         record = answer.record

@@ -22,7 +22,7 @@ from kumihimo.plumbing.wire.messages.oversight import Quota
 from kumihimo.plumbing.wire.routes import Peer, in_thread
 from kumihimo.roles.hub.service.chunk_hops import ChunkTranslation
 from kumihimo.roles.hub.service.codes import CodeHop
-from kumihimo.roles.hub.service.keys import KeyDesk, PeerPoints
+from kumihimo.roles.hub.service.keys import DomainKeyDesk, KeyDesk, PeerPoints
 from kumihimo.roles.hub.service.ports import Notify
 from kumihimo.roles.hub.service.proofs import ProofCheck, ProofDesk
 from kumihimo.roles.hub.service.quotas import DAY, Quotas
@@ -136,6 +136,13 @@ def mount_keys(app: FastAPI, operator: Operator) -> None:
     async def prove_many(envelope: Envelope, peer: Peer) -> Envelope:
         """ProveHopsOfMany → HopsProven. In a translation thread, as `/proofs`."""
         return edge.answer(await in_thread(partial(proofs.prove_many, envelope, peer), operator.pool))
+
+    domain_keys = DomainKeyDesk(edge, operator.translator)
+
+    @app.post("/domain-keys")
+    def domain_key(envelope: Envelope, peer: Peer) -> Envelope:
+        """KeyOf → DomainKey."""
+        return edge.answer(domain_keys.key(envelope, peer))
 
     @app.post("/key-shares")
     def key_shares(envelope: Envelope, peer: Peer) -> Envelope:

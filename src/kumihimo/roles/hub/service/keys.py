@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import structlog
 
-from kumihimo.domain.codes import OperatorSecrets, PublishedPoints, check_label
+from kumihimo.domain.codes import OperatorSecrets, PublishedPoints, Translator, check_label
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId, institution_of
 from kumihimo.domain.sealing import seal
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Envelope, b64, from_b64
 from kumihimo.plumbing.wire.link_keys import share_binding
+from kumihimo.plumbing.wire.messages.audits import DomainKey, KeyOf
 from kumihimo.plumbing.wire.messages.codes import KeyShare, Points, PointsOf, ShareOfKey
-from kumihimo.roles.hub.service.parties import holds_codes, may_see_points
+from kumihimo.roles.hub.service.parties import holds_codes, is_oversight, may_see_points
 from kumihimo.roles.hub.service.ports import RequireActive, Sender, send_to_operator
 
 log = structlog.get_logger()
@@ -55,6 +56,22 @@ class KeyDesk:
         return Points(
             in_reply_to=message.message_id, label=message.label, u=b64(points.U), s=b64(points.S), t=b64(points.T)
         )
+
+
+class DomainKeyDesk:
+    """Either operator's desk for public keys: an auditor must not take them from the institution that is audited."""
+
+    def __init__(self, edge: Edge, translator: Translator) -> None:
+        self._edge = edge
+        self._translator = translator
+
+    def key(self, envelope: Envelope, peer: PartyId) -> DomainKey:
+        """The public key of a domain. Raises Problem(institution.unknown, institution.format, peer.not_allowed)."""
+        message = self._edge.open(envelope, KeyOf, peer, is_oversight).value
+        institution, _, _ = check_label(message.label).partition("#")
+        self._edge.directory.institution(institution)
+        key = self._translator.public_key_of(message.label)
+        return DomainKey(in_reply_to=message.message_id, label=message.label, key=b64(key))
 
 
 class PeerPoints:

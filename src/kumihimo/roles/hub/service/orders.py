@@ -55,7 +55,7 @@ class OrderDesk:
         self._note(signed)
         self._orders.carry_out(signed, self._edge.clock.now())
         log.warning("order", index=order.number, kind=order.ordered.measure, institution=order.ordered.institution)
-        return OrderCarriedOut(in_reply_to=message.message_id, number=order.number)
+        return OrderCarriedOut(in_reply_to=message.message_id, number=order.number, order_hash=signed.envelope.digest())
 
 
 class FirstOrderDesk:

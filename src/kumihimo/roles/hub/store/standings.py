@@ -81,7 +81,7 @@ class Standings:
         """
         order = signed.value
         about = order.ordered.institution or WHOLE_HUB
-        matter = f"{'quota' if order.ordered.measure is Measure.QUOTA else 'standing'}/{about}"
+        matter = _matter_of(order, about)
         with self._engine.begin() as conn:
             known = conn.execute(select(orders.c.envelope).where(orders.c.number == order.number)).scalar_one_or_none()
             if known is not None:
@@ -116,8 +116,21 @@ class Standings:
                 self._known, self._read_at = InForce(suspended, limits), asked_at
 
 
+def _matter_of(order: Order, about: str) -> str:
+    """Of orders about one matter the newest holds; every audit is a matter of its own."""
+    match order.ordered.measure:
+        case Measure.AUDIT:
+            return f"audit/{order.number}"
+        case Measure.QUOTA:
+            return f"quota/{about}"
+        case _:
+            return f"standing/{about}"
+
+
 def _bring_into_force(conn: Connection, order: Order, about: str, at: datetime) -> None:
     said = order.ordered
+    if said.measure is Measure.AUDIT:
+        return  # an operator has nothing to do but to have seen it
     if said.quota is not None:
         _put(conn, quotas, about, {**said.quota.model_dump(), "since": at})
         return

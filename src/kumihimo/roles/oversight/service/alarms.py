@@ -1,4 +1,4 @@
-"""Alarms (警報): everything that operator 1 may not do with the log, by name."""
+"""Alarms (警報): everything that must not happen to the log or in an audit, by name."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ class AlarmKind(StrEnum):
     PROMISE_INVALID = "promise_invalid"  # a promise that operator 1 has not signed
     PROMISE_OVERDUE = "promise_overdue"  # the log has not grown to a promised entry in time
     TRANSLATION_UNPROVEN = "translation_unproven"  # an operator could not prove a translation to the other one
+    AUDIT_CONTRADICTED = "audit_contradicted"  # an institution claims to have asked about somebody else
+    AUDIT_REFUSED = "audit_refused"  # an institution does not open an inquiry of its own that is ordered to be opened
+    AUDIT_LATE = "audit_late"  # an institution has not answered an audit by its day
+    KEYS_DIFFER = "keys_differ"  # both operators state different public keys of an institution
     PROMISE_BROKEN = "promise_broken"  # the log holds something else where it promised an entry
 
 

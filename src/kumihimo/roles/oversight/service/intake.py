@@ -18,7 +18,7 @@ from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Part, from_b64, malformed
 from kumihimo.plumbing.wire.link_keys import OPERATORS
 from kumihimo.plumbing.wire.messages.batch import LogPromises, OversightRecords, WitnessedPromises
-from kumihimo.plumbing.wire.messages.inquiry import LogPromise, LogRecord, OversightRecord, WitnessedPromise
+from kumihimo.plumbing.wire.messages.inquiry import EntryKind, LogPromise, LogRecord, OversightRecord, WitnessedPromise
 from kumihimo.plumbing.wire.messages.proofs import UnprovenHop
 from kumihimo.plumbing.wire.remote_log import LOGGER, check_logged
 from kumihimo.roles.oversight.service.alarms import Alarm, AlarmKind
@@ -133,11 +133,11 @@ class Intake:
             if not hmac.compare_digest(commit(salt, written.encode()), entry):
                 raise Problem("log.proof_invalid", "the promise is about another record", where="promise")
             try:
-                LogRecord.model_validate_json(written)
+                record = LogRecord.model_validate_json(written)
             except ValidationError as error:
                 raise malformed(error, "log record") from None
             promise = told.promise.model_dump_json() if not records else promised_with(promises.indexes[0])
-            records.append(StoredRecord(index=index, commitment=entry, salt=salt, record=written, promise=promise))
+            records.append(StoredRecord(index, entry, salt, written, promise, about(record)))
         return records
 
     def _record(self, item: FeedItem) -> StoredRecord:
@@ -155,6 +155,7 @@ class Intake:
             salt=from_b64(told.logged.salt, "salt"),
             record=told.logged.record.to_bytes().decode(),
             promise=told.logged.promise.model_dump_json(),
+            about=about(told.logged.record),
         )
 
     def _promise(self, item: FeedItem) -> StoredPromise:
@@ -175,6 +176,17 @@ def _read(item: FeedItem, kind: type[P]) -> P:
         return kind.model_validate(item.body)
     except ValidationError as error:
         raise malformed(error, f"item of kind {item.kind}") from None
+
+
+def about(record: LogRecord) -> str | None:
+    """What a record is found by: a request by its transaction number, an order by its digest."""
+    match record.entry:
+        case EntryKind.REQUEST:
+            return record.transaction
+        case EntryKind.ORDER:
+            return f"order/{record.request_hash}"
+        case _:
+            return None
 
 
 def _require_kind(item: FeedItem, kind: str) -> None:

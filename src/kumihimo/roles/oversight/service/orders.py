@@ -6,6 +6,7 @@ second, so that it hears of its orders before anybody else can use it for long.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol, TypeVar
 
@@ -20,6 +21,7 @@ from kumihimo.plumbing.wire.messages.oversight import (
     GiveOrder,
     Order,
     OrderCarriedOut,
+    Ordered,
     OrderGiven,
     Orders,
     OrderShown,
@@ -43,25 +45,33 @@ class Sender(Protocol):
 class OrderDesk:
     """The oversight body's desk for orders. Safe for many threads."""
 
-    def __init__(self, edge: Edge, store: OrderStore, sender: Sender) -> None:
+    def __init__(
+        self, edge: Edge, store: OrderStore, sender: Sender, audit_fits: Callable[[Ordered], None] = lambda _: None
+    ) -> None:
+        """`audit_fits` looks at an order to audit before it is given, and raises the Problem that stands against it."""
         self._edge = edge
         self._store = store
         self._sender = sender
+        self._audit_fits = audit_fits
 
     def give(self, envelope: Envelope, peer: PartyId) -> OrderGiven:
         """Number, sign, keep and send an order; which operators have carried it out, and which are still asked.
 
-        Raises Problem: of a signature or age, peer.not_allowed, institution.unknown. Nothing is kept then.
+        Raises Problem: of a signature or age, peer.not_allowed, institution.unknown, and what stands against an audit.
+        Nothing is kept then.
         """
         message = self._edge.open(envelope, GiveOrder, peer, _is_officer).value
         if message.ordered.institution is not None:
             self._edge.directory.institution(message.ordered.institution)
         now = self._edge.clock.now()
+        audit = message.ordered.audit
+        if audit is not None:
+            self._audit_fits(message.ordered)
 
         def sign(number: int) -> Envelope:
             return self._edge.answer(Order(number=number, ordered=message.ordered, ordered_at=now))
 
-        given = self._store.give(sign, now)
+        given = self._store.give(sign, now, None if audit is None else audit.due_at)
         log.warning("order", index=given.number, kind=message.ordered.measure, institution=message.ordered.institution)
         with ThreadPoolExecutor(len(OPERATORS)) as pool:
             obeyed = tuple(pool.map(lambda operator: self._send(given, operator), OPERATORS))
@@ -92,11 +102,11 @@ class OrderDesk:
     def _send(self, given: GivenOrder, operator: PartyId) -> bool:
         message = self._edge.message(CarryOutOrder, operator, order=given.envelope)
         try:
-            self._sender.send("/orders", message, OrderCarriedOut)
+            reply = self._sender.send("/orders", message, OrderCarriedOut)
         except Problem as problem:
             log.error("order.waiting", index=given.number, operator=operator, code=problem.code)
             return False
-        self._store.carried_out(given.number, operator, self._edge.clock.now())
+        self._store.carried_out(given.number, operator, self._edge.clock.now(), reply.envelope)
         return True
 
 

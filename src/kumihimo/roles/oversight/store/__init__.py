@@ -1,5 +1,7 @@
 """Store of the oversight body (第三者機関の台帳)."""
 
+from kumihimo.roles.oversight.store.audits import AuditKept, AuditStore, Found, FoundRecord, OpenAudit
+from kumihimo.roles.oversight.store.conditions import ConditionStore
 from kumihimo.roles.oversight.store.findings import Counts, Findings
 from kumihimo.roles.oversight.store.orders import GivenOrder, OrderStore
 from kumihimo.roles.oversight.store.statements import Statements, StoredPromise, StoredRecord, promised_with
@@ -9,9 +11,15 @@ from kumihimo.roles.oversight.store.witnessing import WitnessStore
 
 __all__ = [
     "MIGRATIONS",
+    "AuditKept",
+    "AuditStore",
+    "ConditionStore",
     "Counts",
     "Findings",
+    "Found",
+    "FoundRecord",
     "GivenOrder",
+    "OpenAudit",
     "OrderStore",
     "Statements",
     "StoredPromise",

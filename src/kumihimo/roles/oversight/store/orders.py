@@ -27,22 +27,29 @@ class OrderStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def give(self, sign: Callable[[int], Envelope], at: datetime) -> GivenOrder:
-        """Number an order, have it signed, keep it; durable on return."""
+    def give(self, sign: Callable[[int], Envelope], at: datetime, audit_due_at: datetime | None = None) -> GivenOrder:
+        """Number an order, have it signed, keep it; durable on return. An order to audit is open until `audit_due_at`."""
         with self._engine.begin() as conn:
             _one_at_a_time(conn)
             number = int(conn.execute(select(func.coalesce(func.max(t.order.c.number), 0) + 1)).scalar_one())
             envelope = sign(number)
             conn.execute(insert(t.order).values(number=number, envelope=envelope.model_dump_json(), given_at=at))
+            if audit_due_at is not None:
+                conn.execute(insert(t.audit).values(number=number, due_at=audit_due_at))
         return GivenOrder(number, envelope, ())
 
-    def carried_out(self, number: int, operator: str, at: datetime) -> None:
-        """Note that an operator has carried out an order; once more changes nothing."""
+    def carried_out(self, number: int, operator: str, at: datetime, reply: Envelope | None = None) -> None:
+        """Note that an operator has carried out an order, and what it signed; once more changes nothing."""
         same = (t.order_in_force.c.number == number) & (t.order_in_force.c.operator == operator)
         with self._engine.begin() as conn:
             _one_at_a_time(conn)
             if conn.execute(select(t.order_in_force.c.number).where(same)).scalar_one_or_none() is None:
-                conn.execute(insert(t.order_in_force).values(number=number, operator=operator, since=at))
+                conn.execute(
+                    insert(t.order_in_force).values(
+                        number=number, operator=operator, since=at,
+                        reply=reply.model_dump_json() if reply is not None else None,
+                    )
+                )  # fmt: skip
 
     def awaited(self, operator: str) -> list[GivenOrder]:
         """The orders that an operator has not carried out yet, oldest first."""

@@ -30,13 +30,14 @@ _TAKE_PROMISE = insert(t.promise)
 
 @dataclass(frozen=True)
 class StoredRecord:
-    """An opened record: its index, commitment and salt (32 bytes each), its canonical JSON, the promise's JSON."""
+    """An opened record: index, commitment and salt (32 bytes each), canonical JSON, the promise's JSON, what it is found by."""
 
     index: int
     commitment: bytes
     salt: bytes
     record: str
     promise: str
+    about: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Statements:
             "record": record.record,
             "promise": record.promise,
             "received_at": at,
+            "about": record.about,
         }
         self._conn.execute(_TAKE_RECORD, values)
 

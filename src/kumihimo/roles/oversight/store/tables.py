@@ -84,7 +84,9 @@ record = Table(
     Column("record", Text, nullable=False),
     Column("promise", Text, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
+    Column("about", String(80)),  # a request's transaction number; of an order "order/" and its digest
 )
+Index("ix_record_about", record.c.about, record.c.log_index)
 
 # Two promises of one index are two rows: at most one of them can be kept.
 promise = Table(
@@ -124,6 +126,38 @@ order_in_force = Table(
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("operator", String(80), primary_key=True),
     Column("since", UtcDateTime, nullable=False),
+    Column("reply", Text),  # what the operator signed when it had carried it out
+)
+
+# Audits ordered; `answer` is what the institution signed, kept where something in it does not hold.
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("concluded_at", UtcDateTime),
+    Column("answer", Text),
+)
+audit_finding = Table(
+    "audit_finding",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("place", Integer, primary_key=True, autoincrement=False),  # in the order
+    Column("verdict", String(16), nullable=False),
+    Column("finding", Text, nullable=False),
+    Column("disclosed", Text),  # sealed to the officer
+)
+
+# What institutions said last is wrong with their copies.
+condition = Table(
+    "institution_condition",
+    metadata,
+    Column("institution", String(80), primary_key=True),
+    Column("kind", String(40), primary_key=True),
+    Column("item", String(80), primary_key=True),  # "" for what is about no item
+    Column("count", BigInteger, nullable=False),
+    Column("since", UtcDateTime),
+    Column("heard_at", UtcDateTime, nullable=False),
 )
 
 feed_cursor = cursor_table(metadata)

@@ -78,13 +78,13 @@ def sentence_ja(record: LogRecord, outcome: LogRecord | None, names: Names) -> s
     whom = _named(names.institutions, record.provider, Name("不明な機関", "")).ja
     items = "、".join(_named(names.items, item, Name("", "")).ja for item in record.items) or "情報"
     what = f"あなたの{items}{_parenthesised(period_ja(record.period))}を"
-    said = f"{time_ja(record.logged_at)}、{who}が {whom}"
+    said = f"{time_ja(record.logged_at)}、{who}が{whom}"
     why = _because_ja(record, names)
     match result_of(record, outcome):
         case Result.PROVIDED:
-            return f"{said}から {what}受け取りました。理由: {why}"
+            return f"{said}から{what}受け取りました。理由は、{why}です。"
         case Result.REFUSED:
-            return f"{said}に {what}求めましたが、認められませんでした。理由: {_refused_ja(record)}"
+            return f"{said}に{what}求めましたが、認められませんでした。{_refused_ja(record)}"
         case Result.NONE:
             end = f"求めましたが、{whom}に該当する情報はありませんでした。"
         case Result.WITHHELD:
@@ -95,7 +95,7 @@ def sentence_ja(record: LogRecord, outcome: LogRecord | None, names: Names) -> s
             end = "求めることを認められましたが、通信できず、受け取れませんでした。"
         case Result.UNREPORTED:
             end = "求めることを認められました。結果はまだ報告されていません。"
-    return f"{said}に {what}{end}照会の理由: {why}"
+    return f"{said}に{what}{end}照会の理由は、{why}です。"
 
 
 def sentence_en(record: LogRecord, outcome: LogRecord | None, names: Names) -> str:
@@ -202,7 +202,7 @@ def _because_en(record: LogRecord, names: Names) -> str:
 
 def _refused_ja(record: LogRecord) -> str:
     if record.refusal is None:
-        return "記録されていません"
+        return "理由は記録されていません。"
     reason, article = record.refusal.reason_ja, record.refusal.article
     return reason if article is None or article in reason else f"{reason.removesuffix('。')}（{article}）。"
 

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003_witness"
-down_revision = "0002_hub"
+revision = "0004_witness"
+down_revision = "0003_audits"
 
 
 def upgrade() -> None:
