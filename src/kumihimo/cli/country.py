@@ -16,7 +16,7 @@ from rich.table import Table
 
 from kumihimo.cli.demo_report import print_report
 from kumihimo.cli.progress import PROGRAM, console, steps
-from kumihimo.country import programs, topology
+from kumihimo.country import programs
 from kumihimo.country.boundaries import Role
 from kumihimo.country.founding import destroy, found
 from kumihimo.country.layout import Country
@@ -98,7 +98,7 @@ def targets(folder: Folder) -> None:
             "targets": [(here.url(one.party) or "").removeprefix("https://")],
             "labels": {"party": one.party, "role": one.role.value},
         }
-        for one in topology.services()
+        for one in here.services()
     ]
     typer.echo(json.dumps(groups, indent=1))
 
@@ -204,7 +204,7 @@ def _found(folder: Path, residents: int, seed: int, database: str | None, stoppi
 @contextmanager
 def _up(country: Country, stopping: threading.Event) -> Iterator[Supervisor]:
     """A country that is up with its link codes issued, progress shown, for the length of a `with` block."""
-    total = len(topology.services())
+    total = len(country.services())
     ready: list[str] = []
     with steps() as step:
 
@@ -262,5 +262,5 @@ def _said(outcome: str) -> Iterator[None]:
 
 def _print_addresses(country: Country) -> None:
     console.print("\n[bold]Addresses[/] (mutual TLS; keys in parties/*/*/keys)")
-    for service in topology.services():
+    for service in country.services():
         console.print(f"  {service.party:28}{country.url(service.party)}  {service.boundary.name.en}", markup=False)

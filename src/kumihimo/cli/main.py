@@ -7,7 +7,19 @@ import sys
 import structlog
 import typer
 
-from kumihimo.cli import bench, by_hand, country, desk, log, operations, oversight, records, register_lives, rules
+from kumihimo.cli import (
+    bench,
+    by_hand,
+    country,
+    desk,
+    log,
+    membership,
+    operations,
+    oversight,
+    records,
+    register_lives,
+    rules,
+)
 from kumihimo.cli.problems import print_problem
 from kumihimo.domain.kernel import Problem
 
@@ -33,6 +45,9 @@ app.add_typer(records.portal, name="portal", help="The resident's side: an accou
 app.add_typer(by_hand.pending, name="pending", help="Inquiries of others that wait for a person.")
 app.add_typer(oversight.app, name="oversight", help="The oversight body: its findings and its orders.")
 app.add_typer(operations.drill, name="drill", help="Do for real what must work on a bad day.")
+country.app.command("join")(membership.join)
+country.app.command("leave")(membership.leave)
+country.app.command("renew")(membership.renew)
 app.command("demo")(country.demo)
 app.command("inquire")(desk.inquire)
 app.command("fetch")(by_hand.fetch)

@@ -115,8 +115,8 @@ class Desk(Caller):
     @classmethod
     def of(cls, country: Country, institution: str) -> Desk:
         """Raises Problem(institution.unknown) for all but the institutions that hold information."""
-        if institution not in topology.institutions():
-            known = ", ".join(topology.institutions())
+        if institution not in country.institutions():
+            known = ", ".join(country.institutions())
             raise Problem("institution.unknown", repr(institution), expected=f"one of {known}")
         return cls(country, topology.desk_of(institution))
 

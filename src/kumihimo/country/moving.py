@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from kumihimo.country import topology
 from kumihimo.country.founding import free_ports
 from kumihimo.country.layout import Country
 from kumihimo.domain.kernel.institutions import PartyId
@@ -21,7 +20,7 @@ def move_to_free_ports(country: Country) -> Country:
 
     Raises Problem(key.missing, key.permissions) and those of a directory that is not to be trusted.
     """
-    moved = replace(country, ports=free_ports())
+    moved = replace(country, ports=free_ports(country.services()))
     anchors = Identity(OPERATORS[0], country.keys(OPERATORS[0])).anchors()
     old = Directory.load(country.directory, anchors).document
     entries = tuple(
@@ -31,7 +30,7 @@ def move_to_free_ports(country: Country) -> Country:
     document = DirectoryDocument(version=old.version + 1, institutions=old.institutions, parties=entries)
     signers = [Identity(operator, country.keys(operator)) for operator in OPERATORS]
     write_public(country.directory, seal_envelope(document, *signers).model_dump_json().encode())
-    for service in topology.services():
+    for service in country.services():
         file = country.settings(service.party)
         file.write_text(re.sub(r"(?m)^port = \d+$", f"port = {moved.ports[service.party]}", file.read_text()))
     moved.save()

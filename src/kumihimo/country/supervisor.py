@@ -21,15 +21,19 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from kumihimo.country import programs, topology
+import structlog
+
+from kumihimo.country import programs
 from kumihimo.country.boundaries import Role
 from kumihimo.country.layout import Country
+from kumihimo.country.topology import Service
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
 from kumihimo.plumbing import program_log
 from kumihimo.plumbing.wire.identity import Identity
 from kumihimo.plumbing.wire.server import serve
 
+log = structlog.get_logger()
 READY_SECONDS = 60.0
 STOP_SECONDS = 8.0
 HEED_SECONDS = 0.2
@@ -120,6 +124,7 @@ class Supervisor:
         self._stopping = stopping or threading.Event()
         self._children: list[Child] = []
         self._lock: int | None = None
+        self._followed = 0  # the state of country.toml that the processes follow
 
     def start(self) -> None:
         """Start every service and wait until each accepts connections.
@@ -128,24 +133,70 @@ class Supervisor:
         that did not come up, KeyboardInterrupt when asked to stop meanwhile; everything else is stopped then.
         """
         self._lock = _locked(self._country)
+        self._followed = (self._country.folder / "country.toml").stat().st_mtime_ns
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([*programs.modules(), "kumihimo.country.preloaded"])
         try:
             (self._country.run / "supervisor.pid").write_text(str(os.getpid()))
-            for service in topology.services():
+            for service in self._country.services():
                 self._heed()
-                ours, theirs = context.Pipe()
-                arguments = (service.role.value, str(self._country.settings(service.party)), theirs)
-                process = context.Process(target=run_service, args=arguments, name=service.party)
-                process.start()
-                theirs.close()
-                self._children.append(Child(service.party, process, ours))
+                self._begin(service)
             self._await_ready()
-            pids_of = (f"{child.party} {child.process.pid}\n" for child in self._children)
-            (self._country.run / "pids").write_text("".join(pids_of))
+            self._note_pids()
         except BaseException:
             self.stop()
             raise
+
+    def _begin(self, service: Service) -> Child:
+        context = multiprocessing.get_context("forkserver")
+        ours, theirs = context.Pipe()
+        arguments = (service.role.value, str(self._country.settings(service.party)), theirs)
+        process = context.Process(target=run_service, args=arguments, name=service.party)
+        process.start()
+        theirs.close()
+        child = Child(service.party, process, ours)
+        self._children.append(child)
+        return child
+
+    def _note_pids(self) -> None:
+        pids_of = (f"{child.party} {child.process.pid}\n" for child in self._children)
+        (self._country.run / "pids").write_text("".join(pids_of))
+
+    def _follow(self) -> bool:
+        """Start the processes of institutions that joined meanwhile, and end those of such that left; whether there were any.
+
+        One that does not come up is left out, and tried again at the next start: those that run go on.
+        """
+        state = (self._country.folder / "country.toml").stat().st_mtime_ns
+        if state == self._followed:
+            return False
+        self._followed, self._country = state, Country.open(self._country.folder)
+        wanted = {service.party: service for service in self._country.services()}
+        there = {child.party for child in self._children}
+        for child in [one for one in self._children if one.party not in wanted]:
+            self._children.remove(child)
+            self._end(child)
+        begun = [self._begin(service) for party, service in wanted.items() if party not in there]
+        for child in begun:
+            try:
+                if not child.line.poll(READY_SECONDS):
+                    raise Problem("country.role_died", f"{child.party} not ready after {READY_SECONDS:.0f} s")
+                self._hear(child)
+            except Problem as problem:
+                self._children.remove(child)
+                self._end(child)
+                log.error("joined.not_started", peer=child.party, code=problem.code)
+        self._note_pids()
+        return bool(begun) or len(there) != len(self._children)
+
+    def _end(self, child: Child) -> None:
+        if child.process.is_alive():
+            child.process.terminate()
+            child.process.join(STOP_SECONDS)
+        if child.process.is_alive():
+            child.process.kill()
+        child.process.join()
+        child.line.close()
 
     def _await_ready(self) -> None:
         waiting = {child.line: child for child in self._children}
@@ -178,6 +229,8 @@ class Supervisor:
         """Wait until asked to stop. Raises Problem(country.role_died) as soon as a child ends by itself."""
         sentinels = {child.process.sentinel: child for child in self._children}
         while not self._stopping.is_set():
+            if self._follow():
+                sentinels = {child.process.sentinel: child for child in self._children}
             for sentinel in wait(list(sentinels), HEED_SECONDS):
                 child = sentinels[sentinel]  # type: ignore[index]
                 if self._stopping.is_set():

@@ -19,7 +19,7 @@ from kumihimo.domain.kernel.institutions import PartyId
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Message, Reply, Signed, parse_envelope
 from kumihimo.plumbing.wire.problem import from_document
-from kumihimo.plumbing.wire.tls import client_context, host_name
+from kumihimo.plumbing.wire.tls import CallingContext, host_name
 
 R = TypeVar("R", bound=Reply)
 CAPTURE = "KUMIHIMO_CAPTURE"
@@ -32,7 +32,7 @@ class PeerClient:
 
     def __init__(self, edge: Edge, timeout: float = 10.0) -> None:
         self._edge = edge
-        self._context = client_context(edge.identity)
+        self._context = CallingContext(edge.identity, edge.directory, edge.clock.now)
         self._timeout = httpx.Timeout(timeout, connect=3.0)
         self._pools: dict[PartyId, httpx.Client] = {}
         self._lock = threading.Lock()

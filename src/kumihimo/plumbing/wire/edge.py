@@ -37,7 +37,7 @@ from kumihimo.plumbing.wire.envelope import (
 from kumihimo.plumbing.wire.identity import Identity
 from kumihimo.plumbing.wire.meters import Measured, Meters
 from kumihimo.plumbing.wire.problem import MEDIA_TYPE, to_document
-from kumihimo.plumbing.wire.tls import PEER
+from kumihimo.plumbing.wire.tls import CERTIFICATE, CLOSING, PEER
 
 MAX_BODY = 8 * 1024 * 1024
 log = structlog.get_logger()
@@ -85,9 +85,19 @@ async def peer_of(request: Request) -> PartyId:
 
     Not in a thread, as a plain function would be: all threads may be waiting for a party that waits for an answer of ours.
     """
-    party: PartyId | None = request.scope.get("extensions", {}).get(PEER)
+    extensions = request.scope.get("extensions", {})
+    party: PartyId | None = extensions.get(PEER)
     if party is None:
         raise Problem("peer.unknown", "no certificate of a party", expected="mutual TLS with a party's certificate")
+    edge: Edge | None = request.app.state.edge
+    ends = edge.directory.certificate_ends(party, extensions.get(CERTIFICATE, "")) if edge is not None else None
+    if edge is not None and ends is not None:
+        extensions[CLOSING] = True
+        if ends <= edge.clock.now():
+            raise Problem(
+                "peer.certificate_ended", party, expected="the certificate that replaced it",
+                advice="Put the party's new certificate and key into its key folder.",
+            )  # fmt: skip
     return party
 
 
@@ -180,7 +190,7 @@ class Background:
 
 def application(title: str, background: Iterable[Background] = ()) -> FastAPI:
     """A FastAPI application with problem documents, the body limit, meters, `/health`, and background work by life span."""
-    works = tuple(background)
+    works = list(background)
 
     @contextlib.asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
@@ -195,7 +205,9 @@ def application(title: str, background: Iterable[Background] = ()) -> FastAPI:
             yield
 
     app = FastAPI(title=title, lifespan=life, docs_url=None, redoc_url=None)
+    app.state.edge = None
     app.state.closings = []
+    app.state.works = works  # what is common to all services is added to it later
     app.state.meters = Meters()
     app.add_middleware(BodyLimit)
     app.add_middleware(Measured, meters=app.state.meters)  # the outermost: it counts what the limit refuses, too

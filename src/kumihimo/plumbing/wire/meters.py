@@ -29,6 +29,7 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "checkpoint_missing_cosignatures": ("Witnesses that have not cosigned the newest checkpoint.", ()),
     "copies": ("Copies (副本) kept, by item.", ("item",)),
     "copies_newest_age_seconds": ("Since a copy of the item was last placed.", ("item",)),
+    "directory_version": ("Version of the directory in use.", ()),
     "feed_asked_age_seconds": ("Since this party last asked for its feed here.", ("audience",)),
     "feed_lag_items": ("Items after the place this party last asked from.", ("audience",)),
     "feed_position": ("Number of the last item applied from this party's feed.", ("source",)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Callable
 
 import uvicorn
@@ -11,7 +10,7 @@ from fastapi import FastAPI
 
 from kumihimo.plumbing.wire.edge import close
 from kumihimo.plumbing.wire.identity import Identity
-from kumihimo.plumbing.wire.tls import PeerProtocol, server_context
+from kumihimo.plumbing.wire.tls import LiveContext, PeerProtocol, server_context
 
 
 class _Server(uvicorn.Server):
@@ -57,6 +56,5 @@ def server(
         timeout_graceful_shutdown=3,
     )
     config.load()
-    context: ssl.SSLContext = server_context(identity)
-    config.ssl = context
+    config.ssl = LiveContext(server_context, identity)
     return _Server(config, app, ready)
