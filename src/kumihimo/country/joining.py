@@ -145,16 +145,14 @@ def _check(country: Country, document: DirectoryDocument, new: Joined) -> bool:
     )  # fmt: skip
     if any(one.institution.id == identifier for one in country.joined):
         raise exists
+    listed = next((entry for entry in document.institutions if entry.id == identifier), None)
+    if listed is not None and (listed != institution_entry(new.institution) or not _home(country, new).exists()):
+        raise exists
     codes = {**topology.local_government_codes(), **{one.institution.id: one.code for one in country.joined}}
     holder = next((one for one, code in codes.items() if new.code is not None and code == new.code), None)
     if holder is not None:
         raise Problem("value.invalid", f"{new.code} is the code of {holder}", where="--code", expected="its own code")
-    listed = next((entry for entry in document.institutions if entry.id == identifier), None)
-    if listed is None:
-        return False
-    if listed != institution_entry(new.institution) or not _home(country, new).exists():
-        raise exists
-    return True
+    return listed is not None
 
 
 def _prepare(country: Country, new: Joined, staff: str, step: Step) -> None:

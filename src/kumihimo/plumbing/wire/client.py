@@ -34,7 +34,7 @@ class PeerClient:
         self._edge = edge
         self._context = CallingContext(edge.identity, edge.directory, edge.clock.now)
         self._timeout = httpx.Timeout(timeout, connect=3.0)
-        self._pools: dict[PartyId, httpx.Client] = {}
+        self._pools: dict[PartyId, tuple[ssl.SSLContext, httpx.Client]] = {}
         self._lock = threading.Lock()
         self._capture = _capture_file(edge.party)
 
@@ -67,20 +67,26 @@ class PeerClient:
 
     def close(self) -> None:
         with self._lock:
-            for pool in self._pools.values():
+            for _, pool in self._pools.values():
                 pool.close()
 
     def _pool(self, party: PartyId) -> httpx.Client:
-        """The connections to one party: a pool shared by address would hand a message to whoever was called there before."""
+        """The connections to one party: a pool shared by address would hand a message to whoever was called there before.
+
+        Those that were made with a certificate that has been replaced are left to end with the questions they are used for.
+        """
+        present = self._context.present()
         with self._lock:
-            if party not in self._pools:
-                self._pools[party] = httpx.Client(
+            made_with, pool = self._pools.get(party, (None, None))
+            if pool is None or made_with is not present:
+                pool = httpx.Client(
                     verify=self._context,
                     timeout=self._timeout,
                     limits=httpx.Limits(max_connections=200, max_keepalive_connections=64, keepalive_expiry=60.0),
                     trust_env=False,
                 )
-            return self._pools[party]
+                self._pools[party] = (present, pool)
+            return pool
 
     def _request(
         self,

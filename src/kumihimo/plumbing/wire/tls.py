@@ -31,6 +31,7 @@ CERTIFICATE = "kumihimo.certificate"  # SHA-256 of the peer's certificate, as he
 CLOSING = "kumihimo.closing"  # set where the connection shall not serve another request
 _REPLACING_SECONDS: Final = 0.5  # a certificate and its key are two files: how long they may not fit while replaced
 _TRY_SECONDS: Final = 0.02
+_LOOK_SECONDS: Final = 0.1
 
 
 def host_name(party: PartyId) -> str:
@@ -115,19 +116,22 @@ class LiveContext(ssl.SSLContext):
         self._identity = identity
         self._lock = threading.Lock()
         self._files = _state_of(identity)
+        self._looked = time.monotonic()
         self._present = make(identity, _REPLACING_SECONDS)
 
     def present(self) -> ssl.SSLContext:
-        """The context of the files as they are now."""
-        files = _state_of(self._identity)
-        if files != self._files:
-            with self._lock:
-                if files != self._files:
-                    try:
-                        self._present = self._make(self._identity, 0.0)
-                        self._files = files
-                    except (Problem, OSError):
-                        return self._present
+        """The context of the files as they are now, or were a moment ago."""
+        if time.monotonic() - self._looked < _LOOK_SECONDS:
+            return self._present
+        with self._lock:
+            self._looked = time.monotonic()
+            files = _state_of(self._identity)
+            if files != self._files:
+                try:
+                    self._present = self._make(self._identity, 0.0)
+                    self._files = files
+                except (Problem, OSError):
+                    return self._present
         return self._present
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
@@ -156,7 +160,9 @@ class CallingContext(LiveContext):
             ends = self._endings.certificate_ends(party, fingerprint(certificate))
             if ends is not None and ends <= self._now():
                 secured.close()
-                raise ssl.SSLCertVerificationError(f"the certificate of {party} is not accepted any more")
+                ended = ssl.SSLCertVerificationError(f"the certificate of {party} is not accepted any more")
+                ended.reason = "CERTIFICATE_ENDED"  # where the library would say why
+                raise ended
         return secured
 
 
