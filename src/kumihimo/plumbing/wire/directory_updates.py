@@ -2,7 +2,7 @@
 
 A directory is believed for its two signatures, not for where it came from. A service takes a newer one that is put in the
 place of its own file, which is how the operators begin, and asks a party that it calls anyway: operators each other, ledgers
-and the numbering authority the registry, everybody else the operators. What it takes is written to its own file first, so
+and the numbering authority the registry, everybody else the operators. What it takes is written to its own file, too, so
 that it begins with it the next time. An older one is refused, wherever it comes from.
 """
 
