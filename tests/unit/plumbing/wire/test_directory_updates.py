@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -61,9 +62,9 @@ def signed(country: SmallCountry, document: DirectoryDocument) -> Envelope:
     return seal_envelope(document, country.identity(HUB_1), country.identity(HUB_2))
 
 
-def version_in_file(edge: Edge) -> int:
+def _has_in_file(edge: Edge, version: int) -> bool:
     assert edge.directory.file is not None
-    return Directory.load(edge.directory.file, edge.identity.anchors()).version
+    return Directory.load(edge.directory.file, edge.identity.anchors()).version == version
 
 
 def put(envelope: Envelope, edge: Edge) -> None:
@@ -81,7 +82,7 @@ def test_what_is_put_into_one_operators_file_reaches_everybody(
     until(lambda: all(edge.directory.version == 2 for edge in edges))
     for edge in edges:
         assert edge.directory.party(PartyId("y-city/newx"))
-        until(lambda edge=edge: version_in_file(edge) == 2)  # it would begin with the old one otherwise
+        until(partial(_has_in_file, edge, 2))  # it would begin with the old one otherwise
 
 
 def test_a_service_that_was_down_meanwhile_takes_it_at_its_start(
