@@ -48,7 +48,13 @@ class Document(Part):
 
 
 class Message(Document):
-    """A document sent to one party, once: fresh for five minutes, and with an id of its own."""
+    """A document sent to one party: fresh for five minutes, and with an id of its own.
+
+    `REPEATABLE`: whether taking the same message twice does no more than taking it once, so that it may be sent again when
+    the answer was lost.
+    """
+
+    REPEATABLE: ClassVar[bool] = True
 
     audience: str
     sent_at: AwareDatetime

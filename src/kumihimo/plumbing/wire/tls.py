@@ -134,6 +134,10 @@ class LiveContext(ssl.SSLContext):
                     return self._present
         return self._present
 
+    def made(self, sock: object) -> bool:
+        """Whether a connection was made with the files as they are now; one that was not should not be used again."""
+        return isinstance(sock, ssl.SSLSocket) and sock.context is self.present()
+
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
         return self.present().wrap_bio(*args, **kwargs)
 
