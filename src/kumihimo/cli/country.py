@@ -18,6 +18,7 @@ from kumihimo.cli.demo_report import print_report
 from kumihimo.cli.progress import PROGRAM, console, steps
 from kumihimo.country import programs
 from kumihimo.country.boundaries import Role
+from kumihimo.country.directories import newest
 from kumihimo.country.founding import destroy, found
 from kumihimo.country.layout import Country
 from kumihimo.country.running import ServiceState, Step, issue_codes, states
@@ -29,7 +30,9 @@ from kumihimo.domain.kernel import SystemClock, legal_day
 app = typer.Typer(no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the country.")]
-Residents = Annotated[int, typer.Option(min=3, help="How many residents; 総務花子's family is among them.")]
+Residents = Annotated[
+    int, typer.Option(min=0, help="How many residents; 総務花子's family is among them. 0: nobody yet.")
+]
 _ROLES = ", ".join(Role)
 Seed = Annotated[int, typer.Option(help="The same seed gives the same people (never the same keys or numbers).")]
 Database = Annotated[
@@ -93,9 +96,10 @@ def targets(folder: Folder) -> None:
     For file_sd_configs, as `ops/prometheus.yml` reads them.
     """
     here = Country.open(folder)
+    urls = {entry.party: entry.url or "" for entry in newest(here).parties}
     groups = [
         {
-            "targets": [(here.url(one.party) or "").removeprefix("https://")],
+            "targets": [urls[one.party].removeprefix("https://")],
             "labels": {"party": one.party, "role": one.role.value},
         }
         for one in here.services()

@@ -1,4 +1,4 @@
-"""`kumihimo country join`, `leave`, `renew`: institutions and certificates of a country that goes on running."""
+"""`kumihimo country join`, `leave`, `renew`, `addresses`, `carry`, `upgrade`: who takes part, where, by which certificate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from kumihimo.cli.progress import console, steps
-from kumihimo.country import joining, renewing
+from kumihimo.country import joining, moving, renewing, upgrading
 from kumihimo.country.directories import await_taken, newest
 from kumihimo.country.layout import Country
 from kumihimo.country.scenarios.first_case import STAFF
@@ -86,3 +86,44 @@ def renew(
     for one in renewed:
         console.print(f"{one.party:29}until {one.ends:%Y-%m-%d}", markup=False)
     console.print(f"{len(renewed)} certificates renewed; the old ones are refused after {overlap} s.")
+
+
+def addresses(
+    folder: Folder,
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help='TOML, a line for each service: "x-city/ledger" = "https://HOST:PORT".'),
+    ],
+) -> None:
+    """Say where services will be, before they are carried there.
+
+    In a new directory and in their settings. The country must be down.
+    """
+    country = Country.open(folder)
+    urls = moving.read_addresses(file, country)
+    moved = moving.set_addresses(country, urls)
+    console.print(f"{len(urls)} addresses, in version {newest(moved).version} of the directory.")
+
+
+def carry(
+    folder: Folder,
+    party: Annotated[str, typer.Argument(metavar="PARTY", help="Such as x-city/exchange or x-city/desk.")],
+    to: Annotated[Path, typer.Option(metavar="FOLDER", help="The folder to make, which must not exist yet.")],
+) -> None:
+    """Make the folder of one party for a machine of its own.
+
+    With its keys and its store: keep it secret on the way, and destroy what is left behind.
+    """
+    moving.carry(Country.open(folder), PartyId(party), to)
+    console.print(f"{party} is in {to}", markup=False)
+
+
+def upgrade(folder: Folder) -> None:
+    """Bring a country that an earlier version founded to this version.
+
+    Its stores to the present schema, and keys for parties that there were not then. Back it up first; it must be down.
+    """
+    with steps() as step:
+        done = upgrading.upgrade(Country.open(folder), step)
+    new = f", new parties: {', '.join(done.parties)}" if done.parties else ""
+    console.print(f"{done.stores} stores are current{new}.", markup=False)

@@ -168,7 +168,7 @@ def _prepare(country: Country, new: Joined, staff: str, step: Step) -> None:
             root.equip(PartyPlan(party, beside.keys(party), beside.url(party)))
             write_public(beside.keys(party) / "anchors.json", anchors)
             step("keys and certificates", number + 1, len(_parties(new)))
-        stores = _stores(country)
+        stores = stores_like(country)
         for service in topology.gateway_services(new.institution.id):
             write_files_of(beside, service, stores)
             create_database(beside, service.party)
@@ -212,7 +212,7 @@ def _home(country: Country, new: Joined) -> Path:
     return country.folder / "parties" / new.institution.id
 
 
-def _stores(country: Country) -> Stores:
+def stores_like(country: Country) -> Stores:
     """Stores like those the country has: files, or databases on the server of operator 1's."""
     url = make_url(store_url(country, topology.HUB_1))
     return on_server(url, SystemRandomness()) if url.get_backend_name() == "postgresql" else beside_the_settings

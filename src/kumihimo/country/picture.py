@@ -53,7 +53,8 @@ _NEVER_CROSSES = Bilingual("個人番号はここを越えない", "No Individua
 _KNOWS = Bilingual("知る: ", "Knows: ")
 _NEVER = Bilingual("知らない: ", "Never learns: ")
 _NOT_DRAWN = Bilingual(
-    "矢印は呼び出す向き（相互TLS）。描いていないもの: 各機関の業務システム、窓口でのポータル口座の開設、鍵のもう半分と機関名簿の受取り。",
+    "矢印は呼び出す向き（相互TLS）。描いていないもの: 各機関の業務システム、窓口でのポータル口座の開設、"
+    "鍵のもう半分と機関名簿の受取り。",
     "Arrows point from caller to called, over mutual TLS. Not drawn: each institution's own business systems, accounts of "
     "the portal opened at a counter, and the fetching of the other half of a key and of the directory.",
 )

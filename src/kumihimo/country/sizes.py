@@ -25,7 +25,7 @@ class RoleSize:
 
     def disk_per_thousand(self, residents: int) -> float:
         """Bytes of disk for 1,000 residents of the country."""
-        return self.disk * 1_000 / residents
+        return self.disk * 1_000 / max(residents, 1)
 
 
 def sizes(country: Country) -> list[RoleSize]:
