@@ -47,7 +47,7 @@ Database = Annotated[
 
 @app.command()
 def new(folder: Folder, residents: Residents = 300, seed: Seed = 1, database: Database = None) -> None:
-    """Make a country: keys, directory, people, numbers, ledgers, copies."""
+    """Make a country: keys, directory, people, ledgers, copies."""
     _found(folder, residents, seed, database, _stop_on_signals())
     console.print(f"The country is in {folder}. Start it with: {PROGRAM} country up {folder}", markup=False)
 
