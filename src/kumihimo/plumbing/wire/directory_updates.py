@@ -23,9 +23,10 @@ from kumihimo.domain.kernel.institutions import PartyId
 from kumihimo.plumbing.storage import write_public
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.directory import Directory, DirectoryDocument, read_directory_file
-from kumihimo.plumbing.wire.edge import Background, Edge, Peer, at_closing
+from kumihimo.plumbing.wire.edge import Background, Edge, at_closing
 from kumihimo.plumbing.wire.envelope import parse_envelope
 from kumihimo.plumbing.wire.link_keys import OPERATORS
+from kumihimo.plumbing.wire.routes import Peer
 
 LOOK_SECONDS: Final = 0.5  # between two looks at the own file, and at whether there is news for who waits
 WAIT_SECONDS: Final = 25.0  # how long a question for a newer one stays open
