@@ -10,9 +10,13 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 MACHINE = Path(os.environ["MACHINE"])
@@ -43,12 +47,30 @@ def start(instance: str) -> None:
     for line in unit["ExecStartPre"]:
         subprocess.run(words_of(line, environment), env=environment, cwd=here, check=True, stdout=subprocess.DEVNULL)
     RUN.mkdir(exist_ok=True)
-    with (RUN / f"{instance}.out").open("ab") as out:
+    with ready_of(instance, environment, unit["Type"][0] == "notify"), (RUN / f"{instance}.out").open("ab") as out:
         process = subprocess.Popen(
             words_of(unit["ExecStart"][0], environment), env=environment, cwd=here, stdin=subprocess.DEVNULL,
             stdout=out, stderr=out, start_new_session=True,
         )  # fmt: skip
-    (RUN / f"{instance}.pid").write_text(str(process.pid))
+        (RUN / f"{instance}.pid").write_text(str(process.pid))
+
+
+@contextmanager
+def ready_of(instance: str, environment: dict[str, str], notifies: bool) -> Iterator[None]:
+    """As with Type=notify, a unit has started once it says so, within ninety seconds."""
+    if not notifies:
+        yield
+        return
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        environment["NOTIFY_SOCKET"] = f"{folder}/notify"
+        line.bind(environment["NOTIFY_SOCKET"])
+        line.settimeout(90)
+        yield
+        try:
+            while b"READY=1" not in line.recv(4096):
+                pass
+        except TimeoutError:
+            sys.exit(f"{instance} did not become ready")
 
 
 def stop(instance: str) -> None:

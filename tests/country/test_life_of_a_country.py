@@ -1,4 +1,4 @@
-"""A country is founded whole or not at all, starts and stops cleanly, keeps everything, and never hides a missing part."""
+"""A country is founded whole or not at all, starts and stops cleanly, keeps everything, and hides no death."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -19,10 +20,10 @@ from kumihimo.country.inspection import read_cell
 from kumihimo.country.layout import Country
 from kumihimo.country.log_check import verify_log
 from kumihimo.country.people.hanako import hanako
-from kumihimo.country.running import issue_codes
+from kumihimo.country.running import issue_codes, states
 from kumihimo.country.scenarios.first_case import AFFAIR, CASE, STAFF
 from kumihimo.country.scenarios.waiting import until
-from kumihimo.country.supervisor import pids, running
+from kumihimo.country.supervisor import deaths_of, pids, running
 from kumihimo.domain.kernel import Problem, SystemClock, legal_day
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.messages.codes import LackCodes, WhichLackCodes
@@ -183,16 +184,28 @@ def _await_up(process: subprocess.Popen[str]) -> None:
     pytest.fail("the country did not come up:\n" + "".join(printed))
 
 
-def test_a_process_that_dies_stops_the_country_loudly(founded: Country) -> None:
+def test_a_process_that_dies_is_started_again_and_one_that_does_so_again_and_again_stops_the_country(
+    founded: Country,
+) -> None:
+    party = topology.ledger_of("pension-service")
     command = [str(KUMIHIMO), "country", "up", str(founded.folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         _await_up(process)
+        before = pids(founded)[party]
+        kill(founded, party)
+        until(lambda: pids(founded).get(party, before) != before or None, 30, "another process")
+        until(lambda: all(one.ready for one in states(founded)) or None, 30, "a ready country")
+        assert [(one.party, one.deaths) for one in states(founded) if one.deaths] == [(party, 1)]
+        assert [(death.party, death.status) for death in deaths_of(founded)] == [(party, -signal.SIGKILL)]
         everyone = pids(founded)
+        while process.poll() is None:
+            with suppress(Problem, KeyError, ProcessLookupError):
+                kill(founded, party)
+            assert len(deaths_of(founded)) <= 5
         assert process.stdout is not None
-        kill(founded, "pension-service/ledger")
         output = process.stdout.read()
         assert process.wait(30) == 1
-    assert "pension-service/ledger" in output
+    assert output.count("died: pension-service/ledger ended with status -9") == 5
     assert "country.role_died" in output
     assert not [pid for pid in everyone.values() if Path(f"/proc/{pid}").exists()]
 

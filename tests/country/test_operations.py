@@ -14,7 +14,7 @@ from kumihimo.country import founding, topology
 from kumihimo.country.archive import MANIFEST
 from kumihimo.country.backup import back_up, back_up_keys, restore, restore_parties, rows_now
 from kumihimo.country.desk import Desk, ResidentsBrowser, edge_of
-from kumihimo.country.drills import drill_restore
+from kumihimo.country.drills.restore import drill_restore
 from kumihimo.country.layout import MONITOR, Country
 from kumihimo.country.running import issue_codes, states
 from kumihimo.country.scenarios import first_case

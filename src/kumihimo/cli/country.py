@@ -24,7 +24,8 @@ from kumihimo.country.layout import Country
 from kumihimo.country.running import ServiceState, Step, issue_codes, states
 from kumihimo.country.scenarios import first_case
 from kumihimo.country.sizes import sizes
-from kumihimo.country.supervisor import Supervisor, bring_down, pids, run_service
+from kumihimo.country.supervisor import Death, Restarted, Supervisor, bring_down, deaths_of, pids, run_service
+from kumihimo.country.supervisor import restart as restart_services
 from kumihimo.domain.kernel import SystemClock, legal_day
 
 app = typer.Typer(no_args_is_help=True)
@@ -34,6 +35,7 @@ Residents = Annotated[
     int, typer.Option(min=0, help="How many residents; 総務花子's family is among them. 0: nobody yet.")
 ]
 _ROLES = ", ".join(Role)
+_DEATHS_SHOWN = 10
 Seed = Annotated[int, typer.Option(help="The same seed gives the same people (never the same keys or numbers).")]
 Database = Annotated[
     str | None,
@@ -54,9 +56,10 @@ def new(folder: Folder, residents: Residents = 300, seed: Seed = 1, database: Da
 
 @app.command()
 def up(folder: Folder) -> None:
-    """Start every process and keep watch until Ctrl-C.
+    """Start every process and keep it up until Ctrl-C.
 
-    A process that dies stops the whole country, with status 1 and its name.
+    A process that dies is started again and said here. One that dies five times within a minute stops the whole country,
+    with status 1 and its name.
     """
     country = Country.open(folder)
     stopping = _stop_on_signals()
@@ -71,14 +74,17 @@ def up(folder: Folder) -> None:
 def status(folder: Folder) -> None:
     """What runs, where, whether it is ready, its memory.
 
-    Status 1 if a service is not ready.
+    And how often it has died and was started again. Status 1 if a service is not ready.
     """
-    found_states = states(Country.open(folder))
-    console.print(f"{'party':29}{'pid':8}{'address':25}{'MiB':>5}  ready")
+    country = Country.open(folder)
+    found_states = states(country)
+    console.print(f"{'party':29}{'pid':8}{'address':25}{'MiB':>5}{'deaths':>8}  ready")
     for one in found_states:
-        memory = f"{one.memory / 2**20:5.0f}"
-        console.print(f"{one.party:29}{one.pid:<8}{one.url:25}{memory}  {_readiness(one)}", markup=False)
+        figures = f"{one.memory / 2**20:5.0f}{one.deaths:8}"
+        console.print(f"{one.party:29}{one.pid or '-':<8}{one.url:25}{figures}  {_readiness(one)}", markup=False)
     console.print(f"{len(found_states)} processes, {sum(one.memory for one in found_states) / 2**20:.0f} MiB together")
+    for death in deaths_of(country)[-_DEATHS_SHOWN:]:
+        console.print(f"{death.at:%Y-%m-%d %H:%M:%S} UTC  {death}", markup=False)
     if not all(one.ready for one in found_states):
         raise typer.Exit(1)
 
@@ -87,6 +93,29 @@ def _readiness(state: ServiceState) -> str:
     if state.ready:
         return "yes"
     return f"NO: {'; '.join(state.faults) or 'no answer'}"
+
+
+@app.command("restart")
+def restart_some(
+    folder: Folder,
+    party: Annotated[
+        list[str] | None, typer.Argument(metavar="[PARTY]...", help="Services such as x-city/exchange.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every service of the country, one after the other.")] = False,
+) -> None:
+    """Restart services of a running country, unnoticed.
+
+    Each answers what it has begun; who calls meanwhile waits for its successor.
+    """
+    parties = [one.party for one in Country.open(folder).services()] if every else party or []
+    if not parties:
+        raise typer.BadParameter("name a service, or say --all")
+
+    def told(restarted: Restarted) -> None:
+        outcome = restarted.fault or f"ready again after {restarted.seconds:.1f} s"
+        console.print(f"{restarted.party:29}{outcome}", markup=False)
+
+    restart_services(Country.open(folder), parties, told)
 
 
 @app.command()
@@ -209,14 +238,15 @@ def _found(folder: Path, residents: int, seed: int, database: str | None, stoppi
 def _up(country: Country, stopping: threading.Event) -> Iterator[Supervisor]:
     """A country that is up with its link codes issued, progress shown, for the length of a `with` block."""
     total = len(country.services())
-    ready: list[str] = []
+    ready: set[str] = set()
     with steps() as step:
 
         def one_more(party: str) -> None:
-            ready.append(party)
-            step("processes", len(ready), total)
+            if len(ready) < total:
+                ready.add(party)
+                step("processes", len(ready), total)
 
-        supervisor = Supervisor(country, one_more, stopping)
+        supervisor = Supervisor(country, one_more, stopping, _say)
         supervisor.start()
         try:
             issue_codes(country, _heeding(stopping, step))
@@ -262,6 +292,11 @@ def _said(outcome: str) -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo(f"Interrupted. {outcome}", err=True)
         raise
+
+
+def _say(death: Death) -> None:
+    console.print(f"{death.at:%H:%M:%S} UTC  [bold]died[/]: ", end="")
+    console.print(str(death), markup=False)
 
 
 def _print_addresses(country: Country) -> None:

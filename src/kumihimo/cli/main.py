@@ -12,6 +12,7 @@ from kumihimo.cli import (
     by_hand,
     country,
     desk,
+    drill,
     log,
     membership,
     operations,
@@ -44,7 +45,7 @@ app.add_typer(register_lives.app, name="register", help="What a municipality rep
 app.add_typer(records.portal, name="portal", help="The resident's side: an account and its accesses.")
 app.add_typer(by_hand.pending, name="pending", help="Inquiries of others that wait for a person.")
 app.add_typer(oversight.app, name="oversight", help="The oversight body: its findings and its orders.")
-app.add_typer(operations.drill, name="drill", help="Do for real what must work on a bad day.")
+app.add_typer(drill.app, name="drill", help="Do for real what must work on a bad day.")
 country.app.command("join")(membership.join)
 country.app.command("leave")(membership.leave)
 country.app.command("renew")(membership.renew)

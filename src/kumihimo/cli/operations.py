@@ -1,4 +1,4 @@
-"""`kumihimo backup`, `kumihimo restore`, `kumihimo drill …`: for the day on which something is lost, and the days before it."""
+"""`kumihimo backup`, `kumihimo restore`: for the day on which something is lost, and the days before it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,6 @@ import typer
 
 from kumihimo.cli.progress import console, steps
 from kumihimo.country import backup as backups
-from kumihimo.country.drills import drill_restore
-from kumihimo.country.layout import Country
-
-drill = typer.Typer(no_args_is_help=True)
 
 Folder = Annotated[
     Path, typer.Argument(metavar="FOLDER", help="The folder of the country, or of the parties on this machine.")
@@ -67,34 +63,3 @@ def restore(
     console.print(f"{restored} stores as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC, in {to}")
     if keys is None and not party:
         console.print("Without keys: put the keys folder of every party back before it is started.")
-
-
-@drill.callback()
-def about() -> None:
-    """Do for real, beside a running country, what must work on a bad day."""
-
-
-@drill.command("restore")
-def drill_a_restore(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a country that is up.")],
-    scratch: Annotated[
-        Path | None, typer.Option(help="Where the copy lies meanwhile, with all keys; otherwise the system's folder.")
-    ] = None,
-) -> None:
-    """Make another country from a backup, and use it.
-
-    Backs up the country, restores that beside it, starts the copy, verifies its log and plays the first case on it.
-    """
-    country = Country.open(folder)
-    with steps() as step:
-        done = drill_restore(country, scratch, step)
-    for line in (
-        f"backed up       {done.stores} stores, {done.bytes / 2**20:.1f} MiB, while in use",
-        f"restored        {done.tables} tables with {done.rows} rows, the same as in the stores in use"
-        f" ({done.busy} tables were being written to and were not compared)",
-        f"started         {done.services} services on free ports, every check of /ready holds",
-        f"log             begins with the {done.verified_before} entries verified before, has {done.verified_after} now",
-        f"first case      asked as {done.transaction} and answered, {done.proofs} proofs verified",
-        "cleaned up      the copy with its keys is gone",
-    ):
-        console.print(line, highlight=False)

@@ -106,6 +106,12 @@ def read_cell(country: Country, party: PartyId, query: str, key: Any) -> Any:
     return row[0]
 
 
+def read_rows(country: Country, party: PartyId, query: str) -> list[tuple[Any, ...]]:
+    """All rows that a query finds in a party's store."""
+    with _reading(country, party) as conn:
+        return [tuple(row) for row in conn.execute(text(query))]
+
+
 def cells(country: Country, party: PartyId) -> Iterator[tuple[str, object]]:
     """Every cell of every table of a party's store, as (table.column, value as the driver gives it)."""
     with _reading(country, party) as conn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import psutil
 
 from kumihimo.country.desk import Desk, edge_of
 from kumihimo.country.layout import RESIDENT, Country
-from kumihimo.country.supervisor import pids
+from kumihimo.country.supervisor import deaths_of, pids
 from kumihimo.domain.kernel import PartyId, Problem
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.vitals import Readiness
@@ -30,14 +31,19 @@ def issue_codes(country: Country, step: Step) -> int:
 
 @dataclass(frozen=True)
 class ServiceState:
-    """One service as it is now; `memory` is its proportional share (PSS) in bytes, `faults` the checks that do not hold."""
+    """One service as it is now; `pid` None while it is being started again.
+
+    `memory` is its proportional share (PSS) in bytes, `faults` the checks that do not hold, `deaths` how often it has ended
+    by itself since the country was started.
+    """
 
     party: PartyId
-    pid: int
+    pid: int | None
     url: str
     answers: bool
     memory: int
     faults: tuple[str, ...]
+    deaths: int
 
     @property
     def ready(self) -> bool:
@@ -48,14 +54,17 @@ class ServiceState:
 def states(country: Country) -> list[ServiceState]:
     """The state of every service of a running country. Raises Problem(country.not_running)."""
     client = PeerClient(edge_of(country, RESIDENT), timeout=3.0)
+    present, deaths = pids(country), Counter(death.party for death in deaths_of(country))
     found = []
-    for party, pid in pids(country).items():
+    for party in (service.party for service in country.services()):
+        pid = present.get(party)
         try:
             readiness = Readiness.model_validate_json(client.look(party, "/ready").content)
             answers, faults = True, tuple(f"{one.name}: {one.says}" for one in readiness.checks if not one.holds)
         except (Problem, ValueError):
             answers, faults = False, ()
-        found.append(ServiceState(party, pid, country.url(party) or "", answers, _memory(pid), faults))
+        memory = 0 if pid is None else _memory(pid)
+        found.append(ServiceState(party, pid, country.url(party) or "", answers, memory, faults, deaths[party]))
     client.close()
     return found
 

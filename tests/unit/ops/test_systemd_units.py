@@ -14,6 +14,8 @@ import pytest
 
 from kumihimo.cli.main import app
 from kumihimo.country.boundaries import Role
+from kumihimo.plumbing.wire.listening import BACKLOG
+from kumihimo.plumbing.wire.server import DRAIN_SECONDS
 
 UNITS = Path(__file__).parents[3] / "ops" / "systemd"
 INSTALLED = "/opt/kumihimo/.venv/bin/kumihimo"
@@ -53,11 +55,22 @@ def test_systemd_takes_the_units_as_they_are(tmp_path: Path) -> None:
     if analyze is None:
         pytest.skip("systemd is not on this machine")
     program = Path(sys.executable).with_name("kumihimo")
-    for name in ("kumihimo@.service", "kumihimo.target"):
+    for name in ("kumihimo@.service", "kumihimo@.socket", "kumihimo.target"):
         (tmp_path / name).write_text((UNITS / name).read_text().replace(INSTALLED, str(program)))
+    drop_in = tmp_path / "kumihimo@x-city-exchange.socket.d"
+    drop_in.mkdir()
+    (drop_in / "address.conf").write_text("[Socket]\nListenStream=192.0.2.10:8443\n")
+    units = ("kumihimo@x-city-exchange.service", "kumihimo@x-city-exchange.socket", "kumihimo.target")
     done = subprocess.run(
-        [analyze, "verify", "--man=no", str(tmp_path / "kumihimo@x-city-exchange.service"), str(tmp_path / "kumihimo.target")],
+        [analyze, "verify", "--man=no", *(str(tmp_path / unit) for unit in units)],
         capture_output=True, text=True, env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
     )  # fmt: skip
     faults = [line for line in done.stderr.splitlines() if "kumihimo" in line]
     assert (done.returncode, faults) == (0, []), done.stderr
+
+
+def test_the_socket_waits_as_long_as_the_service_takes_to_stop_and_start() -> None:
+    stop = next(line for line in _lines("kumihimo@.service") if line.startswith("TimeoutStopSec="))
+    assert int(stop.partition("=")[2]) > DRAIN_SECONDS
+    assert "Type=notify" in _lines("kumihimo@.service")
+    assert f"Backlog={BACKLOG}" in _lines("kumihimo@.socket")

@@ -163,7 +163,7 @@ class Connections:
         try:
             connection.connect()
         except OSError as error:
-            starting = isinstance(error, ConnectionError)
+            starting = isinstance(error, ConnectionError | ssl.SSLEOFError)
             raise Unreached(reason(error), asked=False, lost=starting) from None
         return connection
 

@@ -28,7 +28,8 @@ from kumihimo.plumbing.wire.envelope import parse_envelope
 from kumihimo.plumbing.wire.link_keys import OPERATORS
 from kumihimo.plumbing.wire.routes import Peer
 
-LOOK_SECONDS: Final = 0.5  # between two looks at the own file, and at whether there is news for who waits
+LOOK_SECONDS: Final = 0.5  # between two looks at the own file
+_NEWS_SECONDS: Final = 0.2  # between two looks at whether there is news for who waits, or the service ends
 WAIT_SECONDS: Final = 25.0  # how long a question for a newer one stays open
 _AGAIN_SECONDS: Final = 5.0
 _REGISTRY: Final = PartyId("registry/network")
@@ -61,8 +62,8 @@ def mount_directory(app: FastAPI, directory: Directory) -> None:
         """The signed directory, for any party."""
         left = wait
         while directory.version <= after and left > 0 and not closing:
-            await asyncio.sleep(min(LOOK_SECONDS, left))
-            left -= LOOK_SECONDS
+            await asyncio.sleep(min(_NEWS_SECONDS, left))
+            left -= _NEWS_SECONDS
         envelope = directory.envelope
         if envelope is None or directory.version <= after:
             return Response(status_code=204)

@@ -194,6 +194,7 @@ def application(title: str, background: Iterable[Background] = (), threads: int 
     app.state.edge = None
     app.state.closings = []
     app.state.works = works  # what is common to all services is added to it later
+    app.state.needed = set()
     app.state.meters = Meters()
     app.add_middleware(BodyLimit)
     app.add_middleware(Measured, meters=app.state.meters)  # the outermost: it counts what the limit refuses, too
@@ -213,6 +214,11 @@ def application(title: str, background: Iterable[Background] = (), threads: int 
 def at_closing(app: FastAPI, close: Callable[[], None]) -> None:
     """Have something called when the server begins to stop, while requests are still being answered."""
     app.state.closings.append(close)
+
+
+def needed_at_the_end(app: FastAPI, *paths: str) -> None:
+    """Go on answering these while what was begun is finished: a peer needs them to give the answer that we wait for."""
+    app.state.needed.update(paths)
 
 
 def close(app: FastAPI) -> None:

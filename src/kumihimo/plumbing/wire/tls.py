@@ -20,12 +20,15 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId, party_id
+from kumihimo.plumbing.wire.draining import is_held
 from kumihimo.plumbing.wire.identity import Identity
 
 DOMAIN = "kumihimo.internal"
+FAREWELL_SECONDS = 0.05
 PEER = "kumihimo.peer"
 CERTIFICATE = "kumihimo.certificate"  # SHA-256 of the peer's certificate, as hex
 CLOSING = "kumihimo.closing"  # set where the connection shall not serve another request
@@ -182,6 +185,12 @@ def _state_of(identity: Identity) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
+class ServingState(ServerState):
+    """What all connections of a server share; `ending` once no connection may outlive the answer it waits for."""
+
+    ending = False
+
+
 class PeerProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol that hands the peer's party to the application in `scope["extensions"]`."""
 
@@ -205,9 +214,18 @@ class PeerProtocol(HttpToolsProtocol):
 
         self.app = with_peer
 
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        state = self.server_state
+        if isinstance(state, ServingState) and state.ending:  # it was still shaking hands when the end began
+            self.cycle.keep_alive = False
+
     def shutdown(self) -> None:
-        """End an idle connection at once: nobody is reading at the other end, so no farewell would be answered."""
+        """End an idle connection with a farewell that nobody has to answer: nobody is reading at the other end."""
         if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()  # writes what is still to be written, and that this is the end
+            self.loop.call_later(FAREWELL_SECONDS, self.transport.abort)
+        elif is_held(self.cycle.scope):
             self.transport.abort()
         else:
             super().shutdown()

@@ -41,6 +41,7 @@ from kumihimo.plumbing.wire.connections import MAX_ANSWER
 from kumihimo.plumbing.wire.directory import Directory
 from kumihimo.plumbing.wire.edge import Background, Edge, application
 from kumihimo.plumbing.wire.envelope import parse_envelope
+from kumihimo.plumbing.wire.listening import listen
 from kumihimo.plumbing.wire.server import serve
 from kumihimo.plumbing.wire.tls import client_context, host_name, party_of_certificate
 
@@ -267,10 +268,11 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from small_country import EXCHANGE, SmallCountry, echoing, port_of
+from kumihimo.plumbing.wire.listening import listen
 from kumihimo.plumbing.wire.server import serve
 country = SmallCountry(Path(sys.argv[2]))
 edge = country.edge(EXCHANGE)
-serve(echoing(edge), edge.identity, "127.0.0.1", int(sys.argv[3]), lambda: print("ready", flush=True))
+serve(echoing(edge), edge.identity, listen("127.0.0.1", int(sys.argv[3])), lambda: print("ready", flush=True))
 """
 
 
@@ -292,7 +294,8 @@ def test_a_service_whose_port_is_taken_ends_at_once(country: SmallCountry) -> No
     with running(echoing(edge), edge):
         command = [sys.executable, "-c", SERVICE, str(Path(__file__).parent), str(country.folder), str(port_of(edge))]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 3
+    assert done.returncode == 1
+    assert "port.taken" in done.stderr
     assert "ready" not in done.stdout
 
 
@@ -324,7 +327,7 @@ def test_a_service_whose_background_work_cannot_start_does_not_start(country: Sm
     ready: list[str] = []
     with pytest.raises(SystemExit) as ended:
         serve(
-            application("broken", [work, FailsToStart()]), edge.identity, "127.0.0.1", free_port(),
+            application("broken", [work, FailsToStart()]), edge.identity, listen("127.0.0.1", free_port()),
             lambda: ready.append("ready"),
         )  # fmt: skip
     assert ended.value.code == 3

@@ -34,6 +34,7 @@ def codes(country: HubCountry) -> tuple[bytes, bytes]:
 @contextmanager
 def stored(country: HubCountry) -> Iterator[LogStore]:
     operator = country.operators[HUB_1]
+    country.apps[HUB_1].state.finishing.forget()
     store = LogStore(operator.engine, operator.edge.answer, "oversight/body")
     try:
         yield store
@@ -54,6 +55,7 @@ def relay(country: HubCountry) -> int:
 
 
 def waiting(country: HubCountry) -> int:
+    country.apps[HUB_1].state.finishing.forget()
     with country.engine(HUB_1).connect() as conn:
         return int(conn.execute(select(func.count()).select_from(unrelayed)).scalar_one())
 
@@ -99,6 +101,7 @@ def test_what_the_rules_refused_is_told_with_the_reason_of_the_rules(
 
 def test_a_refusal_is_told_once_and_its_ciphertext_forgotten(country: HubCountry, codes: tuple[bytes, bytes]) -> None:
     fail(country, codes[0])
+    assert waiting(country) == 1
     with country.engine(HUB_1).connect() as conn:
         row = conn.execute(select(unrelayed)).one()
     country.down.clear()
@@ -133,6 +136,7 @@ def test_one_that_is_not_accepted_does_not_hold_up_the_others(country: HubCountr
     fail(country, codes[0])
     fail(country, codes[0])
     country.down.clear()
+    assert waiting(country) == 2
     with country.engine(HUB_1).begin() as conn:
         first, second = conn.execute(select(unrelayed).order_by(unrelayed.c.entry_index)).all()
         spoiled = unrelayed.update().where(unrelayed.c.entry_index == first.entry_index)

@@ -84,10 +84,13 @@ class OutcomeRelayed(Reply):
 
 
 class Inquire(Message):
-    """Desk (business system or caseworker) → own exchange: ask a provider about an addressee for an affair."""
+    """Desk (business system or caseworker) → own exchange: ask a provider about an addressee for an affair.
+
+    Its id becomes the transaction number: the same message again is the same question.
+    """
 
     KIND: ClassVar[str] = "inquire.v1"
-    REPEATABLE: ClassVar[bool] = False
+    message_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     staff: str
     case_reference: str
     addressee_number: str

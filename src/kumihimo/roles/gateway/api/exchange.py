@@ -252,7 +252,8 @@ def _for_ledger(app: FastAPI, edge: Edge, services: Services) -> None:
 def _for_desk(app: FastAPI, edge: Edge, services: Services, in_turn: Executor) -> None:
     own_desk = _only(edge, "desk")
     mount_protection(app, edge, services.copies, own_desk)
-    mount_fetching(app, edge, Fetching(services.inquiry), own_desk, in_turn)
+    fetching = Fetching(services.inquiry)
+    mount_fetching(app, edge, fetching, own_desk, in_turn)
 
     @app.post("/inquiries")
     async def inquiries(envelope: Envelope, peer: Peer) -> Envelope:
@@ -260,7 +261,7 @@ def _for_desk(app: FastAPI, edge: Edge, services: Services, in_turn: Executor) -
 
     def inquire(envelope: Envelope, peer: Peer) -> Envelope:
         message = edge.open(envelope, Inquire, peer, own_desk).value
-        return edge.answer(inquired(message.message_id, services.inquiry.inquire(message)))
+        return edge.answer(inquired(message.message_id, fetching.ask(message)))
 
     @app.post("/records")
     def show_records(envelope: Envelope, peer: Peer) -> Envelope:

@@ -1,22 +1,26 @@
-"""Fetching an answer (回答の取得): an own inquiry that was left to a person there, or that was cut off here.
+"""Fetching an answer (回答の取得): an own inquiry that was left to a person there, or cut off here, or asked again.
 
-Both go on under the transaction number they have. An inquiry that was cut off is sent again as it was signed: platform and
+All go on under the transaction number they have. An inquiry that was cut off is sent again as it was signed: platform and
 provider know it again to the byte, and give what they gave before as long as the permit lives.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from kumihimo.domain.kernel import Problem, party_id
+from kumihimo.domain.kernel import AddresseeNumber, Problem, party_id
+from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import FRESHNESS, Envelope
 from kumihimo.plumbing.wire.messages.by_hand import FetchAnswer, LaterProvisionRequest
 from kumihimo.plumbing.wire.messages.inquiry import InquiryRequest, Outcome
-from kumihimo.plumbing.wire.messages.provision import ProvisionAnswer
+from kumihimo.plumbing.wire.messages.provision import Inquire, ProvisionAnswer
 from kumihimo.roles.gateway.service.answers import open_answer
 from kumihimo.roles.gateway.service.inquiry import Asked, Inquiry, Result, unreachable_provider
-from kumihimo.roles.gateway.service.permits import granted_in
+from kumihimo.roles.gateway.service.permits import Refused, decision_in, granted_in, read_decision
 from kumihimo.roles.gateway.store.inquiries import Closing, PastInquiry
+
+_QUESTION: Final = ("staff", "case_reference", "addressee_number", "provider", "affair", "items", "period")
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,37 @@ class Fetching:
     """The requester's end of everything that does not end at once."""
 
     inquiry: Inquiry
+
+    def ask(self, message: Inquire) -> Result:
+        """Answer the own desk. The same message again is the same question (decision 0051): it gets what came of it, or
+        goes on where it was cut off.
+
+        Raises Problem: message.replayed (another question under the same id), and as `Inquiry.inquire`.
+        """
+        return self.inquiry.inquire(message) or self._known(message)
+
+    def _known(self, message: Inquire) -> Result:
+        past = self.inquiry.store.past(message.message_id)
+        assert past is not None  # noqa: S101 - it could not be opened, since it is there
+        edge, asked = self.inquiry.edge, self.inquiry.asked_as(past.opened)
+        number = AddresseeNumber.parse(message.addressee_number, "addressee_number")
+        message = message.model_copy(update={"addressee_number": number.digits})
+        if any(getattr(message, name) != getattr(asked.message, name) for name in _QUESTION):
+            raise Problem(
+                "message.replayed", f"message {message.message_id} asked something else before", where="message_id",
+                expected="an id of its own for every question",
+            )  # fmt: skip
+        request = _request_of(edge, past)
+        if past.outcome in (None, Outcome.UNDELIVERED) or past.decision is None:
+            return self.inquiry.go_on(asked, request)
+        decided = read_decision(edge, request, decision_in(edge, past.decision))
+        if isinstance(decided, Refused):
+            return Result(asked.transaction, Outcome.REFUSED, refusal=decided.refusal, log_index=decided.log_index)
+        permit, index = decided.envelope, decided.permit.log_index
+        if past.pending:
+            return Result(asked.transaction, Outcome.PENDING, permit=permit, log_index=index)
+        answer = self.inquiry.ask_provider(decided)
+        return Result(asked.transaction, answer.outcome, answer.items, permit, log_index=index)
 
     def fetch(self, message: FetchAnswer) -> Result:
         """Go on with an own inquiry.
@@ -56,15 +91,7 @@ class Fetching:
                 expected="an inquiry that was cut off, or that waits for a person",
                 advice="Make a new inquiry.",
             )
-        if past.opened.request is None or self.inquiry.edge.clock.now() >= past.opened.asked_at + FRESHNESS:
-            raise Problem(
-                "permit.expired",
-                f"asked at {past.opened.asked_at.isoformat()}",
-                where="transaction",
-                expected=f"an inquiry cut off less than {int(FRESHNESS.total_seconds())} s ago",
-                advice="Make a new inquiry.",
-            )
-        return self.inquiry.go_on(asked, InquiryRequest.model_validate_json(past.opened.request))
+        return self.inquiry.go_on(asked, _request_of(self.inquiry.edge, past))
 
     def _later(self, asked: Asked, decision: Envelope) -> Result:
         edge = self.inquiry.edge
@@ -81,3 +108,17 @@ class Fetching:
         return Result(
             asked.transaction, answer.outcome, answer.items, granted.envelope, log_index=granted.permit.log_index
         )
+
+
+def _request_of(edge: Edge, past: PastInquiry) -> InquiryRequest:
+    """What was signed for operator 1, to be sent again. Raises Problem(permit.expired) when that was too long ago."""
+    opened = past.opened
+    if opened.request is None or edge.clock.now() >= opened.asked_at + FRESHNESS:
+        raise Problem(
+            "permit.expired",
+            f"asked at {opened.asked_at.isoformat()}",
+            where="transaction",
+            expected=f"an inquiry cut off less than {int(FRESHNESS.total_seconds())} s ago",
+            advice="Make a new inquiry.",
+        )
+    return InquiryRequest.model_validate_json(opened.request)

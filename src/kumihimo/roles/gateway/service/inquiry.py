@@ -28,7 +28,6 @@ from kumihimo.roles.gateway.store.inquiries import Closing, InquiryStore, OpenIn
 from kumihimo.roles.gateway.store.outbox import Report
 from kumihimo.roles.gateway.store.records import AccessRecord, RecordStore, Side
 
-TRANSACTION_BYTES: Final = 16
 SALT_BYTES: Final = 32
 
 
@@ -68,8 +67,8 @@ class Inquiry:
     audit_key: bytes = field(repr=False)
     reported: Callable[[], None] = lambda: None
 
-    def inquire(self, message: Inquire) -> Result:
-        """Ask a provider about an addressee.
+    def inquire(self, message: Inquire) -> Result | None:
+        """Ask a provider about an addressee; None where there is an inquiry under this message's id already.
 
         Raises Problem: staff.not_entitled and addressee.no_code (nothing leaves the house), operator.unreachable,
         provider.unreachable, sealing.cannot_open, and what operator or provider refuse with a problem of their own. A
@@ -77,8 +76,7 @@ class Inquiry:
         """
         asked = self._numbered(message)
         request, opened = self._prepare(asked)
-        self.store.open(opened)
-        return self.go_on(asked, request)
+        return self.go_on(asked, request) if self.store.open(opened) else None
 
     def go_on(self, asked: Asked, request: InquiryRequest) -> Result:
         """Send what was written down, for the first time or, the same to the byte, after an answer was lost.
@@ -125,12 +123,15 @@ class Inquiry:
         return Asked(message, opened.transaction, institution_of(self.edge.party), opened.department, opened.asked_at)
 
     def _numbered(self, message: Inquire) -> Asked:
-        """Give the question its transaction number, once it is known that this staff member may ask it."""
+        """Give the question its transaction number, once it is known that this staff member may ask it.
+
+        The number is the message's own id: whoever sends the message again asks under the same number (decision 0051).
+        """
         # Read first: a mistyped number, which could be an Individual Number, must not get into a record.
         number = AddresseeNumber.parse(message.addressee_number, "addressee_number")
         asked = Asked(
             message.model_copy(update={"addressee_number": number.digits}),
-            self.randomness.token_bytes(TRANSACTION_BYTES).hex(),
+            message.message_id,
             institution_of(self.edge.party),
             self.store.department(message.staff, message.affair),
             self.edge.clock.now(),
@@ -199,7 +200,7 @@ class Inquiry:
         """Show the permit to the provider; whatever goes wrong from here on, the platform is told `undelivered`."""
         permit = granted.permit
         try:
-            answer = self._ask_provider(granted)
+            answer = self.ask_provider(granted)
         except Problem as problem:
             record = self.record(asked, granted, outcome=Outcome.UNDELIVERED, problem=problem.code)
             report = Report(
@@ -212,7 +213,8 @@ class Inquiry:
         self.store.close(Closing(record, decision))
         return Result(asked.transaction, answer.outcome, answer.items, granted.envelope, log_index=permit.log_index)
 
-    def _ask_provider(self, granted: Granted) -> Answer:
+    def ask_provider(self, granted: Granted) -> Answer:
+        """The provider's answer to this permit, opened. Raises Problem as `inquire`."""
         with unreachable_provider(granted):
             reply = self.line.send("/provisions", provision_request(granted), ProvisionAnswer)
         return open_answer(self.edge, granted, reply.value)

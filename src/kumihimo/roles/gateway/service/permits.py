@@ -56,9 +56,14 @@ def read_decision(edge: Edge, request: InquiryRequest, decision: InquiryDecision
     return Granted(permit, decision.permit, decision.subject)
 
 
+def decision_in(edge: Edge, decision: Envelope) -> InquiryDecision:
+    """A decision that was stored as it came. Raises Problem(message.*)."""
+    return edge.read(decision, InquiryDecision, HUB_1).value
+
+
 def granted_in(edge: Edge, decision: Envelope) -> Granted | None:
     """The permit of a decision that was verified and stored; None for a refusal. Raises Problem as `read_decision`."""
-    decided = edge.read(decision, InquiryDecision, HUB_1).value
+    decided = decision_in(edge, decision)
     if decided.permit is None or decided.subject is None:
         return None
     return Granted(edge.read(decided.permit, Permit, HUB_1, HUB_2).value, decided.permit, decided.subject)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, bindparam, select
+from sqlalchemy.exc import IntegrityError
 
 from kumihimo.domain.kernel.numbers import AddresseeNumber
 from kumihimo.plumbing.wire.envelope import Envelope
@@ -107,8 +108,8 @@ class InquiryStore:
                 )
             )
 
-    def open(self, opened: OpenInquiry) -> None:
-        """Write an inquiry durably before it is sent."""
+    def open(self, opened: OpenInquiry) -> bool:
+        """Write an inquiry durably before it is sent; False when there is one with this number, which stays as it is."""
         values = {
             "institution": self._institution,
             "transaction": opened.transaction,
@@ -127,7 +128,11 @@ class InquiryStore:
             "department": opened.department,
             "request": opened.request,
         }
-        self._commit(lambda conn: conn.execute(_OPEN, values).close())
+        try:
+            self._commit(lambda conn: conn.execute(_OPEN, values).close())
+        except IntegrityError:
+            return False
+        return True
 
     def close(self, closing: Closing) -> None:
         """Close an inquiry with its access record, and with its report where one is due, in one transaction.

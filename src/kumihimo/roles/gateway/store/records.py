@@ -6,12 +6,14 @@ Both ends keep one for every inquiry, also for one that was refused or never lef
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, select
+from sqlalchemy.exc import IntegrityError
 
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
 from kumihimo.roles.gateway.store.commits import Commit, OneByOne
@@ -103,8 +105,9 @@ class RecordStore:
         self._commit = commit or OneByOne(engine)
 
     def append(self, record: AccessRecord) -> None:
-        """Write one record durably."""
-        self._commit(lambda conn: append_record(conn, self._institution, record))
+        """Write one record durably; an earlier one of the same transaction and side stays as it is."""
+        with suppress(IntegrityError):
+            self._commit(lambda conn: append_record(conn, self._institution, record))
 
     def about(self, addressee_number: str) -> list[AccessRecord]:
         """All records about an addressee, oldest first."""

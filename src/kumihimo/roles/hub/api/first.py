@@ -13,7 +13,7 @@ from kumihimo.domain.kernel.institutions import PartyId
 from kumihimo.domain.transparency.note import NoteKey, VerifierKey
 from kumihimo.domain.transparency.tiles import Tile, parse_path, tile_width
 from kumihimo.plumbing.storage import read_secret
-from kumihimo.plumbing.wire.edge import Background, application
+from kumihimo.plumbing.wire.edge import Background, application, needed_at_the_end
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
 from kumihimo.plumbing.wire.routes import Body, Peer, in_thread
@@ -28,9 +28,11 @@ from kumihimo.roles.hub.service.permits import PermitDesk
 from kumihimo.roles.hub.service.records import rule_book_record
 from kumihimo.roles.hub.service.refusals import RefusalRelay
 from kumihimo.roles.hub.service.sequencer import Sequencer
+from kumihimo.roles.hub.service.unfinished import Finishing, Underway, Unfinished
 from kumihimo.roles.hub.service.witnessing import Witness
 from kumihimo.roles.hub.settings import Settings
 from kumihimo.roles.hub.store import LogStore, TreeStore, feed
+from kumihimo.roles.hub.store.unheard import Unheard
 
 LOG_KEY = "log.key"
 log = structlog.get_logger()
@@ -62,10 +64,7 @@ def build_first(operator: Operator) -> FastAPI:
         sequencer,
         Opening(journal, operator.book.sha256),
     )
-    refusals = RefusalRelay(edge, store, operator.translator, operator.seeds, operator.client)
-    # Most of a request's time at operator 1 is waiting for the commit and for operator 2.
-    app = application("hub operator 1", (*background, refusals), threads=settings.threads)
-    watch_operator(app, operator, feeds, SequencerVital(sequencer, tree, edge.clock), secrets=(LOG_KEY,))
+    underway = Underway()
     permits = PermitDesk(
         edge,
         operator.bench(),
@@ -74,7 +73,16 @@ def build_first(operator: Operator) -> FastAPI:
         operator.client,
         operator.seeds,
         operator.proof_check(notify),
+        underway,
     )
+    unfinished = Unfinished(store, Unheard(operator.engine), underway, edge.clock)
+    finishing = Finishing(unfinished, permits.finish, permits.give_up)
+    refusals = RefusalRelay(edge, unfinished, operator.translator, operator.seeds, operator.client)
+    # Most of a request's time at operator 1 is waiting for the commit and for operator 2.
+    app = application("hub operator 1", (*background, refusals, finishing), threads=settings.threads)
+    app.state.finishing = finishing
+    needed_at_the_end(app, "/proofs", "/points")  # operator 2 asks for them in the middle of an inquiry
+    watch_operator(app, operator, feeds, SequencerVital(sequencer, tree, edge.clock), secrets=(LOG_KEY,))
     outcomes = OutcomeDesk(edge, journal, store, operator.client)
     codes = FirstCodeDesk(edge, operator.hop(), journal, operator.client)
 

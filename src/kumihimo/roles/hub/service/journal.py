@@ -41,9 +41,11 @@ class Journal:
             raise RuntimeError("an entry without mark cannot be refused")
         return logged
 
-    def write_once(self, record: LogRecord, mark: str, report: Report | None = None) -> LoggedRecord | None:
+    def write_once(
+        self, record: LogRecord, mark: str, report: Report | None = None, unrelayed: Unrelayed | None = None
+    ) -> LoggedRecord | None:
         """Write a record under a mark that may be made only once; None when it was made, and nothing is written."""
-        return self._append(Append(record, self._rng(SALT_BYTES), mark, report))
+        return self._append(Append(record, self._rng(SALT_BYTES), mark, report, unrelayed))
 
     def first_request(self, transaction: str) -> LoggedRecord | None:
         """The entry of the request that used this transaction number first."""

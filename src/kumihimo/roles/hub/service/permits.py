@@ -33,6 +33,8 @@ from kumihimo.roles.hub.service.ports import Sender, send_to_operator
 from kumihimo.roles.hub.service.proofs import Hop, ProofCheck, Seeds
 from kumihimo.roles.hub.service.records import PERMIT_LIFE, permit_of, request_record
 from kumihimo.roles.hub.service.rulings import Bench, Ruling, refusal_of
+from kumihimo.roles.hub.service.second import requested
+from kumihimo.roles.hub.service.unfinished import Underway
 from kumihimo.roles.hub.store import Unrelayed
 
 log = structlog.get_logger()
@@ -50,7 +52,9 @@ class PermitDesk:
         sender: Sender,
         seeds: Seeds,
         check: ProofCheck,
+        underway: Underway | None = None,
     ) -> None:
+        self._underway = underway or Underway()
         self._seeds = seeds
         self._check = check
         self._edge = edge
@@ -73,7 +77,9 @@ class PermitDesk:
             _require_own_institution(signed.value, peer)
         at = self._journal.now()
         ruling = self._bench.rule_on(signed.value, at)
-        logged = self._journal.write_once(request_record(signed, ruling, at), signed.value.transaction)
+        kept = None if ruling.subject is None else Unrelayed(signed.envelope)
+        record = request_record(signed, ruling, at)
+        logged = self._journal.write_once(record, signed.value.transaction, unrelayed=kept)
         if logged is None:
             logged = self._known(signed, ruling, at)
         if logged is None:
@@ -81,12 +87,32 @@ class PermitDesk:
             return _decision(signed, self._log_refused(signed, ruling, refusal_of(used)))
         if ruling.subject is None:
             return _decision(signed, logged)
-        try:
-            return self._with_operator_2(signed, ruling, ruling.subject, logged)
-        except Problem as problem:
-            unrelayed = Unrelayed(signed.envelope, None if ruling.granted else logged)
-            self._log_refused(signed, ruling, refusal_of(problem), unrelayed)
-            raise
+        with self._underway.of(logged) as index:
+            try:
+                decision = self._with_operator_2(signed, ruling, ruling.subject, logged)
+            except Problem as problem:
+                unrelayed = Unrelayed(signed.envelope, None if ruling.granted else logged)
+                self._log_refused(signed, ruling, refusal_of(problem), unrelayed)
+                self._underway.heard(index)
+                raise
+            self._underway.heard(index)
+            return decision
+
+    def finish(self, request: Envelope, logged: LoggedRecord) -> None:
+        """Go on with a granted request that was cut off here after its entry, so that its resident is told.
+
+        Operator 2 takes it once, and only what it may still permit. Raises Problem as `decide`; nothing is logged then.
+        """
+        signed = requested(self._edge, request)
+        ruling = self._bench.rule_on(signed.value, self._journal.now())
+        if ruling.subject is not None:
+            self._with_operator_2(signed, ruling, ruling.subject, logged)
+
+    def give_up(self, request: Envelope, problem: Problem) -> None:
+        """Write down that nothing came of a granted request, and why; operator 2 hears of it when it can."""
+        signed = requested(self._edge, request)
+        ruling = self._bench.rule_on(signed.value, self._journal.now())
+        self._log_refused(signed, ruling, refusal_of(problem), Unrelayed(request))
 
     def _known(self, signed: Signed[InquiryRequest], ruling: Ruling, at: datetime) -> LoggedRecord | None:
         """The entry of this very request; None when its number was used by another one, too long ago, or the ruling is

@@ -1,17 +1,18 @@
-"""Drills (訓練): what must work on a bad day, done for real beside a country that goes on running.
+"""The drill of a restore (復元訓練) is the proof of a backup, beside a country that goes on running.
 
-The drill of a restore is the proof of a backup: a running country is backed up, a second one is made from the backup with
-nothing else, and that one must start, hold the log to the checkpoint of the first, and handle the first case.
+A running country is backed up, a second one is made from the backup with nothing else, and that one must start, hold the
+log to the checkpoint of the first, and handle the first case.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from kumihimo.country.backup import back_up, back_up_keys, parties_in, restore, rows_now
+from kumihimo.country.drills.drilling import Drill, Ground, Shown
 from kumihimo.country.layout import Country
 from kumihimo.country.log_check import verify_log
 from kumihimo.country.moving import move_to_free_ports
@@ -128,3 +129,29 @@ def _counted(step: Step, total: int) -> Callable[[object], None]:
         step("start", len(done), total)
 
     return one_more
+
+
+def play(ground: Ground) -> Iterator[Shown]:
+    """Beside the country that is up, or one of its own where there is none."""
+    if ground.country is not None:
+        yield from _shown(drill_restore(ground.country, ground.scratch, ground.step))
+        return
+    with ground.up() as country:
+        first_case.play(country)
+        yield from _shown(drill_restore(country, ground.scratch, ground.step))
+
+
+def _shown(done: RestoreDrilled) -> Iterator[Shown]:
+    yield Shown("backed up", f"{done.stores} stores, {done.bytes / 2**20:.1f} MiB, while in use")
+    yield Shown(
+        "restored",
+        f"{done.tables} tables with {done.rows} rows, the same as in the stores in use"
+        f" ({done.busy} tables were being written to and were not compared)",
+    )
+    yield Shown("started", f"{done.services} services on free ports, every check of /ready holds")
+    yield Shown("log", f"begins with the {done.verified_before} entries verified before, has {done.verified_after} now")
+    yield Shown("first case", f"asked as {done.transaction} and answered, {done.proofs} proofs verified")
+    yield Shown("cleaned up", "the copy with its keys is gone")
+
+
+DRILL = Drill("restore", "Make another country from a backup of one in use, and use it.", play)
