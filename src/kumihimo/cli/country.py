@@ -16,8 +16,9 @@ from rich.table import Table
 
 from kumihimo.cli.demo_report import print_report
 from kumihimo.cli.progress import PROGRAM, console, steps
-from kumihimo.country import programs, topology
+from kumihimo.country import programs
 from kumihimo.country.boundaries import Role
+from kumihimo.country.directories import newest
 from kumihimo.country.founding import destroy, found
 from kumihimo.country.layout import Country
 from kumihimo.country.running import ServiceState, Step, issue_codes, states
@@ -30,7 +31,9 @@ from kumihimo.domain.kernel import SystemClock, legal_day
 app = typer.Typer(no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the country.")]
-Residents = Annotated[int, typer.Option(min=3, help="How many residents; 総務花子's family is among them.")]
+Residents = Annotated[
+    int, typer.Option(min=0, help="How many residents; 総務花子's family is among them. 0: nobody yet.")
+]
 _ROLES = ", ".join(Role)
 _DEATHS_SHOWN = 10
 Seed = Annotated[int, typer.Option(help="The same seed gives the same people (never the same keys or numbers).")]
@@ -46,7 +49,7 @@ Database = Annotated[
 
 @app.command()
 def new(folder: Folder, residents: Residents = 300, seed: Seed = 1, database: Database = None) -> None:
-    """Make a country: keys, directory, people, numbers, ledgers, copies."""
+    """Make a country: keys, directory, people, ledgers, copies."""
     _found(folder, residents, seed, database, _stop_on_signals())
     console.print(f"The country is in {folder}. Start it with: {PROGRAM} country up {folder}", markup=False)
 
@@ -104,7 +107,7 @@ def restart_some(
 
     Each answers what it has begun; who calls meanwhile waits for its successor.
     """
-    parties = [one.party for one in topology.services()] if every else party or []
+    parties = [one.party for one in Country.open(folder).services()] if every else party or []
     if not parties:
         raise typer.BadParameter("name a service, or say --all")
 
@@ -122,12 +125,13 @@ def targets(folder: Folder) -> None:
     For file_sd_configs, as `ops/prometheus.yml` reads them.
     """
     here = Country.open(folder)
+    urls = {entry.party: entry.url or "" for entry in newest(here).parties}
     groups = [
         {
-            "targets": [(here.url(one.party) or "").removeprefix("https://")],
+            "targets": [urls[one.party].removeprefix("https://")],
             "labels": {"party": one.party, "role": one.role.value},
         }
-        for one in topology.services()
+        for one in here.services()
     ]
     typer.echo(json.dumps(groups, indent=1))
 
@@ -233,7 +237,7 @@ def _found(folder: Path, residents: int, seed: int, database: str | None, stoppi
 @contextmanager
 def _up(country: Country, stopping: threading.Event) -> Iterator[Supervisor]:
     """A country that is up with its link codes issued, progress shown, for the length of a `with` block."""
-    total = len(topology.services())
+    total = len(country.services())
     ready: set[str] = set()
     with steps() as step:
 
@@ -297,5 +301,5 @@ def _say(death: Death) -> None:
 
 def _print_addresses(country: Country) -> None:
     console.print("\n[bold]Addresses[/] (mutual TLS; keys in parties/*/*/keys)")
-    for service in topology.services():
+    for service in country.services():
         console.print(f"  {service.party:28}{country.url(service.party)}  {service.boundary.name.en}", markup=False)

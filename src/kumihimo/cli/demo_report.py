@@ -95,7 +95,7 @@ def _matrix(country: Country, case: FirstCase) -> None:
     for _, title in _COLUMNS:
         table.add_column(title, no_wrap=True, justify="center")
     silent: list[PartyId] = []
-    for service in topology.services():
+    for service in country.services():
         marks = ["●" if service.party in found[name] else "·" for name, _ in _COLUMNS]
         if "●" not in marks:
             silent.append(service.party)

@@ -14,6 +14,7 @@ from kumihimo.cli.progress import PROGRAM, console
 from kumihimo.cli.reports import begin_report, write_report
 from kumihimo.country.desk import Desk
 from kumihimo.country.layout import Country
+from kumihimo.country.running import BASIS
 from kumihimo.country.scenarios.first_case import STAFF
 from kumihimo.domain.kernel import (
     JAPAN,
@@ -150,6 +151,18 @@ def find(
     found = Desk.of(Country.open(country), institution).find(items)
     alive = "" if found.alive else "  (died)"
     console.print(f"{found.addressee_number}  Individual Number {found.masked_number}{alive}", markup=False)
+
+
+def issue_codes(
+    institution: Annotated[str, typer.Option("--in", help="Whose residents, such as x-city.")],
+    country: CountryFolder = Path(".demo"),
+) -> None:
+    """Have link codes issued for everybody who lacks one.
+
+    Nobody can be asked about before; codes arrive within seconds. `kumihimo country up` does it for all at its start.
+    """
+    asked = Desk.of(Country.open(country), institution).issue_missing_codes(BASIS).requested
+    console.print(f"{_count(asked, 'link code')} asked for")
 
 
 def import_copies(

@@ -17,6 +17,7 @@ from kumihimo.cli import (
     desk,
     drill,
     log,
+    membership,
     operations,
     records,
     register_lives,
@@ -48,10 +49,17 @@ app.add_typer(by_hand.pending, name="pending", help="Inquiries of others that wa
 app.add_typer(copies.app, name="copies", help="How fresh copies are, and what is wrong with them.")
 app.add_typer(audits.app, name="oversight", help="The oversight body: its findings and its orders.")
 app.add_typer(drill.app, name="drill", help="Do for real what must work on a bad day.")
+country.app.command("join")(membership.join)
+country.app.command("leave")(membership.leave)
+country.app.command("renew")(membership.renew)
+country.app.command("addresses")(membership.addresses)
+country.app.command("carry")(membership.carry)
+country.app.command("upgrade")(membership.upgrade)
 app.command("demo")(country.demo)
 app.command("inquire")(desk.inquire)
 app.command("fetch")(by_hand.fetch)
 app.command("protect")(by_hand.protect)
+app.command("codes")(desk.issue_codes)
 app.command("import")(desk.import_copies)
 app.command("find")(desk.find)
 app.command("records")(records.records)

@@ -61,7 +61,12 @@ def birth(
     The child gets a resident code, an Individual Number and an addressee number.
     """
     name = PersonName(family, given, family_kana, given_kana)
-    items = FourItems(name, address_in(municipality, lines, building), parse_date(birth, "--birth"), Sex.parse(sex))
+    items = FourItems(
+        name,
+        address_in(municipality, lines, building, Country.open(country)),
+        parse_date(birth, "--birth"),
+        Sex.parse(sex),
+    )
     arrival = Arrival(event=RegisterEventKind.BIRTH, on=day(on), four_items=FourItemsPart.of(items), reason=reason)
     reply = Desk.of(Country.open(country), municipality).report_arrivals((arrival,))
     for one in reply.rejected:
@@ -83,8 +88,9 @@ def import_arrivals(
 
     Numbers are assigned in bulk; every rejected row is reported, and the others are registered; status 1 when one was.
     """
-    read = read_arrivals(file, municipality)
-    desk = Desk.of(Country.open(country), municipality)
+    here = Country.open(country)
+    read = read_arrivals(file, municipality, here)
+    desk = Desk.of(here, municipality)
     begin_report(report)
     faults = dict(read.faults)
     registered = 0
@@ -113,7 +119,7 @@ def move(
     """
     desk = Desk.of(Country.open(country), municipality)
     now = desk.addressee(about).four_items.read()
-    items = FourItems(now.name, address_in(municipality, lines, building), now.birth, now.sex)
+    items = FourItems(now.name, address_in(municipality, lines, building, Country.open(country)), now.birth, now.sex)
     show(desk.report(RegisterEventKind.MOVE, day(on), about, items, reason))
 
 

@@ -97,7 +97,12 @@ def split(
     The second one, of whom the four items are given, gets a number of their own.
     """
     name = PersonName(family, given, family_kana, given_kana)
-    items = FourItems(name, address_in(municipality, lines, building), parse_date(birth, "--birth"), Sex.parse(sex))
+    items = FourItems(
+        name,
+        address_in(municipality, lines, building, Country.open(country)),
+        parse_date(birth, "--birth"),
+        Sex.parse(sex),
+    )
     _report(RegisterEventKind.SPLIT, municipality, about, on, reason, country, items=items)
 
 

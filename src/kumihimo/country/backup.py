@@ -28,6 +28,7 @@ from kumihimo.plumbing.wire.settings import RoleSettings
 
 COUNTRY_FILES: Final = ("verified.checkpoint", "country.toml", "directory.json", "log.vkey", "witness.vkey")
 SETTINGS: Final = "role.toml"
+_OWN_FILES: Final = ("directory.json",)  # beside the settings of a party on a machine of its own
 _FIRST_TO_LAST: Final = ("exchange", "ledger", "portal", "body", "network", "authority", "operator")
 
 Step = Callable[[str, int, int], None]
@@ -49,11 +50,15 @@ class Party:
 
 
 def parties_in(folder: Path) -> tuple[Party, ...]:
-    """The services whose settings lie below a folder, in the order in which their stores are to be copied."""
+    """The services whose settings lie in or below a folder, in the order in which their stores are to be copied.
+
+    A country's folder has them in parties/INSTITUTION/SERVICE, a machine of several parties in a folder for each.
+    """
     found = []
-    for file in (folder / "parties").glob(f"*/*/{SETTINGS}"):
-        settings = _AnyRole.load(file)
-        found.append(Party(PartyId(settings.party), file.parent, settings.store))
+    for place in ("", "*/", "parties/*/*/"):
+        for file in folder.glob(f"{place}{SETTINGS}"):
+            settings = _AnyRole.load(file)
+            found.append(Party(PartyId(settings.party), file.parent, settings.store))
     return tuple(sorted(found, key=lambda party: _turn(party.name)))
 
 
@@ -76,7 +81,9 @@ def back_up(folder: Path, archive: Path, step: Step, only: Collection[str] = ())
                 writer.keep(folder / name, name)
         stores = []
         for number, party in enumerate(chosen):
-            writer.keep(party.home / SETTINGS, (party.home / SETTINGS).relative_to(folder).as_posix())
+            for name in (SETTINGS, *_OWN_FILES):
+                if (party.home / name).is_file():
+                    writer.keep(party.home / name, (party.home / name).relative_to(folder).as_posix())
             place = writer.place_for_store(party.name)
             contents = take_snapshot(party.store, place)
             engine = "postgresql" if party.store.startswith("postgresql") else "sqlite"
@@ -99,8 +106,10 @@ def back_up_keys(folder: Path, archive: Path, only: Collection[str] = ()) -> Man
     writer = ArchiveWriter(archive)
     with _nothing_left(archive):
         roots = [] if only else [folder / "root"]
-        for place in (*sorted((folder / "parties").glob("*/*/keys")), *roots):
-            if only and place.parent.relative_to(folder / "parties").as_posix() not in only:
+        services = {party.home / "keys": party.name for party in parties_in(folder)}
+        places = {place: "/".join(place.parts[-3:-1]) for place in (folder / "parties").glob("*/*/keys")} | services
+        for place in (*sorted(places), *roots):
+            if only and places[place] not in only:
                 continue
             for file in sorted(place.rglob("*")):
                 if file.is_file():
@@ -139,8 +148,9 @@ def restore_parties(archive: Path, folder: Path, step: Step, only: Collection[st
     """
     manifest = open_archive(archive)
     _known(only, [store.party for store in manifest.stores], str(archive))
-    homes = tuple(f"parties/{party}/{SETTINGS}" for party in only)
-    _put_all(archive, [kept for kept in manifest.files if kept.home in homes], folder)
+    homes = [home for party, home in _homes(archive, manifest.files).items() if party in only]
+    wanted = {(Path(home) / name).as_posix() for home in homes for name in (SETTINGS, *_OWN_FILES)}
+    _put_all(archive, [kept for kept in manifest.files if kept.home in wanted], folder)
     _restore_stores(archive, [store for store in manifest.stores if store.party in only], folder, step)
     return manifest
 
@@ -156,15 +166,21 @@ def _put_all(archive: Path, files: Collection[Kept], folder: Path) -> None:
 
 
 def _restore_stores(archive: Path, stores: Collection[KeptStore], folder: Path, step: Step) -> None:
+    there = {party.name: party for party in parties_in(folder)}
     for number, store in enumerate(stores):
-        settings = _AnyRole.load(folder / "parties" / store.party / SETTINGS)
-        found = restore_snapshot(archive / store.path, settings.store)
+        found = restore_snapshot(archive / store.path, there[PartyId(store.party)].store)
         if (found.revision, found.rows) != (store.revision, store.rows):
             raise Problem(
                 "backup.damaged", f"{store.party} holds other rows than were backed up", where=store.path,
                 expected=f"revision {store.revision} with the rows of the manifest",
             )  # fmt: skip
         step("stores", number + 1, len(stores))
+
+
+def _homes(archive: Path, files: Collection[Kept]) -> dict[str, str]:
+    """Party → where its folder belongs below the one that was backed up."""
+    settings = [kept for kept in files if Path(kept.home).name == SETTINGS]
+    return {_AnyRole.load(archive / kept.path).party: Path(kept.home).parent.as_posix() for kept in settings}
 
 
 def rows_now(folder: Path) -> dict[str, dict[str, int]]:

@@ -32,7 +32,7 @@ class OfficersDesk(Desk):
     @classmethod
     def of(cls, country: Country, institution: str) -> OfficersDesk:
         """Raises Problem(institution.unknown)."""
-        return cls(country, topology.desk_of(topology.institution(institution).id))
+        return cls(country, topology.desk_of(country.institution(institution).id))
 
     def protect(self, addressee_number: str, flag: FlagKind, item: str = EVERY_ITEM) -> tuple[Protection, ...]:
         """Put a flag before the release of an item, or of every item; all flags that stand then."""

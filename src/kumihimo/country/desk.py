@@ -90,7 +90,8 @@ def expected_up(country: Country) -> Iterator[None]:
     try:
         yield
     except Problem as problem:
-        if problem.code == "peer.unreachable" and not is_up(country):
+        here = (country.folder / "root").exists()  # not only a client that was carried away from it
+        if problem.code == "peer.unreachable" and here and not is_up(country):
             raise not_running(country) from problem
         raise
 
@@ -122,8 +123,8 @@ class Desk(Caller):
     @classmethod
     def of(cls, country: Country, institution: str) -> Desk:
         """Raises Problem(institution.unknown) for all but the institutions that hold information."""
-        if institution not in topology.institutions():
-            known = ", ".join(topology.institutions())
+        if institution not in country.institutions():
+            known = ", ".join(country.institutions())
             raise Problem("institution.unknown", repr(institution), expected=f"one of {known}")
         return cls(country, topology.desk_of(institution))
 

@@ -38,17 +38,22 @@ def write_files(country: Country, stores: Stores) -> None:
         topology.PORTAL: f'log_key = "{log_key}"\nwitness_keys = ["{witness_key}"]\n',
     }
     for service in topology.services():
-        party = service.party
-        for name in _SECRETS.get(service.role, ()):
-            write_random_secret(country.keys(party) / name)
-        text = (
-            f'party = "{party}"\nkeys = "keys"\ndirectory = "../../../directory.json"\n'
-            f'store = {json.dumps(stores(party))}\nhost = "127.0.0.1"\nport = {country.ports[party]}\n'
-        )
-        if service.role is Role.EXCHANGE:
-            text += _declared(institution_of(party))
-        country.settings(party).touch(mode=0o600)
-        country.settings(party).write_text(text + extra.get(party, ""))
+        write_files_of(country, service, stores, extra.get(service.party, ""))
+
+
+def write_files_of(country: Country, service: topology.Service, stores: Stores, extra: str = "") -> None:
+    """Write `role.toml` and the role's own secrets for one service; `extra` are more lines of settings."""
+    party = service.party
+    for name in _SECRETS.get(service.role, ()):
+        write_random_secret(country.keys(party) / name)
+    text = (
+        f'party = "{party}"\nkeys = "keys"\ndirectory = "../../../directory.json"\n'
+        f'store = {json.dumps(stores(party))}\nhost = "127.0.0.1"\nport = {country.ports[party]}\n'
+    )
+    if service.role is Role.EXCHANGE:
+        text += _declared(institution_of(party))
+    country.settings(party).touch(mode=0o600)
+    country.settings(party).write_text(text + extra)
 
 
 def _declared(institution: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing, suppress
 from datetime import date
 from pathlib import Path
@@ -18,7 +18,7 @@ from pathlib import Path
 from kumihimo.country import programs, topology
 from kumihimo.country.files import write_files
 from kumihimo.country.keys import PartyPlan, Root, write_directory
-from kumihimo.country.layout import AUDITOR, Country, parties
+from kumihimo.country.layout import AUDITOR, Country
 from kumihimo.country.settling import Settlers
 from kumihimo.country.stores import (
     Stores,
@@ -46,7 +46,7 @@ def found(folder: Path, residents: int, seed: int, today: date, step: Step, data
         )  # fmt: skip
     stores = on_server(server_of(database), SystemRandomness()) if database else beside_the_settings
     building = folder.with_name(f"{folder.name}.building")
-    country = Country(building, seed, residents, today, free_ports())
+    country = Country(building, seed, residents, today, free_ports(topology.services()))
     try:
         if building.exists():
             _undo(country)  # a founding that was killed
@@ -90,11 +90,11 @@ def _undo(country: Country) -> list[str]:
     return dropped
 
 
-def free_ports() -> dict[PartyId, int]:
+def free_ports(services: Iterable[topology.Service]) -> dict[PartyId, int]:
     """A free port for every service, all held at once so that no two are the same."""
     with ExitStack() as held:
         ports = {}
-        for service in topology.services():
+        for service in services:
             listener = held.enter_context(socket.socket())
             listener.bind(("127.0.0.1", 0))
             ports[service.party] = listener.getsockname()[1]
@@ -104,7 +104,7 @@ def free_ports() -> dict[PartyId, int]:
 def _equip(country: Country, stores: Stores, step: Step) -> None:
     (country.folder / "root").mkdir(mode=0o700)
     root = Root(country.folder / "root", SystemClock().now())
-    plans = tuple(PartyPlan(party, country.keys(party), country.url(party)) for party in parties())
+    plans = tuple(PartyPlan(party, country.keys(party), country.url(party)) for party in country.parties())
     entries = []
     for number, plan in enumerate(plans):
         entries.append(root.equip(plan))
@@ -115,7 +115,7 @@ def _equip(country: Country, stores: Stores, step: Step) -> None:
 
 
 def _prepare(country: Country, step: Step) -> None:
-    services = topology.services()
+    services = country.services()
     for number, service in enumerate(services):
         create_database(country, service.party)
         programs.prepare(service.role, programs.load_settings(service.role, country.settings(service.party)))

@@ -18,7 +18,6 @@ from typing import Any
 from sqlalchemy import URL, Connection, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from kumihimo.country import topology
 from kumihimo.country.layout import Country
 from kumihimo.country.stores import store_url
 from kumihimo.domain.kernel import PartyId, Problem
@@ -73,7 +72,7 @@ def search_country(country: Country, needles: Iterable[Needle]) -> list[Find]:
         for needle in wanted:
             if needle.within(data):
                 finds.append(Find(needle.name, party, file.name, ""))
-    for service in topology.services():
+    for service in country.services():
         finds.extend(_in_tables(country, service.party, wanted))
     return finds
 

@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import Institution, PartyId
 from kumihimo.domain.kernel.randomness import SystemRandomness
 from kumihimo.domain.sealing import SealingKey, SigningKey
-from kumihimo.plumbing.storage import write_public, write_secret
+from kumihimo.plumbing.storage import read_secret, replace_secret, write_public, write_secret
 from kumihimo.plumbing.wire.directory import DirectoryDocument, InstitutionEntry, PartyEntry
 from kumihimo.plumbing.wire.envelope import b64, seal_envelope
 from kumihimo.plumbing.wire.identity import Identity
@@ -44,6 +45,7 @@ class Root:
     """The TLS root (認証局) of one country."""
 
     def __init__(self, folder: Path, now: datetime) -> None:
+        """Make a new one, its key in `folder`."""
         self._now = now
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name(
@@ -61,6 +63,24 @@ class Root:
         write_secret(folder / "root.key", _private_pem(self._key))
         write_public(folder / "root.pem", self.pem)
 
+    @classmethod
+    def open(cls, folder: Path, now: datetime) -> Root:
+        """The root whose key is in `folder`. Raises Problem(key.missing, key.permissions, file.unreadable)."""
+        root = cls.__new__(cls)
+        root._now = now
+        pem = read_secret(folder / "root.key")
+        try:
+            key = serialization.load_pem_private_key(pem, None)
+            root.certificate = x509.load_pem_x509_certificate((folder / "root.pem").read_bytes())
+        except (OSError, ValueError):
+            raise Problem(
+                "file.unreadable", "not a root", where=str(folder), expected="root.key and root.pem"
+            ) from None
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise Problem("file.unreadable", "another kind of key", where=str(folder), expected="an EC key")
+        root._key, root._name = key, root.certificate.subject
+        return root
+
     @property
     def pem(self) -> bytes:
         return self.certificate.public_bytes(serialization.Encoding.PEM)
@@ -69,19 +89,18 @@ class Root:
         """Make all keys of one party, write its key folder, and return its directory entry."""
         folder = plan.folder
         folder.mkdir(parents=True, mode=0o700)
-        tls = ec.generate_private_key(ec.SECP256R1())
-        write_secret(folder / "tls.key", _private_pem(tls))
-        write_public(folder / "tls.pem", self._certificate(plan.party, tls.public_key()))
+        self.certify(plan.party, folder)
         write_public(folder / "root.pem", self.pem)
-        signing, sealing = SigningKey.generate(), SealingKey.generate()
-        write_secret(folder / "sign.key", signing.to_bytes())
-        write_secret(folder / "seal.key", sealing.to_bytes())
-        return PartyEntry(
-            party=plan.party,
-            url=plan.url,
-            verify_key=b64(signing.verify_key.to_bytes()),
-            seal_key=b64(sealing.public_bytes),
-        )
+        write_secret(folder / "sign.key", SigningKey.generate().to_bytes())
+        write_secret(folder / "seal.key", SealingKey.generate().to_bytes())
+        return entry_of(plan)
+
+    def certify(self, party: PartyId, folder: Path) -> None:
+        """Make a new TLS key and certificate for a party, in the place of those it has; a running process takes them."""
+        tls = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._certificate(party, tls.public_key())
+        replace_secret(folder / "tls.key", _private_pem(tls))
+        write_public(folder / "tls.pem", certificate)
 
     def _certificate(self, party: PartyId, key: ec.EllipticCurvePublicKey) -> bytes:
         names = [x509.DNSName(host_name(party)), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
@@ -109,6 +128,22 @@ class Root:
         )
 
 
+def entry_of(plan: PartyPlan) -> PartyEntry:
+    """What the directory says of a party that is equipped: its address and public keys. Raises Problem(key.missing)."""
+    identity = Identity(plan.party, plan.folder)
+    return PartyEntry(
+        party=plan.party,
+        url=plan.url,
+        verify_key=b64(identity.signing_key.verify_key.to_bytes()),
+        seal_key=b64(identity.sealing_key.public_bytes),
+    )
+
+
+def institution_entry(one: Institution) -> InstitutionEntry:
+    """What the directory says of a new institution."""
+    return InstitutionEntry(id=one.id, name_ja=one.name_ja, name_en=one.name_en, classes=tuple(sorted(one.classes)))
+
+
 def _usage(*, cert_sign: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=not cert_sign,
@@ -134,10 +169,7 @@ def write_directory(
 ) -> None:
     """Write the directory, signed by both operators, and the operators' keys into every key folder as trust anchors."""
     folders = {plan.party: plan.folder for plan in plans}
-    entries = tuple(
-        InstitutionEntry(id=one.id, name_ja=one.name_ja, name_en=one.name_en, classes=tuple(sorted(one.classes)))
-        for one in institutions
-    )
+    entries = tuple(institution_entry(one) for one in institutions)
     document = DirectoryDocument(version=1, institutions=entries, parties=parties)
     signers = [Identity(operator, folders[operator]) for operator in OPERATORS]
     write_public(path, seal_envelope(document, *signers).model_dump_json().encode())

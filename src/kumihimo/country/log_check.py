@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kumihimo.country.desk import edge_of
-from kumihimo.country.layout import RESIDENT, Country
+from kumihimo.country.layout import MONITOR, RESIDENT, Country
 from kumihimo.domain.kernel import Problem
 from kumihimo.domain.transparency.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint
 from kumihimo.domain.transparency.merkle import Frontier, leaf_hash
@@ -38,7 +38,8 @@ def verify_log(country: Country, against: Sequence[str] = ()) -> LogVerified:
 
     Raises Problem (log.checkpoint_invalid, log.inconsistent, log.proof_invalid, peer.unreachable).
     """
-    client = PeerClient(edge_of(country, RESIDENT))
+    reader = next((one for one in (RESIDENT, MONITOR) if country.keys(one).exists()), RESIDENT)
+    client = PeerClient(edge_of(country, reader))
     log_key = VerifierKey.parse((country.folder / "log.vkey").read_text().strip())
     witness_key = VerifierKey.parse((country.folder / "witness.vkey").read_text().strip())
     log = RemoteLog(client)

@@ -53,14 +53,16 @@ _NEVER_CROSSES = Bilingual("個人番号はここを越えない", "No Individua
 _KNOWS = Bilingual("知る: ", "Knows: ")
 _NEVER = Bilingual("知らない: ", "Never learns: ")
 _NOT_DRAWN = Bilingual(
-    "矢印は呼び出す向き（相互TLS）。描いていないもの: 各機関の業務システム、窓口でのポータル口座の開設、鍵のもう半分の受取り、"
-    "第三者機関による各機関の監査。",
+    "矢印は呼び出す向き（相互TLS）。描いていないもの: 各機関の業務システム、窓口でのポータル口座の開設、"
+    "鍵のもう半分と機関名簿の受取り、第三者機関による各機関の監査。",
     "Arrows point from caller to called, over mutual TLS. Not drawn: each institution's own business systems, accounts of "
-    "the portal opened at a counter, the fetching of the other half of a key, and the oversight body asking institutions.",
+    "the portal opened at a counter, the fetching of the other half of a key and of the directory, and the oversight body "
+    "asking institutions.",
 )
 # Connections that the note tells of and no line shows.
 _ONLY_TOLD: Final = {
     (REGISTRY, HUB_2),
+    (NUMBERING, REGISTRY),
     *((topology.ledger_of(one), PORTAL) for one in topology.municipalities()),
     *((OVERSIGHT, topology.exchange_of(one)) for one in topology.institutions()),
 }
@@ -269,7 +271,7 @@ class _CountryPicture:
         )
 
     def _draw_legend(self) -> None:
-        rows = [(_STROKES[passes], _MEANING[passes]) for passes in Passes]
+        rows = [(stroke, _MEANING[passes]) for passes, stroke in _STROKES.items()]
         for row, (stroke, meaning) in enumerate([*rows, (_NEVER_CROSSED, _NEVER_CROSSES)]):
             y = 78 + row * 19
             self._picture.line([(690, y), (726, y)], stroke)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,7 @@ from fastapi import FastAPI
 
 from kumihimo.country.boundaries import Role
 from kumihimo.domain.kernel.clock import Clock, SystemClock
+from kumihimo.domain.kernel.errors import Problem
 from kumihimo.plumbing.wire.settings import RoleSettings
 
 # role -> (module with `build` and `prepare`, module and name of its settings)
@@ -36,7 +38,13 @@ def load_settings(role: Role, path: Path) -> RoleSettings:
 def build(role: Role, settings: RoleSettings, clock: Clock | None = None) -> FastAPI:
     """The application of a service. Raises Problem where keys, directory or store are not as they must be."""
     make: Callable[[Any, Clock], FastAPI] = import_module(PROGRAMS[role][0]).build
-    return make(settings, clock or SystemClock())
+    try:
+        return make(settings, clock or SystemClock())
+    except Problem as problem:
+        if problem.code != "store.not_migrated" or problem.advice is not None:
+            raise
+        advice = f"Run: kumihimo migrate {role} --settings {settings.file or 'FILE'}"
+        raise replace(problem, advice=advice) from None
 
 
 def prepare(role: Role, settings: RoleSettings) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import psutil
 
-from kumihimo.country import topology
 from kumihimo.country.desk import Desk, edge_of
 from kumihimo.country.layout import RESIDENT, Country
 from kumihimo.country.supervisor import deaths_of, pids
@@ -23,7 +22,7 @@ BASIS = "番号法第二十一条第二項"
 def issue_codes(country: Country, step: Step) -> int:
     """Have every institution get link codes for the people who lack one; how many were asked for."""
     asked = 0
-    holders = tuple(topology.institutions())
+    holders = tuple(country.institutions())
     for number, institution in enumerate(holders):
         asked += Desk.of(country, institution).issue_missing_codes(BASIS).requested
         step("link codes", number + 1, len(holders))
@@ -58,7 +57,7 @@ def states(country: Country) -> list[ServiceState]:
     client = PeerClient(edge_of(country, RESIDENT), timeout=3.0)
     present, deaths = pids(country), Counter(death.party for death in deaths_of(country))
     found = []
-    for party in (service.party for service in topology.services()):
+    for party in (service.party for service in country.services()):
         pid = present.get(party)
         try:
             readiness = Readiness.model_validate_json(client.look(party, "/ready").content)

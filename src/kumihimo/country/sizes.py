@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import psutil
 
-from kumihimo.country import topology
 from kumihimo.country.boundaries import Role
 from kumihimo.country.layout import Country
 from kumihimo.country.supervisor import pids
@@ -26,7 +25,7 @@ class RoleSize:
 
     def disk_per_thousand(self, residents: int) -> float:
         """Bytes of disk for 1,000 residents of the country."""
-        return self.disk * 1_000 / residents
+        return self.disk * 1_000 / max(residents, 1)
 
 
 def sizes(country: Country) -> list[RoleSize]:
@@ -35,7 +34,7 @@ def sizes(country: Country) -> list[RoleSize]:
     for party, pid in pids(country).items():
         memory = psutil.Process(pid).memory_full_info()
         disk = sum(file.stat().st_size for file in country.home(party).glob("store.db*"))
-        by_role[topology.service(party).role].append((memory.rss, memory.pss, disk))
+        by_role[country.service(party).role].append((memory.rss, memory.pss, disk))
     return [
         RoleSize(
             role, len(found), max(one[0] for one in found), sum(one[1] for one in found), sum(one[2] for one in found)

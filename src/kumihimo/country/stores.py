@@ -71,8 +71,7 @@ def server_of(database: str) -> URL:
 
 def store_url(country: Country, party: PartyId) -> str:
     """Where a party keeps its store, absolute. Raises Problem(file.unreadable)."""
-    role = next(service.role for service in topology.services() if service.party == party)
-    return programs.load_settings(role, country.settings(party)).store
+    return programs.load_settings(topology.role_of(party), country.settings(party)).store
 
 
 def create_database(country: Country, party: PartyId) -> None:
@@ -106,11 +105,12 @@ def drop_databases(country: Country) -> list[str]:
 
 
 def _databases(country: Country) -> Iterator[URL]:
-    for service in topology.services():
-        if country.settings(service.party).exists():
-            url = make_url(store_url(country, service.party))
-            if url.get_backend_name() == "postgresql":
-                yield url
+    """Those of every party whose settings are there, also of institutions that have left."""
+    for settings in sorted((country.folder / "parties").glob("*/*/role.toml")):
+        party = PartyId("/".join(settings.parts[-3:-1]))
+        url = make_url(store_url(country, party))
+        if url.get_backend_name() == "postgresql":
+            yield url
 
 
 @contextmanager

@@ -14,7 +14,14 @@ from functools import cache
 from kumihimo.country.boundaries import BOUNDARIES, Bilingual, Boundary, Role
 from kumihimo.domain.kernel.addresses import LocalGovernmentCode, completed_local_government_code
 from kumihimo.domain.kernel.errors import Problem
-from kumihimo.domain.kernel.institutions import Institution, InstitutionId, PartyId, institution_of, party_id
+from kumihimo.domain.kernel.institutions import (
+    Institution,
+    InstitutionId,
+    PartyId,
+    institution_id,
+    institution_of,
+    party_id,
+)
 
 
 class Passes(StrEnum):
@@ -25,6 +32,7 @@ class Passes(StrEnum):
     ANSWER = "answer"
     LOG = "log"
     CASEWORK = "casework"
+    DIRECTORY = "directory"  # public: it goes over every other line, too
 
 
 @dataclass(frozen=True)
@@ -148,6 +156,11 @@ def local_government_code(identifier: str) -> LocalGovernmentCode:
     return completed_local_government_code(_LOCAL_BODIES[identifier])
 
 
+def local_government_codes() -> dict[InstitutionId, LocalGovernmentCode]:
+    """The codes of all local bodies."""
+    return {institution_id(one): local_government_code(one) for one in _LOCAL_BODIES}
+
+
 def items_provided(identifier: str) -> tuple[str, ...]:
     """Item ids the institution keeps copies (副本) of. Raises Problem(institution.unknown)."""
     return _ITEMS.get(institution(identifier).id, ())
@@ -176,15 +189,22 @@ def desks() -> tuple[PartyId, ...]:
 @cache
 def services() -> tuple[Service, ...]:
     """Every process of the country: the central ones first, then a ledger and an exchange for each institution."""
-    gateways = (
-        service
-        for one in institutions().values()
-        for service in (
-            Service(ledger_of(one.id), Role.LEDGER),
-            Service(exchange_of(one.id), Role.EXCHANGE),
-        )
-    )
+    gateways = (service for identifier in institutions() for service in gateway_services(identifier))
     return (*_CENTRAL_SERVICES, *gateways)
+
+
+def gateway_services(identifier: str) -> tuple[Service, Service]:
+    """What an information-holding institution runs."""
+    return Service(ledger_of(identifier), Role.LEDGER), Service(exchange_of(identifier), Role.EXCHANGE)
+
+
+def role_of(party: str) -> Role:
+    """Which program a party runs, by its name. Raises Problem(institution.unknown)."""
+    by_service = {one.party.partition("/")[2]: one.role for one in services()}
+    role = by_service.get(party.partition("/")[2])
+    if role is None:
+        raise Problem("institution.unknown", f"{party!r} runs no service", expected="a party such as 'x-city/ledger'")
+    return role
 
 
 def service(party: str) -> Service:
@@ -247,6 +267,7 @@ def _gateway_connections(identifier: str) -> tuple[Connection, ...]:
 
 _CENTRAL_CONNECTIONS = (
     Connection(REGISTRY, NUMBERING, Passes.NUMBER, Bilingual("個人番号の生成依頼", "ask for Individual Numbers")),
+    Connection(NUMBERING, REGISTRY, Passes.DIRECTORY, Bilingual("機関名簿の受取り", "fetch the newest directory")),
     Connection(REGISTRY, HUB_1, Passes.CODE, Bilingual("符号のもと", "encrypted seeds of link codes")),
     Connection(REGISTRY, HUB_2, Passes.CODE, Bilingual("鍵の半分の受取り", "fetch the other half of its key")),
     Connection(HUB_1, HUB_2, Passes.CODE, Bilingual("符号変換の後半", "the second half of the translation")),

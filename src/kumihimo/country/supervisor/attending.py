@@ -12,9 +12,9 @@ from typing import Final
 
 import structlog
 
-from kumihimo.country import topology
 from kumihimo.country.layout import Country
 from kumihimo.country.supervisor.deaths import Death, DeathBook, Patience
+from kumihimo.country.supervisor.following import Following
 from kumihimo.country.supervisor.orders import Desk, Order, Restarted
 from kumihimo.country.supervisor.presence import leave, take_charge, write_pids
 from kumihimo.country.supervisor.service import Nursery
@@ -72,7 +72,8 @@ class Supervisor:
             self._deaths = DeathBook(self._country, self._patience, self._told)
             self._desk = Desk(self._country)
             self._nursery = Nursery(self._country)
-            for service in topology.services():
+            self._following = Following(self._country)
+            for service in self._country.services():
                 self._heed()
                 self._stations.append(Station(service, self._nursery.listener(service)))
                 self._begin(self._stations[-1])
@@ -92,6 +93,7 @@ class Supervisor:
         while not (self._stopping.is_set() or (enough is not None and enough.is_set())):
             self._look()
             self._carry_out()
+            self._follow()
 
     def stop(self) -> None:
         """Ask every process to stop, and end those that do not within eight seconds, or at once when interrupted."""
@@ -115,6 +117,34 @@ class Supervisor:
             if self._lock is not None:
                 leave(self._country, self._lock)
                 self._lock = None
+
+    def _follow(self) -> None:
+        """Start the services of institutions that joined meanwhile, and end those of such that left."""
+        country = self._following.changed()
+        if country is None:
+            return
+        self._country, self._nursery = country, Nursery(country)
+        wanted = {service.party: service for service in country.services()}
+        for station in [one for one in self._stations if one.party not in wanted]:
+            self._give_up(station)
+        for party in wanted.keys() - {station.party for station in self._stations}:
+            try:
+                self._stations.append(Station(wanted[party], self._nursery.listener(wanted[party]), new=True))
+                self._begin(self._stations[-1])
+            except Problem as problem:
+                log.error("joined.not_started", peer=party, code=problem.code)
+        self._write_pids()
+
+    def _give_up(self, station: Station) -> None:
+        """Have a service no longer: it is asked to end, and nobody is started in its place."""
+        self._stations.remove(station)
+        station.listener.close()
+        for child in station.children():
+            child.process.terminate()
+            child.process.join(STOP_SECONDS)
+            if child.process.is_alive():
+                child.process.kill()
+            child.ended()
 
     def _heed(self) -> None:
         if self._stopping.is_set():
@@ -165,6 +195,7 @@ class Supervisor:
             station.said = ""  # it died without a word
         if station.said is None:
             station.enter(State.READY, time.monotonic())
+            station.new = False
             self._progress(station.party)
 
     def _ended(self, station: Station, at_start: bool) -> None:
@@ -176,6 +207,11 @@ class Supervisor:
             if status not in _AS_ASKED:
                 self._deaths.enter(station.party, SystemClock().now(), now, status, station.said)
             self._begin(station)
+            self._write_pids()
+            return
+        if station.new:  # those that run go on without it; the next start tries again
+            log.error("joined.not_started", peer=station.party, status=status)
+            self._give_up(station)
             self._write_pids()
             return
         advice = f"See {self._country.home(station.party) / 'program.log'}."

@@ -14,7 +14,6 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from kumihimo.country import topology
 from kumihimo.country.layout import Country
 from kumihimo.country.supervisor.presence import not_running, pids
 from kumihimo.domain.kernel.errors import Problem
@@ -72,7 +71,7 @@ def restart(country: Country, parties: Sequence[str], told: Callable[[Restarted]
 
     Raises Problem(country.not_running, institution.unknown), and country.role_died where one did not come up again.
     """
-    asked = [topology.service(party).party for party in parties]
+    asked = [country.service(party).party for party in parties]
     pids(country)
     folder = country.run / "orders"
     name = secrets.token_hex(8)

@@ -32,6 +32,7 @@ class Station:
     since: float = 0.0
     due: float = 0.0
     said: str | None = None
+    new: bool = False  # of an institution that joined while the country ran, and has not been ready yet
 
     @property
     def party(self) -> PartyId:

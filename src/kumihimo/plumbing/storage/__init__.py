@@ -18,7 +18,7 @@ from kumihimo.plumbing.storage.feed import (
     read_feed,
     set_cursor,
 )
-from kumihimo.plumbing.storage.keyfiles import read_secret, write_public, write_secret
+from kumihimo.plumbing.storage.keyfiles import read_secret, replace_secret, write_public, write_secret
 from kumihimo.plumbing.storage.migrations import downgrade, migrate, require_current
 from kumihimo.plumbing.storage.partitions import drop_partition_schema, join_partitions, partition
 from kumihimo.plumbing.storage.snapshot import StoreContents, contents_of, restore_snapshot, sha256_of, take_snapshot
@@ -51,6 +51,7 @@ __all__ = [
     "partition",
     "read_feed",
     "read_secret",
+    "replace_secret",
     "require_current",
     "restore_snapshot",
     "set_cursor",

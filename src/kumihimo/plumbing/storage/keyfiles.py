@@ -37,9 +37,18 @@ def write_secret(path: Path, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def replace_secret(path: Path, data: bytes) -> None:
+    """Write `data` durably with mode 0600, replacing what was there in one step: for keys that are replaced while in use."""
+    _replace(path, data, 0o600)
+
+
 def write_public(path: Path, data: bytes) -> None:
     """Write `data` durably with mode 0644, replacing what was there in one step."""
-    temporary = _durable_temporary(path, data, 0o644)
+    _replace(path, data, 0o644)
+
+
+def _replace(path: Path, data: bytes, mode: int) -> None:
+    temporary = _durable_temporary(path, data, mode)
     try:
         temporary.replace(path)
     except OSError:

@@ -40,6 +40,7 @@ def migrate(engine: Engine, package: str) -> None:
     """
     with _ONE_AT_A_TIME, _exclusive(engine) as conn:
         _refuse_foreign(conn, engine, package)
+        _refuse_newer(conn, engine, package)
         command.upgrade(_config(package, conn), "head")
 
 
@@ -53,22 +54,35 @@ def downgrade(engine: Engine, package: str, revision: str) -> None:
 def require_current(engine: Engine, package: str) -> None:
     """Refuse to go on with a store whose schema is not the one this program was written for.
 
-    Raises Problem `store.not_migrated` or `store.belongs_to_another`.
+    Raises Problem `store.not_migrated` (without advice where `kumihimo migrate` helps) or `store.belongs_to_another`.
     """
     expected = ", ".join(ScriptDirectory.from_config(_config(package, None)).get_heads()) or "none"
     with engine.connect() as conn:
         # Reflection alone would make SQLAlchemy begin a writing transaction: open a reading one first.
         conn.execute(select(literal(1)))
         _refuse_foreign(conn, engine, package)
-        context = MigrationContext.configure(conn, opts={"version_table": _version_table(package)})
-        found = ", ".join(context.get_current_heads()) or "none"
+        _refuse_newer(conn, engine, package)
+        found = ", ".join(_revisions(conn, package)) or "none"
     if found != expected:
+        # What to do, the caller knows, who has the role and its settings.
+        raise Problem("store.not_migrated", f"revision {found}", store_name(engine), f"revision {expected}")
+
+
+def _revisions(conn: Connection, package: str) -> tuple[str, ...]:
+    return MigrationContext.configure(conn, opts={"version_table": _version_table(package)}).get_current_heads()
+
+
+def _refuse_newer(conn: Connection, engine: Engine, package: str) -> None:
+    """Raises Problem(store.not_migrated) for a store that a later version of the program has migrated."""
+    known = {script.revision for script in ScriptDirectory.from_config(_config(package, None)).walk_revisions()}
+    unknown = ", ".join(one for one in _revisions(conn, package) if one not in known)
+    if unknown:
         raise Problem(
             "store.not_migrated",
-            f"revision {found}",
+            f"revision {unknown}, which this version of the program does not know",
             where=store_name(engine),
-            expected=f"revision {expected}",
-            advice="Run: kumihimo migrate",
+            expected="a store of this version or of an earlier one",
+            advice="Run the newer program, or restore the backup that was made before the upgrade.",
         )
 
 

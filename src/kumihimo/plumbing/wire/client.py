@@ -17,7 +17,7 @@ from kumihimo.plumbing.wire.connections import Answered, Connections, Unreached
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Message, Reply, Signed, parse_envelope
 from kumihimo.plumbing.wire.problem import from_document
-from kumihimo.plumbing.wire.tls import client_context
+from kumihimo.plumbing.wire.tls import CallingContext
 
 R = TypeVar("R", bound=Reply)
 CAPTURE = "KUMIHIMO_CAPTURE"
@@ -30,7 +30,8 @@ class PeerClient:
     def __init__(self, edge: Edge, timeout: float = 10.0) -> None:
         self._edge = edge
         self._timeout = timeout
-        self._connections = Connections(client_context(edge.identity))
+        context = CallingContext(edge.identity, edge.directory, edge.clock.now)
+        self._connections = Connections(context, context.made)
         self._capture = _capture_file(edge.party)
 
     def send(self, path: str, message: Message, reply: type[R]) -> Signed[R]:

@@ -11,7 +11,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse, HTTPSConnection
 from typing import Final
@@ -80,10 +80,14 @@ class _Connection(HTTPSConnection):
 
 
 class Connections:
-    """The open connections of one party to all others. Safe for many threads; each uses a connection of its own."""
+    """The open connections of one party to all others. Safe for many threads; each uses a connection of its own.
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    `usable` says whether an idle socket may be used again: not after the own certificate was renewed.
+    """
+
+    def __init__(self, context: ssl.SSLContext, usable: Callable[[object], bool] = lambda _sock: True) -> None:
         self._context = context
+        self._usable = usable
         self._idle: dict[tuple[PartyId, str], list[_Connection]] = {}
         self._lock = threading.Lock()
 
@@ -149,7 +153,7 @@ class Connections:
             with self._lock:
                 kept = self._idle.get((party, url))
                 connection = kept.pop() if kept else None
-            if connection is None or connection.alive():
+            if connection is None or (connection.alive() and self._usable(connection.sock)):
                 return connection
             connection.close()
 

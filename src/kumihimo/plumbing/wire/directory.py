@@ -1,20 +1,26 @@
 """Directory (機関名簿): which institutions and parties exist, where they are reached, and which keys speak for them.
 
 The directory is one document signed by both operators of the hub. Every role holds a copy and verifies it against the
-two operators' keys, which are the only trust anchors besides the TLS root.
+two operators' keys, which are the only trust anchors besides the TLS root. A newer one, with a higher version, takes the
+place of the old one while everything runs (`directory_updates.py`): an institution joins or leaves, a certificate ends.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
+
+from pydantic import AwareDatetime
 
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import Institution, InstitutionId, PartyId, institution_of, party_id
-from kumihimo.domain.sealing import VerifyKey
-from kumihimo.plumbing.wire.envelope import Document, Part, from_b64, open_envelope, parse_envelope
+from kumihimo.domain.sealing import VerifyKey, canonical_json
+from kumihimo.plumbing.wire.envelope import Document, Envelope, Part, from_b64, open_envelope, parse_envelope
 
 
 class InstitutionEntry(Part):
@@ -32,13 +38,24 @@ class InstitutionEntry(Part):
         return f"{self.id}#{self.epoch}"
 
 
+class EndingCertificate(Part):
+    """A certificate that the root made for a party and that is accepted up to an instant only, whatever it says itself."""
+
+    sha256: str
+    until: AwareDatetime
+
+
 class PartyEntry(Part):
-    """One party: its address (none for a client), its Ed25519 key and, if it receives sealed payloads, its HPKE key."""
+    """One party: its address (none for a client), its Ed25519 key and, if it receives sealed payloads, its HPKE key.
+
+    `ending` are certificates that were replaced, or revoked: their key may be in other hands.
+    """
 
     party: str
     url: str | None
     verify_key: str
     seal_key: str | None = None
+    ending: tuple[EndingCertificate, ...] = ()
 
 
 class DirectoryDocument(Document):
@@ -48,6 +65,10 @@ class DirectoryDocument(Document):
     version: int
     institutions: tuple[InstitutionEntry, ...]
     parties: tuple[PartyEntry, ...]
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON without what is as by default: a field that nobody uses yet is no hindrance to an older reader."""
+        return canonical_json(self.model_dump(mode="json", exclude_defaults=True))
 
 
 class PinnedKeys:
@@ -64,43 +85,108 @@ class PinnedKeys:
         return key
 
 
+@dataclass(frozen=True)
+class _Listing:
+    """One version of the directory, indexed. It is replaced whole: who has looked up two things has seen one version."""
+
+    document: DirectoryDocument
+    envelope: Envelope | None
+    parties: Mapping[str, PartyEntry]
+    keys: Mapping[PartyId, VerifyKey]
+    entries: Mapping[str, InstitutionEntry]
+    institutions: Mapping[str, Institution]
+    ending: Mapping[tuple[str, str], datetime]
+
+    @classmethod
+    def of(cls, document: DirectoryDocument, envelope: Envelope | None) -> Self:
+        """Raises Problem(value.invalid)."""
+        _check(document)
+        return cls(
+            document,
+            envelope,
+            {entry.party: entry for entry in document.parties},
+            {
+                PartyId(entry.party): VerifyKey.from_bytes(from_b64(entry.verify_key, entry.party))
+                for entry in document.parties
+            },
+            {entry.id: entry for entry in document.institutions},
+            {
+                entry.id: Institution(InstitutionId(entry.id), entry.name_ja, entry.name_en, frozenset(entry.classes))
+                for entry in document.institutions
+            },
+            {(entry.party, one.sha256): one.until for entry in document.parties for one in entry.ending},
+        )
+
+
 class Directory:
-    """The directory as a role uses it. All look-ups raise Problem(peer.unknown | institution.unknown)."""
+    """The directory as a role uses it, always the newest version taken. Look-ups raise Problem(peer.unknown |
+    institution.unknown)."""
 
     def __init__(self, document: DirectoryDocument) -> None:
         """Raises Problem(value.invalid) for a document that names somebody twice or makes no sense."""
-        _check(document)
-        self.document = document
-        self._parties = {entry.party: entry for entry in document.parties}
-        self._keys = {
-            PartyId(entry.party): VerifyKey.from_bytes(from_b64(entry.verify_key, entry.party))
-            for entry in document.parties
-        }
-        self._entries = {entry.id: entry for entry in document.institutions}
-        self._institutions = {
-            entry.id: Institution(InstitutionId(entry.id), entry.name_ja, entry.name_en, frozenset(entry.classes))
-            for entry in document.institutions
-        }
+        self._now = _Listing.of(document, None)
+        self._anchors: Mapping[PartyId, VerifyKey] = {}
+        self._taking = threading.Lock()
+        self.file: Path | None = None
 
     @classmethod
     def load(cls, path: Path, anchors: Mapping[PartyId, VerifyKey]) -> Directory:
         """Read and verify a directory file against the operators' keys. Raises Problem."""
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise Problem("file.unreadable", str(error), where=str(path), expected="the signed directory") from None
-        envelope = parse_envelope(data)
-        return cls(open_envelope(envelope, DirectoryDocument, PinnedKeys(anchors), *anchors).value)
+        envelope = read_directory_file(path)
+        found = cls(open_directory(envelope, anchors))
+        found._now = _Listing.of(found.document, envelope)
+        found._anchors = dict(anchors)
+        found.file = path
+        return found
+
+    @property
+    def document(self) -> DirectoryDocument:
+        return self._now.document
+
+    @property
+    def version(self) -> int:
+        return self._now.document.version
+
+    @property
+    def envelope(self) -> Envelope | None:
+        """The signed document as it came, for others; none where it was not loaded from a file."""
+        return self._now.envelope
+
+    def take(self, envelope: Envelope) -> bool:
+        """Use a newer directory from now on, in one step; False for the one in use.
+
+        Raises Problem(directory.not_newer) for an older one, or another one of the same version, and those of a directory
+        that both operators have not signed or that makes no sense; the one in use then stays.
+        """
+        listing = _Listing.of(open_directory(envelope, self._anchors), envelope)
+        with self._taking:
+            if listing.document == self.document:
+                return False
+            if listing.document.version <= self.version:
+                raise Problem(
+                    "directory.not_newer",
+                    f"version {listing.document.version}",
+                    expected=f"a version above {self.version}",
+                    advice="Make the change again, upon the newest directory.",
+                )
+            self._now = listing
+        return True
+
+    def certificate_ends(self, party: str, sha256: str) -> datetime | None:
+        """Until when a certificate of a party, by the SHA-256 of its DER bytes, is accepted at most; None: as it says."""
+        return self._now.ending.get((party, sha256))
 
     def party(self, party: PartyId) -> PartyEntry:
-        entry = self._parties.get(party)
+        entry = self._now.parties.get(party)
         if entry is None:
             raise Problem("peer.unknown", party, expected="a party of the directory")
         return entry
 
     def verify_key(self, party: PartyId) -> VerifyKey:
-        self.party(party)
-        return self._keys[party]
+        key = self._now.keys.get(party)
+        if key is None:
+            raise Problem("peer.unknown", party, expected="a party of the directory")
+        return key
 
     def seal_key(self, party: PartyId) -> bytes:
         """The HPKE public key of a party that receives sealed payloads."""
@@ -110,9 +196,10 @@ class Directory:
         return from_b64(text, party)
 
     def institution(self, institution: str) -> Institution:
-        found = self._institutions.get(institution)
+        now = self._now
+        found = now.institutions.get(institution)
         if found is None:
-            known = ", ".join(sorted(self._institutions))
+            known = ", ".join(sorted(now.institutions))
             raise Problem("institution.unknown", repr(institution), expected=f"one of {known}")
         return found
 
@@ -121,11 +208,26 @@ class Directory:
 
     def label(self, institution: str) -> str:
         """The current link-code domain of an institution, such as `x-city#1`."""
-        self.institution(institution)
-        return self._entries[institution].label
+        now = self._now
+        if institution not in now.entries:
+            self.institution(institution)
+        return now.entries[institution].label
 
     def institutions(self) -> tuple[Institution, ...]:
-        return tuple(self._institutions.values())
+        return tuple(self._now.institutions.values())
+
+
+def read_directory_file(path: Path) -> Envelope:
+    """A directory file, not verified yet. Raises Problem(file.unreadable, message.malformed, message.unsigned)."""
+    try:
+        return parse_envelope(path.read_bytes())
+    except OSError as error:
+        raise Problem("file.unreadable", str(error), where=str(path), expected="the signed directory") from None
+
+
+def open_directory(envelope: Envelope, anchors: Mapping[PartyId, VerifyKey]) -> DirectoryDocument:
+    """The document that both operators have signed. Raises Problem as `open_envelope`."""
+    return open_envelope(envelope, DirectoryDocument, PinnedKeys(anchors), *anchors).value
 
 
 def _check(document: DirectoryDocument) -> None:

@@ -200,7 +200,7 @@ def application(title: str, background: Iterable[Background] = (), threads: int 
 
     Endpoints that are plain functions, and all others that need a thread, share `threads` of them.
     """
-    works = tuple(background)
+    works = list(background)
 
     @contextlib.asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
@@ -219,7 +219,9 @@ def application(title: str, background: Iterable[Background] = (), threads: int 
 
     app = FastAPI(title=title, lifespan=life, docs_url=None, redoc_url=None)
     app.router.route_class = MessageRoute
+    app.state.edge = None
     app.state.closings = []
+    app.state.works = works  # what is common to all services is added to it later
     app.state.needed = set()
     app.state.meters = Meters()
     app.add_middleware(BodyLimit)

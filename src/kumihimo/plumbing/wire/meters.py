@@ -37,6 +37,7 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
         "Alarms that an institution has about its copies, as the oversight body heard.",
         ("kind", "institution"),
     ),
+    "directory_version": ("Version of the directory in use.", ()),
     "feed_asked_age_seconds": ("Since this party last asked for its feed here.", ("audience",)),
     "feed_lag_items": ("Items after the place this party last asked from.", ("audience",)),
     "feed_position": ("Number of the last item applied from this party's feed.", ("source",)),

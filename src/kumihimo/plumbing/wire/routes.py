@@ -24,7 +24,7 @@ from starlette.exceptions import HTTPException
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
 from kumihimo.plumbing.wire.envelope import Envelope, parse_envelope
-from kumihimo.plumbing.wire.tls import PEER
+from kumihimo.plumbing.wire.tls import CERTIFICATE, CLOSING, PEER
 
 JSON: Final = "application/json"
 T = TypeVar("T")
@@ -32,13 +32,23 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 async def peer_of(request: Request) -> PartyId:
-    """The party at the other end of the connection. Raises Problem(peer.unknown).
+    """The party at the other end of the connection. Raises Problem(peer.unknown, peer.certificate_ended).
 
     Not in a thread, as a plain function would be: all threads may be waiting for a party that waits for an answer of ours.
     """
-    party: PartyId | None = request.scope.get("extensions", {}).get(PEER)
+    extensions = request.scope.get("extensions", {})
+    party: PartyId | None = extensions.get(PEER)
     if party is None:
         raise Problem("peer.unknown", "no certificate of a party", expected="mutual TLS with a party's certificate")
+    edge = request.app.state.edge
+    ends = edge.directory.certificate_ends(party, extensions.get(CERTIFICATE, "")) if edge is not None else None
+    if ends is not None:
+        extensions[CLOSING] = True
+        if ends <= edge.clock.now():
+            raise Problem(
+                "peer.certificate_ended", party, expected="the certificate that replaced it",
+                advice="Put the party's new certificate and key into its key folder.",
+            )  # fmt: skip
     return party
 
 
@@ -81,7 +91,8 @@ def _for_messages(endpoint: Callable[..., Any]) -> Handler | None:
         body = await request.body()
         if content_type != JSON and read is parse_envelope:
             raise HTTPException(HTTPStatus.BAD_REQUEST)
-        message, peer = read(body), await peer_of(request)
+        peer = await peer_of(request)  # before anything is read: who may not speak is not listened to
+        message = read(body)
         if waits:
             answer: Envelope = await _awaited(endpoint(message, peer))
         else:

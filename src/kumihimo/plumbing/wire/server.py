@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Callable
 from typing import Final
 
@@ -19,7 +18,7 @@ from fastapi import FastAPI
 from kumihimo.plumbing.wire.draining import Gate
 from kumihimo.plumbing.wire.edge import close
 from kumihimo.plumbing.wire.identity import Identity
-from kumihimo.plumbing.wire.tls import PeerProtocol, ServingState, server_context
+from kumihimo.plumbing.wire.tls import LiveContext, PeerProtocol, ServingState, server_context
 
 DRAIN_SECONDS: Final = 12  # what was begun may wait ten seconds for a peer
 _CUT_SECONDS: Final = 0.01  # for the loop to notice that connections were cut
@@ -80,6 +79,5 @@ def server(
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     config.load()
-    context: ssl.SSLContext = server_context(identity)
-    config.ssl = context
+    config.ssl = LiveContext(server_context, identity)
     return _Server(config, app, gate, ready)

@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import ValidationError
+from pydantic import PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from kumihimo.domain.kernel.clock import Clock
@@ -32,6 +32,12 @@ class RoleSettings(BaseSettings):
     store: str
     host: str = "127.0.0.1"
     port: int
+    _file: Path | None = PrivateAttr(default=None)
+
+    @property
+    def file(self) -> Path | None:
+        """The file they were read from."""
+        return self._file
 
     @classmethod
     def settings_customise_sources(
@@ -56,6 +62,7 @@ class RoleSettings(BaseSettings):
                 "file.unreadable", _fault(error), where=str(path), expected=f"{cls.__module__} in TOML"
             ) from None
         base = path.parent.resolve()
+        settings._file = path
         return settings.model_copy(
             update={
                 "keys": base / settings.keys,

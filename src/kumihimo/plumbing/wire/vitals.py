@@ -8,11 +8,12 @@ people, the party's own institution and the stand-in of the miniature may.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol, runtime_checkable
 
 import structlog
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
@@ -21,13 +22,16 @@ from sqlalchemy import Engine, text
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId, institution_of
 from kumihimo.plumbing.storage import read_secret, require_current
+from kumihimo.plumbing.wire.directory_updates import keep_directory
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.feeds import FeedDesk, FeedReader
 from kumihimo.plumbing.wire.meters import Meters, Reading
 from kumihimo.plumbing.wire.routes import Peer
+from kumihimo.plumbing.wire.tls import client_context, fingerprint
 
 PULL_SECONDS: Final = 30.0  # a feed answers within five; six rounds without one are a fault
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+SOON: Final = timedelta(days=30)  # as ops/prometheus-alerts.yml
 RESIDENT: Final = PartyId("portal/resident")
 log = structlog.get_logger()
 
@@ -51,7 +55,7 @@ class Remarking(Protocol):
     """A vital with something to say about a service that can do its work all the same."""
 
     def remark(self) -> str | None:
-        """What somebody should look at, without any value of a case; None when there is nothing."""
+        """What somebody should look at, or what will not hold soon, without any value of a case; None: nothing."""
         ...
 
 
@@ -105,14 +109,43 @@ class KeysVital:
     def fault(self) -> str | None:
         for name in self._secrets:
             read_secret(self._edge.identity.folder / name)
+        client_context(self._edge.identity)  # certificate and key belong together
         ends = self._certificate_ends()
         return f"the certificate ended on {ends:%Y-%m-%d}" if ends <= self._edge.clock.now() else None
+
+    def remark(self) -> str | None:
+        """That the certificate ends soon."""
+        ends = self._certificate_ends()
+        left = ends - self._edge.clock.now()
+        return f"the certificate ends on {ends:%Y-%m-%d}, in {left.days} days" if left < SOON else None
 
     def readings(self) -> Iterable[Reading]:
         yield Reading("certificate_expires_timestamp_seconds", self._certificate_ends().timestamp())
 
     def _certificate_ends(self) -> datetime:
-        return x509.load_pem_x509_certificate(self._edge.identity.certificate_file.read_bytes()).not_valid_after_utc
+        """As the certificate says, or as the directory does where that is sooner."""
+        pem = self._edge.identity.certificate_file.read_bytes()
+        certificate = x509.load_pem_x509_certificate(pem)
+        stated = certificate.not_valid_after_utc
+        name = fingerprint(certificate.public_bytes(serialization.Encoding.DER))
+        ended = self._edge.directory.certificate_ends(self._edge.party, name)
+        return min(stated, ended) if ended is not None else stated
+
+
+class DirectoryVital:
+    """Which directory is in use: everybody's version can be compared in the metrics."""
+
+    name = "directory"
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+
+    def fault(self) -> str | None:
+        self._edge.directory.party(self._edge.party)
+        return None
+
+    def readings(self) -> Iterable[Reading]:
+        yield Reading("directory_version", float(self._edge.directory.version))
 
 
 class FeedVital:
@@ -190,7 +223,10 @@ def meters_of(app: FastAPI) -> Meters:
 
 
 def watch(app: FastAPI, edge: Edge, *vitals: Vital) -> None:
-    """Add `/ready` and `/metrics` over these vitals."""
+    """Add `/ready` and `/metrics` over these vitals, and keep the directory new."""
+    app.state.edge = edge
+    keep_directory(app, edge)
+    vitals = (*vitals, DirectoryVital(edge))
     meters, allowed = meters_of(app), may_scrape(edge.party)
     for vital in vitals:
         meters.read_from(vital.readings)

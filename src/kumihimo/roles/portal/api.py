@@ -62,9 +62,9 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     store = PortalStore(engine)
     witness_keys = [VerifierKey.parse(key) for key in settings.witness_keys]
     proofs = Proofs(RemoteLog(client), VerifierKey.parse(settings.log_key), witness_keys)
-    names = names_from(edge.directory.institutions(), RuleBook.load(*settings.rule_books))
+    book = RuleBook.load(*settings.rule_books)
     accounts = Accounts(store, SystemRandomness(), edge.clock)
-    records = AccessRecords(store, names, proofs)
+    records = AccessRecords(store, lambda: names_from(edge.directory.institutions(), book), proofs)
     reader = _Reader(lambda: keys.secret(edge.directory.label("portal")), client, edge, engine)
     app = application("portal", [reader])
     watch(app, edge, StoreVital(engine, MIGRATIONS), KeysVital(edge), FeedVital(reader, edge))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,6 +72,14 @@ class SmallCountry:
     def edge(self, party: PartyId, clock: Clock | None = None) -> Edge:
         identity = self.identity(party)
         return Edge(identity, Directory.load(self.directory_file, identity.anchors()), clock or SystemClock())
+
+
+def until(happened: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait until something has happened; fails when it has not in time."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
 
 
 def port_of(edge: Edge) -> int:

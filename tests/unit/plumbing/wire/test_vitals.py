@@ -100,7 +100,11 @@ def test_a_service_is_ready_while_every_check_holds_and_503_names_the_one_that_d
     well = exchange.look(EXCHANGE, "/ready")
     assert (well.status_code, json.loads(well.content)) == (
         200,
-        {"party": EXCHANGE, "ready": True, "checks": [{"name": "pulse", "holds": True}]},
+        {
+            "party": EXCHANGE,
+            "ready": True,
+            "checks": [{"name": "pulse", "holds": True}, {"name": "directory", "holds": True}],
+        },
     )
     pulse.wrong = "faint"
     ill = exchange.look(EXCHANGE, "/ready")

@@ -205,7 +205,7 @@ def portal(
     return Portal(
         store=store,
         accounts=Accounts(store, SeededRandomness(3), clock),
-        records=AccessRecords(store, names, proofs),
+        records=AccessRecords(store, lambda: names, proofs),
         intake=Intake(edge_of("portal/portal"), lambda: operators.secret),
         clock=clock,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kumihimo.domain.kernel import Problem
 from kumihimo.plumbing.wire.messages.ledger import AccessShown
 from kumihimo.roles.portal.service.proofs import Proof, Proofs, Prover
@@ -10,9 +12,9 @@ from kumihimo.roles.portal.store import KeptRecord, PortalStore
 
 
 class AccessRecords:
-    """Shows access records."""
+    """Shows access records. `names` are asked for each time: institutions join and leave."""
 
-    def __init__(self, store: PortalStore, names: Names, proofs: Proofs) -> None:
+    def __init__(self, store: PortalStore, names: Callable[[], Names], proofs: Proofs) -> None:
         self._store = store
         self._names = names
         self._proofs = proofs
@@ -27,9 +29,10 @@ class AccessRecords:
         if not accesses:
             return ()
         prover = self._proofs.newest()
-        return tuple(self._shown(one, outcomes.get(one.transaction, []), prover) for one in accesses)
+        names = self._names()
+        return tuple(self._shown(one, outcomes.get(one.transaction, []), prover, names) for one in accesses)
 
-    def _shown(self, access: KeptRecord, outcomes: list[KeptRecord], prover: Prover) -> AccessShown:
+    def _shown(self, access: KeptRecord, outcomes: list[KeptRecord], prover: Prover, names: Names) -> AccessShown:
         record = access.record
         if access.refusal is not None:  # told as what came of it in the end; the proof stays that of what was logged
             record = record.model_copy(update={"granted": False, "refusal": access.refusal})
@@ -42,8 +45,8 @@ class AccessRecords:
             transaction=access.transaction,
             record=access.record,
             outcome=outcome_record,
-            sentence_ja=sentence_ja(record, outcome_record, self._names),
-            sentence_en=sentence_en(record, outcome_record, self._names),
+            sentence_ja=sentence_ja(record, outcome_record, names),
+            sentence_en=sentence_en(record, outcome_record, names),
             proof=proof.file,
             outcome_proof=outcome_proof.file,
             proof_problem=proof.problem or outcome_proof.problem,
