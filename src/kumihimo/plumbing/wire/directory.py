@@ -18,7 +18,7 @@ from kumihimo.plumbing.wire.envelope import Document, Part, from_b64, open_envel
 
 
 class InstitutionEntry(Part):
-    """One institution; `epoch` numbers its current link-code domain."""
+    """One institution; `epoch` numbers the link-code domain that it began with. Rotations go on from there."""
 
     id: str
     name_ja: str
@@ -28,7 +28,7 @@ class InstitutionEntry(Part):
 
     @property
     def label(self) -> str:
-        """The institution's current domain of link codes."""
+        """The domain of link codes that the institution began with."""
         return f"{self.id}#{self.epoch}"
 
 
@@ -119,10 +119,19 @@ class Directory:
     def institution_of(self, party: PartyId) -> Institution:
         return self.institution(institution_of(party))
 
+    def has(self, party: PartyId) -> bool:
+        """Whether a party is in the directory."""
+        return party in self._parties
+
     def label(self, institution: str) -> str:
-        """The current link-code domain of an institution, such as `x-city#1`."""
+        """The link-code domain an institution began with, such as `x-city#1`."""
         self.institution(institution)
         return self._entries[institution].label
+
+    def epoch(self, institution: str) -> int:
+        """The epoch in which an institution's link codes began; those after it are known to the hub and itself."""
+        self.institution(institution)
+        return self._entries[institution].epoch
 
     def institutions(self) -> tuple[Institution, ...]:
         return tuple(self._institutions.values())

@@ -14,7 +14,7 @@ from kumihimo.plumbing.wire.envelope import from_b64, parse_envelope
 from kumihimo.plumbing.wire.messages.by_hand import FetchAnswer, FlagKind
 from kumihimo.plumbing.wire.messages.inquiry import InquiryRequest, LogRecord, Outcome, Period
 from kumihimo.plumbing.wire.messages.provision import Inquire, Inquired
-from kumihimo.roles.gateway.service.audit import open_inquiry
+from kumihimo.roles.gateway.service.audit import AuditCodes, open_inquiry
 from kumihimo.roles.gateway.service.outcomes import Outcomes
 from kumihimo.roles.gateway.store.outbox import OutboxStore
 from kumihimo.roles.gateway.store.records import AccessRecord, RecordStore, Side
@@ -202,14 +202,15 @@ def test_two_inquiries_about_one_person_look_like_two_persons_to_the_platform(ca
 def test_an_auditor_can_be_shown_whom_an_inquiry_was_about(case: Case) -> None:
     transaction = case.x.inquire(case.at_x).transaction
     services = case.x.services()
-    opening = open_inquiry(services.inquiry.store, services.codes, services.inquiry.audit_key, transaction)
+    opening = open_inquiry(services.inquiry.store, services.codes, services.rotations.audits, transaction)
     (sent,) = asked_of_the_hub(case.country)
     request = InquiryRequest.model_validate_json(parse_envelope(sent).payload_bytes())
     domain = services.codes.domain.present()
     assert opening.addressee_number.digits == case.at_x
     assert opens_to(from_b64(request.subject, "subject"), opening.code, domain.public, opening.randomness)
     with pytest.raises(Problem) as refused:
-        open_inquiry(services.inquiry.store, services.codes, b"k" * 32, transaction)
+        other = AuditCodes(services.rotations.store, b"k" * 32)
+        open_inquiry(services.inquiry.store, services.codes, other, transaction)
     assert refused.value.code == "codes.proof_invalid"
 
 

@@ -1,4 +1,4 @@
-"""Orders of the oversight body (第三者機関の命令): suspend and lift, stop everything, set quotas; to both operators at once.
+"""Orders of the oversight body (第三者機関の命令): suspend, lift, stop everything, set quotas, rotate codes; to both operators.
 
 番号法 第六章 gives the body the power to order. An order is signed once and kept by everybody who carries it out; its number
 decides which of two orders about the same matter is in force, in whatever order they arrive.
@@ -16,11 +16,12 @@ from kumihimo.plumbing.wire.envelope import Document, Envelope, Message, Part, R
 
 
 class Measure(StrEnum):
-    """What is ordered."""
+    """What is ordered; `rotate`: an institution, or each of them, moves its link codes to the next epoch."""
 
     SUSPEND = "suspend"
     LIFT = "lift"
     QUOTA = "quota"
+    ROTATE = "rotate"
 
 
 class Quota(Part):

@@ -37,9 +37,13 @@ from kumihimo.plumbing.wire.messages.provision import (
     RecordShown,
     ShowRecords,
 )
+from kumihimo.plumbing.wire.moving_codes import MovingCodes
+from kumihimo.plumbing.wire.repeating import Repeating
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.gateway.api.by_hand import inquired, mount_fetching, mount_protection, mount_queue
+from kumihimo.roles.gateway.api.rotation import mount_rotation
 from kumihimo.roles.gateway.api.vitals import HoldingsVital, OutboxVital
+from kumihimo.roles.gateway.service.audit import AuditCodes
 from kumihimo.roles.gateway.service.by_hand import ByHand
 from kumihimo.roles.gateway.service.copies import Copies
 from kumihimo.roles.gateway.service.fetching import Fetching
@@ -48,6 +52,7 @@ from kumihimo.roles.gateway.service.lines import HUB_2
 from kumihimo.roles.gateway.service.link_codes import LinkCodes, OwnDomain
 from kumihimo.roles.gateway.service.outcomes import Outcomes
 from kumihimo.roles.gateway.service.provision import Provision, answer_to
+from kumihimo.roles.gateway.service.rotation import Rotations
 from kumihimo.roles.gateway.settings import ExchangeSettings
 from kumihimo.roles.gateway.store.by_hand import ByHandStore
 from kumihimo.roles.gateway.store.commits import Commit, Together
@@ -59,6 +64,7 @@ from kumihimo.roles.gateway.store.links import LinkStore
 from kumihimo.roles.gateway.store.outbox import OutboxStore
 from kumihimo.roles.gateway.store.provisions import ProvisionStore
 from kumihimo.roles.gateway.store.records import RecordStore
+from kumihimo.roles.gateway.store.rotations import RotationStore
 
 AUDIT_KEY = "audit.key"
 _PAUSE_SECONDS = 1.0
@@ -135,26 +141,39 @@ class Services:
     sender: OutcomeSender
     receive_codes: Callable[[Connection, FeedItem], None]
     links: LinkStore
+    rotations: Rotations
 
 
 def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerClient, commit: Commit) -> Services:
     """Put the services of one institution together. Raises Problem(key.missing, key.permissions)."""
     institution = institution_of(edge.party)
-    domain = OwnDomain(edge, LinkKeys(edge, client))
+    rotation_store, keys = RotationStore(engine, institution, edge.directory.epoch(institution)), LinkKeys(edge, client)
+    domain = OwnDomain(edge, keys, rotation_store.present)
     codes = LinkCodes(LinkCodeStore(engine, institution), edge, domain, settings.ticket_patience)
+    audit_key = read_secret(edge.identity.folder / AUDIT_KEY)
+    rotations = Rotations(
+        rotation_store,
+        edge,
+        domain,
+        MovingCodes(edge, client, keys.secret),
+        AuditCodes(rotation_store, audit_key),
+        settings.rotation_overlap,
+    )
     records = RecordStore(engine, institution, commit)
     sender = OutcomeSender(Outcomes(OutboxStore(engine, institution), edge, client))
 
     def receive_codes(conn: Connection, item: FeedItem) -> None:
+        ordered = rotations.ordered(item)
+        if ordered is not None:
+            rotation_store.begin(conn, ordered.reason, ordered.at, ordered.close_at, ordered.number)
         opened = codes.opened(item)
-        if opened:
-            placed = codes.store.place(conn, opened, domain.epoch, edge.clock.now())
+        if opened is not None and opened.codes:
+            placed = codes.store.place(conn, opened.codes, opened.epoch, edge.clock.now())
             log.info("codes.placed", count=placed.stored)
             if placed.without_ticket or placed.of_another:
                 log.warning("codes.not_placed", count=placed.without_ticket + placed.of_another)
-        pairs = codes.replaced(item)
-        if pairs:
-            log.info("codes.replaced", count=codes.store.replace(conn, pairs, edge.clock.now()))
+        if opened is not None and opened.pairs:
+            log.info("codes.replaced", count=codes.store.replace(conn, opened.pairs, edge.clock.now()))
 
     inquiries = InquiryStore(engine, institution, commit)
     queue = ByHandStore(engine, institution, commit)
@@ -168,7 +187,7 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
             edge,
             client,
             SystemRandomness(),
-            read_secret(edge.identity.folder / AUDIT_KEY),
+            audit_key,
             sender.wake,
         ),
         Provision(ProvisionStore(engine, institution, commit), edge, domain, settings.by_hand_patience, sender.wake),
@@ -177,6 +196,7 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
         sender,
         receive_codes,
         LinkStore(engine, institution),
+        rotations,
     )
 
 
@@ -197,7 +217,9 @@ def build(settings: ExchangeSettings, clock: Clock = SystemClock()) -> FastAPI: 
     services = wire(settings, edge, engine, client, commit)
     feed = FeedReader(client, edge, HUB_2, engine, feed_cursor, services.receive_codes)
     life = LifeOfExchange(services.inquiry, commit, client, engine)
-    app = application(edge.party, background=[life, feed, services.sender])
+    rotating = Repeating("rotation", services.rotations.advance)
+    services.rotations.level, services.rotations.wake = feed.is_level, rotating.wake
+    app = application(edge.party, background=[life, feed, services.sender, rotating])
     watch(
         app,
         edge,
@@ -247,6 +269,7 @@ def _for_desk(app: FastAPI, edge: Edge, services: Services) -> None:
     mount_protection(app, edge, services.copies, own_desk)
     in_turn = CapacityLimiter(INQUIRIES_AT_ONCE)
     mount_fetching(app, edge, Fetching(services.inquiry), own_desk, in_turn)
+    mount_rotation(app, edge, services.rotations, own_desk)
 
     @app.post("/inquiries")
     async def inquiries(envelope: Envelope, peer: Peer) -> Envelope:

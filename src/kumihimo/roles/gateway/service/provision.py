@@ -23,7 +23,7 @@ from kumihimo.plumbing.wire.envelope import FRESHNESS, Envelope, Message, Signed
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Permit
 from kumihimo.plumbing.wire.messages.provision import DatedItem, ProvisionAnswer, ProvisionRequest, SealedItems
 from kumihimo.roles.gateway.service.lines import HUB_1, HUB_2
-from kumihimo.roles.gateway.service.link_codes import OwnDomain
+from kumihimo.roles.gateway.service.link_codes import Domain, OwnDomain
 from kumihimo.roles.gateway.service.release import decide, withheld
 from kumihimo.roles.gateway.store.outbox import Report
 from kumihimo.roles.gateway.store.provisions import Answered, Claim, Holdings, KeptAnswer, ProvisionStore
@@ -60,14 +60,14 @@ class Provision:
 
         Raises Problem: message.wrong_signer (an operator's signature is missing), message.signature_invalid,
         permit.expired, permit.wrong_provider, permit.wrong_requester, permit.subject_mismatch, permit.used,
-        codes.identity_point, codes.not_a_point, operator.unreachable.
+        codes.identity_point, codes.not_a_point, codes.epoch_closed, operator.unreachable.
         """
         message = signed.value
         permit = self.edge.read(message.permit, Permit, HUB_1, HUB_2).value
         now = self.edge.clock.now()
         subject = from_b64(message.subject, "subject")
         self._check(permit, peer, subject, now)
-        code = decrypt(subject, self.domain.present().secret)
+        code = decrypt(subject, self._domain_of(permit).secret)
         claim = Claim(permit.transaction, code, permit.items, permit.period)
         request_hash = signed.envelope.digest()
         try:
@@ -79,6 +79,18 @@ class Provision:
             return again
         self.reported()
         return Answered(permit.transaction, given.report.outcome, message.permit.digest(), now, given.kept.sealed)
+
+    def _domain_of(self, permit: Permit) -> Domain:
+        """Our domain in the permit's epoch: while codes are rotated, permits for both epochs are under way."""
+        try:
+            return self.domain.of_epoch(permit.epoch)
+        except Problem as problem:
+            if problem.code != "peer.not_allowed":
+                raise
+            raise Problem(
+                "codes.epoch_closed", f"a permit for epoch {permit.epoch}", where="permit",
+                expected=f"a permit for epoch {self.domain.epoch}", advice="Make a new inquiry.",
+            ) from None  # fmt: skip
 
     def _check(self, permit: Permit, peer: PartyId, subject: bytes, now: datetime) -> None:
         if now >= permit.expires_at or now < permit.issued_at - FRESHNESS:

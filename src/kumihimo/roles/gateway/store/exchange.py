@@ -28,15 +28,46 @@ MIGRATIONS: Final = "kumihimo.roles.gateway.migrations_exchange"
 
 metadata = MetaData()
 
+# One code for an addressee in every epoch that is open: two while codes are rotated.
 link_code = Table(
     "link_code",
     metadata,
     Column("institution", Text, primary_key=True),
     Column("addressee_number", Text, primary_key=True),
     Column("code", LargeBinary, nullable=False),
-    Column("epoch", Integer, nullable=False),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
     Column("placed_at", UtcDateTime, nullable=False),
     UniqueConstraint("institution", "code", name="uq_link_code_code"),
+)
+
+# Rotations of the own codes; `epoch` is the one moved to. Each date is written when the step is done, in this order, but
+# `close_at`, which is when the old epoch is to be closed by itself: opened, swapped here, the hub told of it, shut by the
+# hub, closed here.
+rotation = Table(
+    "rotation",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("reason", Text, nullable=False),
+    Column("order_number", BigInteger),  # of the oversight body, when it was ordered
+    Column("begun_at", UtcDateTime, nullable=False),
+    Column("opened_at", UtcDateTime),
+    Column("swapped_at", UtcDateTime),
+    Column("told_at", UtcDateTime),
+    Column("close_at", UtcDateTime),
+    Column("shut_at", UtcDateTime),
+    Column("closed_at", UtcDateTime),
+    Column("old_public_key", LargeBinary),  # of the epoch before, once its key is destroyed
+)
+
+# Codes of closed epochs that somebody was asked about with, sealed under the audit key: for opening audits only.
+audit_code = Table(
+    "audit_code",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("addressee_number", Text, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
 )
 
 expected_ticket = Table(

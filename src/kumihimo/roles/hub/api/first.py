@@ -26,6 +26,7 @@ from kumihimo.roles.hub.service.parties import OVERSIGHT
 from kumihimo.roles.hub.service.permits import PermitDesk
 from kumihimo.roles.hub.service.records import rule_book_record
 from kumihimo.roles.hub.service.refusals import RefusalRelay
+from kumihimo.roles.hub.service.rotation import FirstRotationDesk
 from kumihimo.roles.hub.service.sequencer import Sequencer
 from kumihimo.roles.hub.service.witnessing import Witness
 from kumihimo.roles.hub.settings import Settings
@@ -61,7 +62,7 @@ def build_first(operator: Operator) -> FastAPI:
         sequencer,
         Opening(journal, operator.book.sha256),
     )
-    refusals = RefusalRelay(edge, store, operator.translator, operator.seeds, operator.client)
+    refusals = RefusalRelay(edge, store, operator.translator, operator.seeds, operator.client, operator.domains)
     app = application("hub operator 1", (*background, refusals))
     watch_operator(app, operator, feeds, SequencerVital(sequencer, tree, edge.clock), secrets=(LOG_KEY,))
     permits = PermitDesk(
@@ -72,6 +73,7 @@ def build_first(operator: Operator) -> FastAPI:
         operator.client,
         operator.seeds,
         operator.proof_check(notify),
+        operator.domains,
     )
     outcomes = OutcomeDesk(edge, journal, store, operator.client)
     codes = FirstCodeDesk(edge, operator.hop(), journal, operator.client)
@@ -97,6 +99,18 @@ def build_first(operator: Operator) -> FastAPI:
     def code_batches(body: Body, peer: Peer) -> Envelope:
         """TranslateCodes → CodesTranslated."""
         return edge.answer(codes.translate(body, peer))
+
+    rotation = FirstRotationDesk(operator.rotation_hop(), journal, operator.client, operator.proof_check(notify))
+
+    @app.post("/domain-moves")
+    def move_domain(body: Body, peer: Peer) -> Envelope:
+        """MoveDomain → DomainMoved."""
+        return edge.answer(rotation.step(body, peer))
+
+    @app.post("/rotations")
+    def rotate_codes(body: Body, peer: Peer) -> Envelope:
+        """RotateCodes → CodesRotated."""
+        return edge.answer(rotation.rotate(body, peer))
 
     mount_keys(app, operator)
     mount_log(app, tree)

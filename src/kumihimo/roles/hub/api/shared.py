@@ -13,10 +13,10 @@ from anyio import to_thread
 from fastapi import Depends, FastAPI, Request
 from sqlalchemy import Engine
 
-from kumihimo.domain.codes import OperatorSecrets, Translator
+from kumihimo.domain.codes import Translator
 from kumihimo.domain.kernel.randomness import SystemRandomness
 from kumihimo.domain.law import RuleBook
-from kumihimo.plumbing.storage import open_engine, read_secret, require_current
+from kumihimo.plumbing.storage import open_engine, require_current
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Background, Edge, Peer
 from kumihimo.plumbing.wire.envelope import Envelope
@@ -26,9 +26,19 @@ from kumihimo.roles.hub.service.keys import KeyDesk, PeerPoints
 from kumihimo.roles.hub.service.ports import Notify
 from kumihimo.roles.hub.service.proofs import ProofCheck, ProofDesk
 from kumihimo.roles.hub.service.quotas import DAY, Quotas
+from kumihimo.roles.hub.service.rotation import RotationHop
 from kumihimo.roles.hub.service.rulings import Bench
 from kumihimo.roles.hub.settings import Settings
-from kumihimo.roles.hub.store import MIGRATIONS, HopSeeds, Notices, Standings, requests_logged, requests_passed
+from kumihimo.roles.hub.store import (
+    MIGRATIONS,
+    Domains,
+    HopSeeds,
+    Notices,
+    SeedStore,
+    Standings,
+    requests_logged,
+    requests_passed,
+)
 
 TRANSLATION_THREADS = 2
 R = TypeVar("R")
@@ -56,6 +66,8 @@ class Operator:
     seeds: HopSeeds
     translator: Translator
     keys: KeyDesk
+    domains: Domains
+    seed_store: SeedStore
     pool: ThreadPoolExecutor
     orders_pool: ThreadPoolExecutor
 
@@ -65,9 +77,9 @@ class Operator:
         engine = open_engine(settings.store)
         require_current(engine, MIGRATIONS)
         standings = Standings(engine)
-        secrets = OperatorSecrets(
-            read_secret(settings.keys / "reshuffle.seed"), read_secret(settings.keys / "rekey.seed")
-        )
+        domains = Domains(engine, edge.directory.epoch)
+        seed_store = SeedStore(engine, settings.keys)
+        secrets = seed_store.factors()
         points = PeerPoints(edge, settings.other_operator, client)
         default = Quota(per_minute=settings.requests_per_minute, per_day=settings.requests_per_day)
         quotas = Quotas(default, standings.quota)
@@ -83,16 +95,21 @@ class Operator:
             quotas,
             HopSeeds(engine),
             Translator(secrets, settings.operator, points),
-            KeyDesk(edge, secrets, standings.require_active),
+            KeyDesk(edge, secrets, standings.require_active, domains),
+            domains,
+            seed_store,
             ThreadPoolExecutor(TRANSLATION_THREADS, thread_name_prefix="translation"),
             ThreadPoolExecutor(1, thread_name_prefix="orders"),
         )
 
     def bench(self) -> Bench:
-        return Bench(self.edge.directory, self.book, self.standings.require_active, self.quotas.take)
+        return Bench(self.edge.directory, self.book, self.standings.require_active, self.quotas.take, self.domains)
 
     def hop(self) -> CodeHop:
-        return CodeHop(self.edge, self.translator, self.standings.require_active, self.pool)
+        return CodeHop(self.edge, self.translator, self.standings.require_active, self.pool, self.domains)
+
+    def rotation_hop(self) -> RotationHop:
+        return RotationHop(self.edge, self.translator, self.domains, self.seeds, self.standings.require_active)
 
     def proof_check(self, notify: Notify) -> ProofCheck:
         """The check of the other operator's translations; `notify` wakes the oversight body's reader."""

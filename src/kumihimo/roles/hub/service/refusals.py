@@ -7,6 +7,7 @@ with its entry, sent until operator 2 has it, and then forgotten, ciphertext and
 from __future__ import annotations
 
 import threading
+from datetime import datetime
 from typing import Final, Protocol
 
 import structlog
@@ -25,9 +26,10 @@ from kumihimo.roles.hub.service.proofs import Hop, ProofCheck, Seeds
 from kumihimo.roles.hub.service.records import request_record
 from kumihimo.roles.hub.service.rulings import Ruling
 from kumihimo.roles.hub.service.second import ACCESS_KIND, requested
-from kumihimo.roles.hub.store import News, Passage, Unrelayed
+from kumihimo.roles.hub.store import Domains, News, Passage, Unrelayed
 
 _PAGE: Final = 100
+_PORTAL: Final = institution_of(PORTAL)
 _SHORTEST, _LONGEST = 1.0, 5.0  # seconds between rounds
 log = structlog.get_logger()
 
@@ -42,7 +44,10 @@ class Outbox(Protocol):
 class RefusalRelay(Background):
     """Operator 1's sender, in a thread of its own. One that is not accepted does not hold up the others."""
 
-    def __init__(self, edge: Edge, outbox: Outbox, translator: Translator, seeds: Seeds, sender: Sender) -> None:
+    def __init__(
+        self, edge: Edge, outbox: Outbox, translator: Translator, seeds: Seeds, sender: Sender, domains: Domains
+    ) -> None:
+        self._domains = domains
         self._edge = edge
         self._translator = translator
         self._seeds = seeds
@@ -79,15 +84,14 @@ class RefusalRelay(Background):
         return waiting
 
     def _send(self, unrelayed: Unrelayed) -> None:
-        half = _towards_portal(
-            self._edge,
-            self._translator,
-            self._seeds,
-            requested(self._edge, unrelayed.request).value,
-        )
+        request, epoch = requested(self._edge, unrelayed.request).value, self._domains.present(_PORTAL)
+        source, target = _ends(self._domains, request, epoch)
+        seed = self._seeds.seed(request.transaction, self._edge.clock.now())
+        half = self._translator.hop([from_b64(request.subject, "subject")], source, target, seed=seed)[0]
         relay = self._edge.message(
-            RelayRefusal, OPERATORS[1], request=unrelayed.request, logged=unrelayed.logged, for_portal=b64(half)
-        )
+            RelayRefusal, OPERATORS[1], request=unrelayed.request, logged=unrelayed.logged, for_portal=b64(half),
+            portal_epoch=epoch,
+        )  # fmt: skip
         send_to_operator(self._sender, "/relayed-refusals", relay, RefusalRelayed)
 
     def _run(self) -> None:
@@ -112,7 +116,9 @@ class SecondRefusalDesk:
         notify: Notify,
         seeds: Seeds,
         check: ProofCheck,
+        domains: Domains,
     ) -> None:
+        self._domains = domains
         self._check = check
         self._edge = edge
         self._passages = passages
@@ -134,29 +140,31 @@ class SecondRefusalDesk:
         told = Ruling(record.rule_book or "", (), (), record.refusal, subject)
         if record.refusal is None or record != request_record(signed, told, record.logged_at):
             raise Problem("log.proof_invalid", "the logged record is no refusal of this request", where="record")
-        hop = Hop(*_domains(self._edge, request), request.subject, relay.for_portal)
+        source, target = _ends(self._domains, request, relay.portal_epoch)
+        hop = Hop(source, target, request.subject, relay.for_portal)
         self._check.sample(request.transaction, (hop,), envelope)
-        half = from_b64(relay.for_portal, "ciphertext")
-        for_portal = _towards_portal(self._edge, self._translator, self._seeds, request, half)
-        access = PortalAccess(transaction=request.transaction, subject=b64(for_portal), logged=relay.logged)
+        half, seed = from_b64(relay.for_portal, "ciphertext"), self._seeds.seed(request.transaction, self._now())
+        for_portal = self._translator.hop([half], source, target, seed=seed)[0]
+        access = PortalAccess(
+            transaction=request.transaction, subject=b64(for_portal), logged=relay.logged, epoch=relay.portal_epoch
+        )
         passage = Passage(
-            f"refused/{promised.index}", promised.signed, (News(PORTAL, ACCESS_KIND, access),), self._edge.clock.now()
+            f"refused/{promised.index}", promised.signed, (News(PORTAL, ACCESS_KIND, access),), self._now()
         )
         if self._passages.passes(passage):
             self._notify()
         return RefusalRelayed(in_reply_to=relay.message_id, transaction=request.transaction)
 
-
-def _domains(edge: Edge, request: InquiryRequest) -> tuple[str, str]:
-    """From the requester's domain to the portal's."""
-    return edge.directory.label(request.requester), edge.directory.label(institution_of(PORTAL))
+    def _now(self) -> datetime:
+        return self._edge.clock.now()
 
 
-def _towards_portal(
-    edge: Edge, translator: Translator, seeds: Seeds, request: InquiryRequest, half: bytes | None = None
-) -> bytes:
-    """Our half of the translation of a request's subject, or of what the other operator made of it."""
-    source, target = _domains(edge, request)
-    ciphertext = from_b64(request.subject, "subject") if half is None else half
-    seed = seeds.seed(request.transaction, edge.clock.now())
-    return translator.hop([ciphertext], source, target, seed=seed)[0]
+def _ends(domains: Domains, request: InquiryRequest, portal_epoch: int | None) -> tuple[str, str]:
+    """From the requester's domain to the portal's.
+
+    The requester's epoch may have been closed meanwhile: the request was made in time, and nothing is permitted by it.
+    """
+    source = f"{request.requester}#{request.epoch}"
+    if request.epoch is None or not domains.was_open(source):
+        source = domains.label(request.requester, request.epoch)
+    return source, domains.label(_PORTAL, portal_epoch)

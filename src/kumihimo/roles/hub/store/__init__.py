@@ -1,5 +1,6 @@
 """Store of an operator of the hub (運営者の保管庫)."""
 
+from kumihimo.roles.hub.store.domains import Domains
 from kumihimo.roles.hub.store.hop_seeds import HopSeeds
 from kumihimo.roles.hub.store.log import (
     MOST_AT_ONCE,
@@ -13,6 +14,7 @@ from kumihimo.roles.hub.store.log import (
 )
 from kumihimo.roles.hub.store.notices import Notices
 from kumihimo.roles.hub.store.second import KeptAnswer, News, Passage, SecondStore, requests_passed
+from kumihimo.roles.hub.store.seeds import Generation, SeedStore
 from kumihimo.roles.hub.store.standings import WHOLE_HUB, Standing, Standings
 from kumihimo.roles.hub.store.tables import MIGRATIONS, feed, metadata
 from kumihimo.roles.hub.store.tree import PublishedCheckpoint, TreeStore
@@ -22,7 +24,9 @@ __all__ = [
     "MOST_AT_ONCE",
     "WHOLE_HUB",
     "Append",
+    "Domains",
     "Entered",
+    "Generation",
     "HopSeeds",
     "KeptAnswer",
     "LogStore",
@@ -33,6 +37,7 @@ __all__ = [
     "Report",
     "ReportedOutcome",
     "SecondStore",
+    "SeedStore",
     "Standing",
     "Standings",
     "TreeStore",

@@ -23,6 +23,7 @@ from kumihimo.roles.hub.store.tables import orders, quotas, standings
 
 WHOLE_HUB: Final = "*"  # no institution has this id
 REFRESH_SECONDS: Final = 0.5
+_MATTERS: Final = {Measure.QUOTA: "quota", Measure.ROTATE: "rotation"}
 
 
 class Standing(StrEnum):
@@ -81,7 +82,7 @@ class Standings:
         """
         order = signed.value
         about = order.ordered.institution or WHOLE_HUB
-        matter = f"{'quota' if order.ordered.measure is Measure.QUOTA else 'standing'}/{about}"
+        matter = f"{_MATTERS.get(order.ordered.measure, 'standing')}/{about}"
         with self._engine.begin() as conn:
             known = conn.execute(select(orders.c.envelope).where(orders.c.number == order.number)).scalar_one_or_none()
             if known is not None:
@@ -118,6 +119,8 @@ class Standings:
 
 def _bring_into_force(conn: Connection, order: Order, about: str, at: datetime) -> None:
     said = order.ordered
+    if said.measure is Measure.ROTATE:
+        return  # for its institutions to carry out, who hear of it from operator 2
     if said.quota is not None:
         _put(conn, quotas, about, {**said.quota.model_dump(), "since": at})
         return
