@@ -39,7 +39,9 @@ class SeedGenerations:
         """s(X) of the generation that X belongs to. Raises Problem(institution.format, key.missing)."""
         if check_label(label).partition("#")[0] == CONSTANT_INSTITUTION:
             kept = self._kept_factor()
-            return self._secrets_of(1).reshuffle_factor(f"{CONSTANT_INSTITUTION}#1") if kept is None else as_scalar(kept)
+            return (
+                self._secrets_of(1).reshuffle_factor(f"{CONSTANT_INSTITUTION}#1") if kept is None else as_scalar(kept)
+            )
         return self._secrets_of(self._generation_of(label)).reshuffle_factor(label)
 
     def key_share(self, label: str) -> Scalar:

@@ -208,8 +208,8 @@ def test_an_auditor_can_be_shown_whom_an_inquiry_was_about(case: Case) -> None:
     domain = services.codes.domain.present()
     assert opening.addressee_number.digits == case.at_x
     assert opens_to(from_b64(request.subject, "subject"), opening.code, domain.public, opening.randomness)
+    other = AuditCodes(services.rotations.store, b"k" * 32)
     with pytest.raises(Problem) as refused:
-        other = AuditCodes(services.rotations.store, b"k" * 32)
         open_inquiry(services.inquiry.store, services.codes, other, transaction)
     assert refused.value.code == "codes.proof_invalid"
 

@@ -16,7 +16,7 @@ from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.envelope import Envelope, from_b64, parse_envelope
 from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.messages.inquiry import EntryKind, InquiryRequest, LogRecord, Outcome, Permit
-from kumihimo.plumbing.wire.messages.oversight import CarryOutOrder, Measure, Order, Ordered, OrderCarriedOut
+from kumihimo.plumbing.wire.messages.oversight import CarryOutOrder, Measure, Order, OrderCarriedOut, Ordered
 from kumihimo.plumbing.wire.messages.residents import RegisterEventKind
 from kumihimo.plumbing.wire.messages.rotation import (
     CloseRotation,

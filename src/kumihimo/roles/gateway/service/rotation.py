@@ -75,7 +75,9 @@ class Rotations:
         try:
             order = self.edge.read(RotationOrdered.model_validate(item.body).order, Order, OVERSIGHT).value
             if order.ordered.measure is not Measure.ROTATE or order.ordered.institution not in (None, self._own):
-                raise Problem("message.malformed", f"an order to {order.ordered.measure}", expected="to rotate our codes")
+                raise Problem(
+                    "message.malformed", f"an order to {order.ordered.measure}", expected="to rotate our codes"
+                )
         except (Problem, ValidationError) as error:
             log.error("rotation.order_invalid", code=getattr(error, "code", "message.malformed"))
             return None

@@ -169,9 +169,7 @@ class RotationStore:
             if conn.execute(select(exists().where(self._codes_here, self._lacks(epoch)))).scalar_one():
                 return False
             undone = rotation.c.swapped_at.is_(None)
-            conn.execute(
-                rotation.update().where(self._here, rotation.c.epoch == epoch, undone).values(swapped_at=at)
-            )
+            conn.execute(rotation.update().where(self._here, rotation.c.epoch == epoch, undone).values(swapped_at=at))
         self._known = None
         return True
 

@@ -26,9 +26,7 @@ log = structlog.get_logger()
 class KeyDesk:
     """Either operator's desk for shares and points."""
 
-    def __init__(
-        self, edge: Edge, secrets: DomainFactors, require_active: RequireActive, domains: Domains
-    ) -> None:
+    def __init__(self, edge: Edge, secrets: DomainFactors, require_active: RequireActive, domains: Domains) -> None:
         self._domains = domains
         self._edge = edge
         self._secrets = secrets
