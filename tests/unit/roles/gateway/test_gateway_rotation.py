@@ -28,20 +28,20 @@ from kumihimo.plumbing.wire.messages.rotation import (
     ShowRotation,
     StartRotation,
 )
+from kumihimo.plumbing.wire.rotating import CodeRotation
 from kumihimo.roles.gateway.service.audit import open_inquiry
-from kumihimo.roles.gateway.service.rotation import Rotations
 from kumihimo.roles.gateway.store.exchange import audit_code, feed_cursor, link_code
 from kumihimo.roles.hub.store.tables import entries
 
 REASON = "符号の漏えいのおそれ"
 
 
-def worker(desk: Desk) -> Rotations:
+def worker(desk: Desk) -> CodeRotation:
     """The rotation as a process that has just begun finds it."""
     services, edge, engine = desk.services(), desk.country.edge(desk.exchange), desk.country.engine(desk.exchange)
     reader = FeedReader(PeerClient(edge), edge, HUB_2, engine, feed_cursor, services.receive_codes)
-    services.rotations.level = reader.is_level
-    return services.rotations
+    services.rotations.carrying.level = reader.is_level
+    return services.rotations.carrying
 
 
 def start(desk: Desk, **fields: object) -> RotationShown:

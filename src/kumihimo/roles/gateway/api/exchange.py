@@ -151,7 +151,7 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
     domain = OwnDomain(edge, keys, rotation_store.present)
     codes = LinkCodes(LinkCodeStore(engine, institution), edge, domain, settings.ticket_patience)
     audit_key = read_secret(edge.identity.folder / AUDIT_KEY)
-    rotations = Rotations(
+    rotations = Rotations.around(
         rotation_store,
         edge,
         domain,
@@ -163,7 +163,7 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
     sender = OutcomeSender(Outcomes(OutboxStore(engine, institution), edge, client))
 
     def receive_codes(conn: Connection, item: FeedItem) -> None:
-        ordered = rotations.ordered(item)
+        ordered = rotations.carrying.ordered(item)
         if ordered is not None:
             rotation_store.begin(conn, ordered.reason, ordered.at, ordered.close_at, ordered.number)
         opened = codes.opened(item)
@@ -217,8 +217,8 @@ def build(settings: ExchangeSettings, clock: Clock = SystemClock()) -> FastAPI: 
     services = wire(settings, edge, engine, client, commit)
     feed = FeedReader(client, edge, HUB_2, engine, feed_cursor, services.receive_codes)
     life = LifeOfExchange(services.inquiry, commit, client, engine)
-    rotating = Repeating("rotation", services.rotations.advance)
-    services.rotations.level, services.rotations.wake = feed.is_level, rotating.wake
+    rotating = Repeating("rotation", services.rotations.carrying.advance)
+    services.rotations.carrying.level, services.rotations.wake = feed.is_level, rotating.wake
     app = application(edge.party, background=[life, feed, services.sender, rotating])
     watch(
         app,

@@ -13,7 +13,6 @@ REGISTRY = PartyId("registry/network")
 PORTAL = PartyId("portal/portal")
 HUB_1 = PartyId("hub-1/operator")
 HUB_2 = PartyId("hub-2/operator")
-OVERSIGHT = PartyId("oversight/body")
 
 
 class Line(Protocol):

@@ -22,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from kumihimo.plumbing.storage import UtcDateTime, cursor_table
+from kumihimo.plumbing.storage import UtcDateTime, cursor_table, rotation_table
 
 MIGRATIONS: Final = "kumihimo.roles.gateway.migrations_exchange"
 
@@ -40,25 +40,7 @@ link_code = Table(
     UniqueConstraint("institution", "code", name="uq_link_code_code"),
 )
 
-# Rotations of the own codes; `epoch` is the one moved to. Each date is written when the step is done, in this order, but
-# `close_at`, which is when the old epoch is to be closed by itself: opened, swapped here, the hub told of it, shut by the
-# hub, closed here.
-rotation = Table(
-    "rotation",
-    metadata,
-    Column("institution", Text, primary_key=True),
-    Column("epoch", Integer, primary_key=True, autoincrement=False),
-    Column("reason", Text, nullable=False),
-    Column("order_number", BigInteger),  # of the oversight body, when it was ordered
-    Column("begun_at", UtcDateTime, nullable=False),
-    Column("opened_at", UtcDateTime),
-    Column("swapped_at", UtcDateTime),
-    Column("told_at", UtcDateTime),
-    Column("close_at", UtcDateTime),
-    Column("shut_at", UtcDateTime),
-    Column("closed_at", UtcDateTime),
-    Column("old_public_key", LargeBinary),  # of the epoch before, once its key is destroyed
-)
+rotation = rotation_table(metadata)
 
 # Codes of closed epochs that somebody was asked about with, sealed under the audit key: for opening audits only.
 audit_code = Table(

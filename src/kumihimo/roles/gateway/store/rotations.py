@@ -1,114 +1,28 @@
 """Rotations of one institution's link codes (符号の更新): which codes still lack their place in the next epoch, and every step.
 
-Each method is one transaction. Codes of both epochs lie side by side; which epoch is the present one is said by one row, so
-that the swap is one write however many codes there are. What is done stands in the store: a process that was killed goes on
-where it stopped, and doing anything twice changes nothing.
+Each method is one transaction. Codes of both epochs lie side by side. What is done stands in the store: a process that was
+killed goes on where it stopped, and doing anything twice changes nothing.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, exists, func, select
+from sqlalchemy import ColumnElement, Engine, exists, func, select
 
+from kumihimo.plumbing.storage import RotationSteps
+from kumihimo.plumbing.wire.rotating import OldCode
 from kumihimo.roles.gateway.store.exchange import addressee_link, audit_code, inquiry, link_code, rotation
 from kumihimo.roles.gateway.store.upserts import dialect_insert
 
-REFRESH_SECONDS: Final = 0.5
 
+class RotationStore(RotationSteps):
+    """One institution's rotations and codes. `base` is the epoch it began with."""
 
-@dataclass(frozen=True)
-class Rotation:
-    """One rotation, to `epoch`, with the dates of its steps."""
-
-    epoch: int
-    reason: str
-    begun_at: datetime
-    order_number: int | None = None
-    close_at: datetime | None = None
-    opened_at: datetime | None = None
-    swapped_at: datetime | None = None
-    told_at: datetime | None = None
-    shut_at: datetime | None = None
-    closed_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class OldCode:
-    """A code that lacks its place in the next epoch."""
-
-    addressee_number: str
-    code: bytes
-
-
-class RotationStore:
-    """One institution's rotations. `base` is the epoch it began with."""
-
-    def __init__(
-        self, engine: Engine, institution: str, base: int, seconds: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._engine = engine
-        self._institution = institution
-        self._base = base
-        self._seconds = seconds
-        self._here = rotation.c.institution == institution
+    def __init__(self, engine: Engine, institution: str, base: int) -> None:
+        super().__init__(engine, rotation, institution, base)
         self._codes_here = link_code.c.institution == institution
-        self._known: tuple[float, int] | None = None
-
-    def present(self) -> int:
-        """The epoch of our codes that is the present one; looked up at least every half second."""
-        known, now = self._known, self._seconds()
-        if known is None or now - known[0] > REFRESH_SECONDS:
-            with self._engine.connect() as conn:
-                known = now, self._present(conn)
-            self._known = known
-        return known[1]
-
-    def begin(
-        self, conn: Connection, reason: str, at: datetime, close_at: datetime | None, order_number: int | None
-    ) -> Rotation:
-        """Begin a rotation; the one that is under way, or was ordered under this number, where there is one."""
-        known = self._newest(conn)
-        if order_number is not None:
-            ordered = conn.execute(select(rotation).where(self._here, rotation.c.order_number == order_number)).first()
-            if ordered is not None:
-                return _read(ordered)
-        if known is not None and known.closed_at is None:
-            if order_number is None or known.order_number is not None:
-                return known
-            mine = {"order_number": order_number, "close_at": known.close_at or close_at}
-            conn.execute(rotation.update().where(self._here, rotation.c.epoch == known.epoch).values(mine))
-            return replace(known, order_number=order_number, close_at=known.close_at or close_at)
-        new = Rotation(self._present(conn) + 1, reason, at, order_number, close_at)
-        row = {
-            "institution": self._institution,
-            "epoch": new.epoch,
-            "reason": reason,
-            "order_number": order_number,
-            "begun_at": at,
-            "close_at": close_at,
-        }
-        conn.execute(rotation.insert().values(row))
-        return new
-
-    def start(self, reason: str, at: datetime, close_at: datetime | None) -> Rotation:
-        """Begin a rotation in a transaction of its own."""
-        with self._engine.begin() as conn:
-            return self.begin(conn, reason, at, close_at, None)
-
-    def newest(self) -> Rotation | None:
-        """The newest rotation, under way or not."""
-        with self._engine.connect() as conn:
-            return self._newest(conn)
-
-    def note(self, epoch: int, **dates: datetime | bytes | None) -> None:
-        """Write down that steps are done, by the names of their columns."""
-        with self._engine.begin() as conn:
-            conn.execute(rotation.update().where(self._here, rotation.c.epoch == epoch).values(dates))
 
     def lacking(self, epoch: int, after: str, limit: int) -> list[OldCode]:
         """Codes of the epoch before that lack their place in `epoch`, of addressees above `after`, in order."""
@@ -168,9 +82,7 @@ class RotationStore:
         with self._engine.begin() as conn:
             if conn.execute(select(exists().where(self._codes_here, self._lacks(epoch)))).scalar_one():
                 return False
-            undone = rotation.c.swapped_at.is_(None)
-            conn.execute(rotation.update().where(self._here, rotation.c.epoch == epoch, undone).values(swapped_at=at))
-        self._known = None
+            self._note(conn, epoch, swapped_at=at)
         return True
 
     def counts(self, epoch: int) -> tuple[int, int]:
@@ -212,8 +124,7 @@ class RotationStore:
             if kept:
                 conn.execute(dialect_insert(conn, audit_code).on_conflict_do_nothing(), kept)
             gone = conn.execute(link_code.delete().where(old)).rowcount
-            done = {"closed_at": at, "old_public_key": old_public_key}
-            conn.execute(rotation.update().where(self._here, rotation.c.epoch == epoch).values(done))
+            self._note(conn, epoch, closed_at=at, old_public_key=old_public_key)
         return gone
 
     def audit_code(self, addressee_number: str, epoch: int) -> bytes | None:
@@ -229,18 +140,10 @@ class RotationStore:
 
     def old_public_key(self, epoch: int) -> bytes | None:
         """The public key of a closed epoch."""
-        query = select(rotation.c.old_public_key).where(self._here, rotation.c.epoch == epoch + 1)
+        query = select(rotation.c.old_public_key).where(self._rotations_here, rotation.c.epoch == epoch + 1)
         with self._engine.connect() as conn:
             found = conn.execute(query).scalar_one_or_none()
         return None if found is None else bytes(found)
-
-    def _present(self, conn: Connection) -> int:
-        swapped = select(func.max(rotation.c.epoch)).where(self._here, rotation.c.swapped_at.is_not(None))
-        return max(self._base, conn.execute(swapped).scalar_one() or 0)
-
-    def _newest(self, conn: Connection) -> Rotation | None:
-        row = conn.execute(select(rotation).where(self._here).order_by(rotation.c.epoch.desc()).limit(1)).one_or_none()
-        return None if row is None else _read(row)
 
     def _lacks(self, epoch: int) -> ColumnElement[bool]:
         new = link_code.alias()
@@ -250,11 +153,3 @@ class RotationStore:
             new.c.epoch == epoch,
         )
         return (link_code.c.epoch == epoch - 1) & ~moved
-
-
-def _read(row: Any) -> Rotation:
-    found: Mapping[str, Any] = row._mapping
-    return replace(
-        Rotation(found["epoch"], found["reason"], found["begun_at"], found["order_number"], found["close_at"]),
-        **{name: found[name] for name in ("opened_at", "swapped_at", "told_at", "shut_at", "closed_at")},
-    )
