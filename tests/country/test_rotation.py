@@ -18,11 +18,12 @@ from typer.testing import CliRunner
 
 from kumihimo.cli.main import app
 from kumihimo.country import founding, topology
-from kumihimo.country.desk import Desk
+from kumihimo.country.desk import Desk, ResidentsBrowser
 from kumihimo.country.inspection import read_cell
 from kumihimo.country.layout import Country
 from kumihimo.country.officer import Officer
 from kumihimo.country.people.hanako import hanako
+from kumihimo.country.rotating import RotationDesk
 from kumihimo.country.running import issue_codes
 from kumihimo.country.scenarios.first_case import AFFAIR, CASE, STAFF
 from kumihimo.country.scenarios.waiting import until
@@ -197,3 +198,64 @@ def test_codes_are_renewed_under_way_and_the_old_ones_match_nothing(up: Country)
 
 def _keys(country: Country) -> set[str]:
     return {Path(path).name for path in country.keys(Y).glob("link-*.key")}
+
+
+def test_an_operators_seeds_are_renewed_by_rotating_everybody_and_the_old_ones_are_destroyed(up: Country) -> None:
+    settings = str(up.settings(topology.HUB_1))
+    desk = Desk.of(up, "x-city")
+    addressee = desk.find(hanako(up.founded).four_items).addressee_number
+    account = desk.open_portal_account(addressee)
+    with again(up):
+        before = _inquired(up, addressee)
+        until(lambda: _seen(up, account, before), SECONDS, "the access in the portal")
+        assert "Generation 2 begun" in command("seeds", settings)
+        with pytest.raises(Problem) as needed:
+            command("destroy-seeds", settings)
+        assert needed.value.code == "seeds.in_use"
+        registry = str(up.settings(topology.REGISTRY))
+        assert "Epoch 2 is ready" in command("registry-key", registry, "--reason", "種の更新")
+        assert "in force" in rotate(up, "rotate", "--reason", "運営者の種の更新", group="oversight")
+        for institution in topology.institutions():
+            until(lambda one=institution: _swapped(up, one), SECONDS, f"the swap of {institution}")  # type: ignore[misc]
+            rotate(up, "close", institution, "--at-once")
+        until(lambda: int(str(read_cell(up, topology.PORTAL, SWAPPED, "portal"))) or None, SECONDS, "the portal's swap")
+        after = _inquired(up, addressee)
+        until(lambda: _seen(up, account, after), SECONDS, "the access in the portal")
+        assert _seen(up, account, before)
+        until(lambda: _needed(settings) == {"portal#1", "registry#1"} or None, SECONDS, "the ends of old epochs")
+    assert not Officer.of(up).status()["alarms"]
+
+
+def command(*words: str) -> str:
+    """What a command for the operator's or the registry's own machine prints."""
+    result = CliRunner().invoke(app, ["rotate", *words])
+    if isinstance(result.exception, Problem):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def _needed(settings: str) -> set[str]:
+    """The open domains that still need the first seeds."""
+    line = command("show-seeds", settings).splitlines()[0]
+    return set(line.partition(": ")[2].replace(",", "").split())
+
+
+def _swapped(country: Country, institution: str) -> bool | None:
+    shown = RotationDesk.of(country, institution).show()
+    return (
+        shown.rotation is not None and shown.rotation.order is not None and shown.rotation.swapped_at is not None
+    ) or None
+
+
+def _inquired(country: Country, addressee: str) -> str:
+    asked = Desk.of(country, "x-city").inquire(
+        staff=STAFF, case=CASE, addressee_number=addressee, provider="y-city", affair=AFFAIR, items=("local-tax",),
+        period=Period(since=date(2020, 4, 1)),
+    )  # fmt: skip
+    assert asked.outcome is Outcome.PROVIDED
+    return asked.transaction
+
+
+def _seen(country: Country, account: str, transaction: str) -> bool | None:
+    return any(one.transaction == transaction for one in ResidentsBrowser.of(country).accesses(account)) or None
