@@ -137,6 +137,9 @@ def again(country: Country) -> Iterator[subprocess.Popen[bytes]]:
     program = (
         f"from kumihimo.country.supervisor import run_service; run_service('exchange', {str(country.settings(Y))!r})"
     )
+    if _listens(country):
+        os.kill(pids(country)[Y], signal.SIGKILL)
+        until(lambda: not _listens(country) or None, SECONDS, "the end of the exchange")
     process = subprocess.Popen([sys.executable, "-c", program])
     try:
         until(lambda: _listens(country), SECONDS, "the exchange")
