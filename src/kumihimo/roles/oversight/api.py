@@ -14,11 +14,12 @@ from kumihimo.domain.transparency.note import NoteKey, VerifierKey
 from kumihimo.domain.transparency.witness import WitnessRefusal
 from kumihimo.plumbing.storage import migrate, open_engine, read_secret, require_current
 from kumihimo.plumbing.wire.client import PeerClient
-from kumihimo.plumbing.wire.edge import Peer, application
+from kumihimo.plumbing.wire.edge import application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.link_keys import OPERATORS
 from kumihimo.plumbing.wire.remote_log import LOGGER, RemoteLog
+from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.oversight.service.intake import Intake
 from kumihimo.roles.oversight.service.monitor import Monitor

@@ -15,7 +15,7 @@ from kumihimo.domain.law import RuleBook
 from kumihimo.domain.transparency.note import VerifierKey
 from kumihimo.plumbing.storage import FeedItem, migrate, open_engine, require_current
 from kumihimo.plumbing.wire.client import PeerClient
-from kumihimo.plumbing.wire.edge import Edge, Peer, application
+from kumihimo.plumbing.wire.edge import Edge, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.link_keys import OPERATORS, LinkKeys
@@ -24,6 +24,7 @@ from kumihimo.plumbing.wire.moving_codes import MovingCodes
 from kumihimo.plumbing.wire.remote_log import RemoteLog
 from kumihimo.plumbing.wire.repeating import Repeating
 from kumihimo.plumbing.wire.rotating import CodeRotation
+from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.portal.service.accesses import AccessRecords
 from kumihimo.roles.portal.service.accounts import Accounts

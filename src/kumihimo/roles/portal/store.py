@@ -26,6 +26,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     delete,
     insert,
     select,
@@ -111,6 +112,17 @@ feed_cursor = cursor_table(metadata)
 
 UNKNOWN_TICKETS: Final = "unknown_tickets"
 NOBODYS_CODE: Final = "nobodys_code"
+# Of every item: made once, since putting a statement together costs more than running it.
+_REPLACED = select(replaced_code.c.replaced_by, replaced_code.c.by_epoch).where(
+    replaced_code.c.link_code == bindparam("code")
+)
+_KEEP = {table: insert(table) for table in (access, outcome)}
+_SAME = {
+    table: select(table.c.log_index).where(
+        table.c.log_index == bindparam("log_index"), table.c.commitment == bindparam("commitment")
+    )
+    for table in (access, outcome)
+}
 _IN = 5_000  # bound parameters in one statement
 
 
@@ -218,8 +230,7 @@ class Transaction:
 
     def _present(self, held: Code) -> Code:
         """The code that took the place of this one, or itself."""
-        query = select(replaced_code.c.replaced_by, replaced_code.c.by_epoch)
-        row = self._conn.execute(query.where(replaced_code.c.link_code == held.code)).one_or_none()
+        row = self._conn.execute(_REPLACED, {"code": held.code}).one_or_none()
         return held if row is None else Code(bytes(row.replaced_by), row.by_epoch)
 
     def count(self, name: str) -> None:
@@ -237,12 +248,12 @@ class Transaction:
             refusal = kept.refusal.model_dump_json() if kept.refusal is not None else None
             here = self._present(Code(link_code, epoch))
             row = {"link_code": here.code, "epoch": here.epoch, "refusal": refusal, **_values(kept)}
-            self._conn.execute(insert(access).values(row))
+            self._conn.execute(_KEEP[access], row)
 
     def keep_outcome(self, kept: KeptRecord) -> None:
         """Keep an outcome; once more changes nothing."""
         if self._is_new(outcome, kept):
-            self._conn.execute(insert(outcome).values(**_values(kept)))
+            self._conn.execute(_KEEP[outcome], _values(kept))
 
     def accesses(self, name: str) -> list[KeptRecord]:
         """The access records about an account's holder, newest first; none while the link code is under way."""
@@ -264,8 +275,8 @@ class Transaction:
         return found
 
     def _is_new(self, table: Table, kept: KeptRecord) -> bool:
-        same = (table.c.log_index == kept.index) & (table.c.commitment == kept.commitment)
-        return self._conn.scalar(select(table.c.log_index).where(same)) is None
+        asked = {"log_index": kept.index, "commitment": kept.commitment}
+        return self._conn.scalar(_SAME[table], asked) is None
 
 
 def _values(kept: KeptRecord) -> dict[str, object]:

@@ -36,7 +36,8 @@ from small_country import (
 )
 
 from kumihimo.domain.kernel import PartyId, Problem
-from kumihimo.plumbing.wire.client import CAPTURE, MAX_ANSWER, PeerClient
+from kumihimo.plumbing.wire.client import CAPTURE, PeerClient
+from kumihimo.plumbing.wire.connections import MAX_ANSWER
 from kumihimo.plumbing.wire.directory import Directory
 from kumihimo.plumbing.wire.edge import Background, Edge, application
 from kumihimo.plumbing.wire.envelope import parse_envelope
@@ -145,7 +146,7 @@ def test_nobody_relays_a_message_that_another_party_signed(country: SmallCountry
     response = other.post(EXCHANGE, "/questions", message.model_dump_json().encode())
     other.close()
     assert response.status_code == 403
-    assert response.json()["type"] == "urn:kumihimo:problem:message.wrong_signer"
+    assert json.loads(response.content)["type"] == "urn:kumihimo:problem:message.wrong_signer"
 
 
 def test_only_tls_1_3_is_spoken(country: SmallCountry, exchange: Edge) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,10 +18,11 @@ from sqlalchemy import MetaData
 from kumihimo.domain.kernel import PartyId, Problem
 from kumihimo.plumbing.storage import cursor_table, migrate, open_engine
 from kumihimo.plumbing.wire.client import PeerClient
-from kumihimo.plumbing.wire.edge import Edge, Peer, application
+from kumihimo.plumbing.wire.edge import Edge, application
 from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.identity import Identity
 from kumihimo.plumbing.wire.meters import COUNTERS, GAUGES, PREFIX, Reading
+from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.vitals import (
     PULL_SECONDS,
     FeedVital,
@@ -96,7 +98,7 @@ def test_a_service_is_ready_while_every_check_holds_and_503_names_the_one_that_d
     exchange: PeerClient, pulse: Pulse
 ) -> None:
     well = exchange.look(EXCHANGE, "/ready")
-    assert (well.status_code, well.json()) == (
+    assert (well.status_code, json.loads(well.content)) == (
         200,
         {"party": EXCHANGE, "ready": True, "checks": [{"name": "pulse", "holds": True}]},
     )

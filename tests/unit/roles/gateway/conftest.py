@@ -33,7 +33,7 @@ def country(
     shutil.copytree(empty_stores, tmp_path / "stores")
     made = GatewayCountry(gateway_keys, tmp_path / "stores")
 
-    def straight(self, method, party, path, content=None, params=None, timeout=None):
+    def straight(self, method, party, path, content=None, params=None, timeout=None, repeat=True):
         return made.carry(self._edge.party, party, method, path, content, params)
 
     monkeypatch.setattr(PeerClient, "_exchange", straight)

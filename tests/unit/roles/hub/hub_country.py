@@ -92,7 +92,7 @@ class Wire(PeerClient):
         self._country = country
         self._me = edge.party
 
-    def _exchange(self, method: str, party: PartyId, path: str, content=None, params=None, timeout=None):
+    def _exchange(self, method: str, party: PartyId, path: str, content=None, params=None, timeout=None, repeat=True):
         return self._country.carry(self._me, party, method, path, content, params)
 
 

@@ -86,6 +86,7 @@ class AnswerByHand(Message):
     """Desk → own exchange: answer a waiting inquiry, with the copies as they are held (`items` null) or with these items."""
 
     KIND: ClassVar[str] = "answer-by-hand.v1"
+    REPEATABLE: ClassVar[bool] = False
     staff: str
     transaction: Annotated[str, Field(pattern=TRANSACTION)]
     items: tuple[DatedItem, ...] | None = None
@@ -95,6 +96,7 @@ class WithholdByHand(Message):
     """Desk → own exchange: answer a waiting inquiry with nothing."""
 
     KIND: ClassVar[str] = "withhold-by-hand.v1"
+    REPEATABLE: ClassVar[bool] = False
     staff: str
     transaction: Annotated[str, Field(pattern=TRANSACTION)]
 

@@ -57,6 +57,7 @@ class ReportEvent(Message):
     """Municipal desk → own ledger: something happened to an addressee; the ledger reports it to the registry by number."""
 
     KIND: ClassVar[str] = "report-event.v1"
+    REPEATABLE: ClassVar[bool] = False
     event: RegisterEventKind
     on: date
     addressee_number: str
@@ -69,6 +70,7 @@ class ReportArrivals(Message):
     """Municipal desk → own ledger: births and move-ins, to be registered, numbered and entered."""
 
     KIND: ClassVar[str] = "report-arrivals.v1"
+    REPEATABLE: ClassVar[bool] = False
     arrivals: Annotated[tuple[Arrival, ...], Field(min_length=1, max_length=ARRIVALS)]
 
 

@@ -146,6 +146,7 @@ class SettleTask(Message):
     """Desk → own ledger: a person has looked at it."""
 
     KIND: ClassVar[str] = "settle-task.v1"
+    REPEATABLE: ClassVar[bool] = False
     task: int
 
 

@@ -86,6 +86,7 @@ class GiveOrder(Message):
     """Oversight officer → oversight body: give an order. It is numbered, signed, kept, and sent until both have it."""
 
     KIND: ClassVar[str] = "give-order.v1"
+    REPEATABLE: ClassVar[bool] = False
     ordered: Ordered
 
 

@@ -87,6 +87,7 @@ class Inquire(Message):
     """Desk (business system or caseworker) → own exchange: ask a provider about an addressee for an affair."""
 
     KIND: ClassVar[str] = "inquire.v1"
+    REPEATABLE: ClassVar[bool] = False
     staff: str
     case_reference: str
     addressee_number: str

@@ -89,6 +89,7 @@ class RegisterEvent(Message):
     """
 
     KIND: ClassVar[str] = "register-event.v1"
+    REPEATABLE: ClassVar[bool] = False
     event: RegisterEventKind
     on: date
     resident_code: str | None = None
@@ -139,6 +140,7 @@ class RegisterArrivals(Message):
     """A municipality registers many people at once; each is taken or rejected by itself."""
 
     KIND: ClassVar[str] = "register-arrivals.v1"
+    REPEATABLE: ClassVar[bool] = False
     arrivals: Annotated[tuple[Arrival, ...], Field(min_length=1, max_length=ARRIVALS)]
 
 
@@ -204,6 +206,7 @@ class AssignCorporateNumber(Message):
     """A Corporate Number (法人番号, 番号法第三十九条) for a body of the given registered name and seat."""
 
     KIND: ClassVar[str] = "assign-corporate-number.v1"
+    REPEATABLE: ClassVar[bool] = False
     registered_name: str
     seat: str
 

@@ -62,6 +62,7 @@ class RotateCodes(Message):
     """
 
     KIND: ClassVar[str] = "rotate-codes.v1"
+    REPEATABLE: ClassVar[bool] = False
     transaction: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     institution: str
     epoch: Epoch

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from fastapi import FastAPI
 
 from kumihimo.domain.kernel import PartyId, institution_of
-from kumihimo.plumbing.wire.edge import Edge, Peer
+from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Envelope, Message
 from kumihimo.plumbing.wire.messages.rotation import CloseRotation, RotationShown, ShowRotation, StartRotation
+from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.roles.gateway.service.rotation import Rotations
 
 

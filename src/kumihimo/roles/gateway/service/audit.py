@@ -81,7 +81,7 @@ def open_inquiry(store: InquiryStore, codes: LinkCodes, audits: AuditCodes, tran
 
 def _of_that_time(inquiry: OpenInquiry, codes: LinkCodes, audits: AuditCodes) -> tuple[bytes, bytes]:
     """The addressee's code in the epoch of the inquiry, and our public key then."""
-    held = codes.store.code_of(inquiry.addressee_number, only=inquiry.epoch)
+    held = codes.store.code_of(inquiry.addressee_number, inquiry.epoch, inquiry.epoch)
     if held is not None:
         return held.code, codes.domain.of_epoch(inquiry.epoch).public
     kept = audits.code(codes.store.stands_for(inquiry.addressee_number) or "", inquiry.epoch)

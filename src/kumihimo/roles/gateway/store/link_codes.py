@@ -9,13 +9,26 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, bindparam, func, select
 
 from kumihimo.domain.kernel.numbers import AddresseeNumber
 from kumihimo.roles.gateway.store.exchange import expected_ticket, link_code
 from kumihimo.roles.gateway.store.links import LinkStore
 from kumihimo.roles.gateway.store.upserts import upsert
+
+_CODE = (
+    select(link_code.c.code, link_code.c.epoch)
+    .where(
+        link_code.c.institution == bindparam("institution"),
+        link_code.c.addressee_number == bindparam("number"),
+        link_code.c.epoch.between(bindparam("oldest"), bindparam("newest")),
+    )
+    .order_by(link_code.c.epoch.desc())
+    .limit(1)
+)
+_LAST_EPOCH: Final = 999_999_999
 
 
 @dataclass(frozen=True)
@@ -108,21 +121,12 @@ class LinkCodeStore:
                 replaced += 1
         return replaced
 
-    def code_of(self, number: AddresseeNumber, newest: int | None = None, only: int | None = None) -> LinkCode | None:
-        """The code of an addressee, or of the one they stand for, in the newest epoch in which there is one.
-
-        `newest`: in none after this one; `only`: in this one.
-        """
+    def code_of(self, number: AddresseeNumber, newest: int = _LAST_EPOCH, oldest: int = 0) -> LinkCode | None:
+        """The code of an addressee, or of the one they stand for, in the newest of these epochs in which there is one."""
         with self._engine.connect() as conn:
             survivor = self._links.survivor(conn, number.digits)
-            query = select(link_code.c.code, link_code.c.epoch).where(
-                self._code_here, link_code.c.addressee_number == survivor
-            )
-            if newest is not None:
-                query = query.where(link_code.c.epoch <= newest)
-            if only is not None:
-                query = query.where(link_code.c.epoch == only)
-            row = conn.execute(query.order_by(link_code.c.epoch.desc()).limit(1)).one_or_none()
+            values = {"institution": self._institution, "number": survivor, "oldest": oldest, "newest": newest}
+            row = conn.execute(_CODE, values).one_or_none()
         return None if row is None else LinkCode(bytes(row.code), row.epoch)
 
     def stands_for(self, number: AddresseeNumber) -> str | None:

@@ -1,0 +1,205 @@
+"""Connections to peers (接続): HTTP/1.1 over mutual TLS, kept open between questions, a pool for each party.
+
+A handshake costs more than all crypto of a message. A connection that the peer closed meanwhile is noticed before it is
+used; one that breaks before the first byte of an answer leaves it to the caller whether the question is asked again.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse, HTTPSConnection
+from typing import Final
+from urllib.parse import urlsplit
+
+from kumihimo.domain.kernel.errors import Problem
+from kumihimo.domain.kernel.institutions import PartyId
+from kumihimo.plumbing.wire.tls import host_name
+
+MAX_ANSWER: Final = 64 * 1024 * 1024  # the largest page of a feed has a sixth of it
+CONNECT_SECONDS: Final = 3.0
+IDLE_SECONDS: Final = 60.0  # shorter than a server keeps an idle connection
+PATIENCE_SECONDS: Final = 1.0  # with a peer that is being started again
+_KEPT: Final = 64
+_PART: Final = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer as it came: nothing decompressed, any status."""
+
+    status_code: int
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        """The content as UTF-8; what is none is replaced."""
+        return self.content.decode(errors="replace")
+
+
+class Unreached(Exception):
+    """A peer gave no whole answer. `asked`: it may have taken the question; `lost`: the connection broke before an answer."""
+
+    def __init__(self, reason: str, *, asked: bool, lost: bool) -> None:
+        super().__init__(reason)
+        self.asked = asked
+        self.lost = lost
+
+
+class _Connection(HTTPSConnection):
+    """One connection to one party; the certificate must name it, whatever the address is."""
+
+    def __init__(self, party: PartyId, url: str, context: ssl.SSLContext) -> None:
+        address = urlsplit(url)
+        super().__init__(address.hostname or "", address.port, timeout=CONNECT_SECONDS, context=context)
+        self._party = party
+        self._context_of_party = context
+        self.idle_since = 0.0
+
+    def connect(self) -> None:
+        sock = socket.create_connection((self.host, self.port), self.timeout)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.sock = self._context_of_party.wrap_socket(sock, server_hostname=host_name(self._party))
+        except BaseException:
+            sock.close()
+            raise
+
+    def alive(self) -> bool:
+        """Whether it can be used again: not too old, and the peer has not closed it (nothing is to be read)."""
+        if self.sock is None or time.monotonic() - self.idle_since > IDLE_SECONDS:
+            return False
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return not poll.poll(0)
+
+
+class Connections:
+    """The open connections of one party to all others. Safe for many threads; each uses a connection of its own."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        self._idle: dict[tuple[PartyId, str], list[_Connection]] = {}
+        self._lock = threading.Lock()
+
+    def ask(
+        self, party: PartyId, url: str, method: str, target: str, body: bytes | None, seconds: float, *, repeat: bool
+    ) -> Answered:
+        """One question and its whole answer within `seconds`.
+
+        A peer that refuses connections is tried for up to a second, it may be starting. With `repeat`, a question whose
+        connection broke before any answer is asked once more. Raises Unreached, Problem(message.too_large).
+        """
+        until = time.monotonic() + min(PATIENCE_SECONDS, seconds)
+        pause, again = 0.02, repeat
+        while True:
+            try:
+                return self._ask_once(party, url, method, target, body, seconds)
+            except Unreached as unreached:
+                if unreached.asked and unreached.lost and again:
+                    again = False
+                elif unreached.asked or not unreached.lost or time.monotonic() + pause > until:
+                    raise
+                else:
+                    time.sleep(pause)
+                    pause *= 2
+
+    def close(self) -> None:
+        """Close what is idle; what is in use is closed by its user."""
+        with self._lock:
+            idle = [one for kept in self._idle.values() for one in kept]
+            self._idle.clear()
+        for connection in idle:
+            connection.close()
+
+    def _ask_once(
+        self, party: PartyId, url: str, method: str, target: str, body: bytes | None, seconds: float
+    ) -> Answered:
+        connection = self._idle_one(party, url) or self._new(party, url, seconds)
+        begun = False
+        try:
+            assert connection.sock is not None  # noqa: S101 - connected above
+            connection.sock.settimeout(seconds)
+            connection.request(method, target, body, _HEADERS)
+            response = connection.getresponse()
+            begun = True
+            answered = _whole(response, party, seconds)
+            keep = not response.will_close
+        except (OSError, HTTPException) as error:
+            connection.close()
+            lost = not begun and not isinstance(error, TimeoutError)
+            raise Unreached(reason(error), asked=True, lost=lost) from None
+        except BaseException:
+            connection.close()
+            raise
+        if keep:
+            self._keep(party, url, connection)
+        else:
+            connection.close()
+        return answered
+
+    def _idle_one(self, party: PartyId, url: str) -> _Connection | None:
+        """The connection used last. A pool shared by address would hand a message to whoever was called there before."""
+        while True:
+            with self._lock:
+                kept = self._idle.get((party, url))
+                connection = kept.pop() if kept else None
+            if connection is None or connection.alive():
+                return connection
+            connection.close()
+
+    def _new(self, party: PartyId, url: str, seconds: float) -> _Connection:
+        connection = _Connection(party, url, self._context)
+        connection.timeout = min(CONNECT_SECONDS, seconds)
+        try:
+            connection.connect()
+        except OSError as error:
+            starting = isinstance(error, ConnectionError)
+            raise Unreached(reason(error), asked=False, lost=starting) from None
+        return connection
+
+    def _keep(self, party: PartyId, url: str, connection: _Connection) -> None:
+        connection.idle_since = time.monotonic()
+        with self._lock:
+            kept = self._idle.setdefault((party, url), [])
+            if len(kept) < _KEPT:
+                kept.append(connection)
+                return
+        connection.close()
+
+
+_HEADERS: Final[Mapping[str, str]] = {"content-type": "application/json", "accept-encoding": "identity"}
+
+
+def _whole(response: HTTPResponse, party: PartyId, seconds: float) -> Answered:
+    """The whole answer: not more than `MAX_ANSWER` bytes, not longer than `seconds`.
+
+    A peer is believed no more than a caller is: it could else fill our memory, or hold our threads by a byte at a time.
+    """
+    until = time.monotonic() + seconds
+    parts: list[bytes] = []
+    size = 0
+    while part := response.read1(_PART):
+        size += len(part)
+        if size > MAX_ANSWER:
+            raise Problem("message.too_large", f"{party} answered with more than {MAX_ANSWER} bytes")
+        if time.monotonic() > until:
+            raise TimeoutError(f"no whole answer after {seconds} s")
+        parts.append(part)
+    response.close()
+    return Answered(response.status, b"".join(parts))
+
+
+def reason(error: BaseException) -> str:
+    """Why a peer was not reached; for TLS the library's constant, such as CERTIFICATE_VERIFY_FAILED."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError) and cause.reason:
+            return f"{type(error).__name__}, {cause.reason}"
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__
