@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +11,8 @@ import typer
 from kumihimo.cli.progress import console
 from kumihimo.country.layout import Country
 from kumihimo.country.rotating import RotationDesk, close_registry_key, renew_registry_key, seeds_of
-from kumihimo.domain.kernel import JAPAN
+from kumihimo.country.signing_keys import renew_signing_key
+from kumihimo.domain.kernel import JAPAN, PartyId
 from kumihimo.plumbing.wire.messages.rotation import RotationShown
 
 app = typer.Typer(no_args_is_help=True)
@@ -114,6 +115,23 @@ def registry_key(settings: RegistrySettings, reason: Reason) -> None:
 def close_old_registry_key(settings: RegistrySettings, reason: Reason) -> None:
     """Close the registry's old epoch and destroy its key."""
     console.print(f"Epoch {close_registry_key(settings, reason)} is closed.")
+
+
+@app.command("signing-key")
+def signing_key(
+    party: Annotated[str, typer.Argument(metavar="PARTY", help="Such as hub-1/operator.")],
+    overlap_hours: Annotated[
+        int, typer.Option(min=0, help="How long messages signed by the old key are still taken.")
+    ] = 24,
+    leaked: Annotated[bool, typer.Option("--leaked", help="The old key is good for nothing any more.")] = False,
+    country: Annotated[
+        Path, typer.Option("--country", metavar="DIR", help="The folder of a country that is down.")
+    ] = Path(".demo"),
+) -> None:
+    """Give a party a new signing key, and everybody a directory with it."""
+    overlap = None if leaked else timedelta(hours=overlap_hours)
+    document = renew_signing_key(Country.open(country), PartyId(party), overlap)
+    console.print(f"Directory version {document.version} is signed by both operators.")
 
 
 def _print(shown: RotationShown) -> None:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
+
+from pydantic import AwareDatetime
 
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import Institution, InstitutionId, PartyId, institution_of, party_id
@@ -32,13 +35,24 @@ class InstitutionEntry(Part):
         return f"{self.id}#{self.epoch}"
 
 
+class FormerKey(Part):
+    """An Ed25519 key a party had before: for what it signed then, and for messages until `until`."""
+
+    verify_key: str
+    until: AwareDatetime
+
+
 class PartyEntry(Part):
-    """One party: its address (none for a client), its Ed25519 key and, if it receives sealed payloads, its HPKE key."""
+    """One party: its address (none for a client), its Ed25519 key and, if it receives sealed payloads, its HPKE key.
+
+    `former_keys` are those it had before; one that has leaked is left out, and what it signed no longer holds.
+    """
 
     party: str
     url: str | None
     verify_key: str
     seal_key: str | None = None
+    former_keys: tuple[FormerKey, ...] = ()
 
 
 class DirectoryDocument(Document):
@@ -62,6 +76,11 @@ class PinnedKeys:
         if key is None:
             raise Problem("peer.unknown", party, expected=" or ".join(self._keys))
         return key
+
+    def former_keys(self, party: PartyId) -> tuple[tuple[VerifyKey, datetime], ...]:
+        """None: an anchor is what it is."""
+        del party
+        return ()
 
 
 class Directory:
@@ -101,6 +120,12 @@ class Directory:
     def verify_key(self, party: PartyId) -> VerifyKey:
         self.party(party)
         return self._keys[party]
+
+    def former_keys(self, party: PartyId) -> tuple[tuple[VerifyKey, datetime], ...]:
+        """Keys a party had before, each with the instant until which it may have sent messages."""
+        return tuple(
+            (VerifyKey.from_bytes(from_b64(one.verify_key, party)), one.until) for one in self.party(party).former_keys
+        )
 
     def seal_key(self, party: PartyId) -> bytes:
         """The HPKE public key of a party that receives sealed payloads."""
