@@ -80,9 +80,10 @@ def _columns(engine: Engine, table: Table) -> tuple[str, ...]:
         return tuple(Table(table.name, MetaData(), autoload_with=conn, resolve_fks=False).columns.keys())
 
 
-def _rows(engine: Engine, table: Table, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+def _rows(engine: Engine, table: Table, columns: Sequence[str] | None = None) -> list[tuple[Any, ...]]:
+    chosen = [table.c[name] for name in columns or table.c.keys()]
     with engine.connect() as conn:
-        return sorted(tuple(row) for row in conn.execute(select(*(table.c[name] for name in columns))))
+        return sorted(tuple(row) for row in conn.execute(select(*chosen)))
 
 
 def _parts(engine: Engine, table: str) -> dict[str, int]:

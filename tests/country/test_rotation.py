@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -14,22 +15,24 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from test_lives import TAX
 from typer.testing import CliRunner
 
 from kumihimo.cli.main import app
 from kumihimo.country import founding, topology
+from kumihimo.country.boundaries import Role
 from kumihimo.country.desk import Desk, ResidentsBrowser
 from kumihimo.country.inspection import read_cell
 from kumihimo.country.layout import Country
 from kumihimo.country.officer import Officer
 from kumihimo.country.people.hanako import hanako
-from kumihimo.country.rotating import RotationDesk
-from kumihimo.country.running import issue_codes
+from kumihimo.country.running import BASIS, issue_codes
 from kumihimo.country.scenarios.first_case import AFFAIR, CASE, STAFF
 from kumihimo.country.scenarios.waiting import until
 from kumihimo.country.supervisor import pids, running
-from kumihimo.domain.kernel import Problem, SystemClock, legal_day
+from kumihimo.domain.kernel import PartyId, Problem, SystemClock, legal_day
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
+from kumihimo.plumbing.wire.messages.provision import CopyOf, DatedItem
 
 X, Y = topology.exchange_of("x-city"), topology.exchange_of("y-city")
 QUESTIONS = (
@@ -40,6 +43,8 @@ SECONDS = 60.0
 COUNT = "SELECT count(*) FROM link_code WHERE epoch = ?"
 OLD_CODES = "SELECT group_concat(hex(code)) FROM link_code WHERE epoch = ?"
 LOGGED = "SELECT count(*) FROM entry WHERE record LIKE ?"
+CODED = "SELECT count(*) FROM link_code WHERE addressee_number = ?"
+NUMBER = "SELECT individual_number FROM addressee WHERE addressee_number = ?"
 SWAPPED = "SELECT count(*) FROM rotation WHERE told_at IS NOT NULL AND institution = ?"
 
 
@@ -55,6 +60,10 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Country]:
     for hub in (topology.HUB_1, topology.HUB_2):
         with country.settings(hub).open("a") as file:
             file.write("proof_share = 1.0\n")
+    for service in topology.services():
+        if service.role in (Role.EXCHANGE, Role.PORTAL):
+            with country.settings(service.party).open("a") as file:
+                file.write('rotation_overlap = "PT3S"\n')
     with running(country):
         issue_codes(country, _silent)
         yield country
@@ -132,26 +141,24 @@ def standing_still(country: Country, party: str) -> Iterator[None]:
 
 
 @contextmanager
-def again(country: Country) -> Iterator[subprocess.Popen[bytes]]:
-    """Y市's exchange runs again, as a process of its own; ended with the block, if it still runs."""
-    program = (
-        f"from kumihimo.country.supervisor import run_service; run_service('exchange', {str(country.settings(Y))!r})"
-    )
-    if _listens(country):
-        os.kill(pids(country)[Y], signal.SIGKILL)
-        until(lambda: not _listens(country) or None, SECONDS, "the end of the exchange")
+def again(country: Country, party: PartyId = Y) -> Iterator[subprocess.Popen[bytes]]:
+    """A service runs again, as a process of its own; ended with the block, if it still runs."""
+    role, settings = topology.service(party).role.value, str(country.settings(party))
+    program = f"from kumihimo.country.supervisor import run_service; run_service({role!r}, {settings!r})"
+    if _listens(country, party):
+        os.kill(pids(country)[party], signal.SIGKILL)
+        until(lambda: not _listens(country, party) or None, SECONDS, f"the end of {party}")
     process = subprocess.Popen([sys.executable, "-c", program])
     try:
-        until(lambda: _listens(country), SECONDS, "the exchange")
+        until(lambda: _listens(country, party), SECONDS, party)
         yield process
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _listens(country: Country) -> bool | None:
-    with suppress(Problem):
-        Desk.of(country, "y-city").records(None, "0" * 32)
+def _listens(country: Country, party: PartyId) -> bool | None:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", country.ports[party]), 1.0):
         return True
     return None
 
@@ -218,15 +225,50 @@ def test_an_operators_seeds_are_renewed_by_rotating_everybody_and_the_old_ones_a
         registry = str(up.settings(topology.REGISTRY))
         assert "Epoch 2 is ready" in command("registry-key", registry, "--reason", "種の更新")
         assert "in force" in rotate(up, "rotate", "--reason", "運営者の種の更新", group="oversight")
-        for institution in topology.institutions():
-            until(lambda one=institution: _swapped(up, one), SECONDS, f"the swap of {institution}")  # type: ignore[misc]
-            rotate(up, "close", institution, "--at-once")
-        until(lambda: int(str(read_cell(up, topology.PORTAL, SWAPPED, "portal"))) or None, SECONDS, "the portal's swap")
-        after = _inquired(up, addressee)
-        until(lambda: _seen(up, account, after), SECONDS, "the access in the portal")
-        assert _seen(up, account, before)
-        until(lambda: _needed(settings) == {"portal#1", "registry#1"} or None, SECONDS, "the ends of old epochs")
+        until(lambda: _needed(settings) == {"registry#1"} or None, SECONDS, "the ends of all old epochs")
+        with again(up, topology.REGISTRY):
+            assert "Epoch 1 is closed" in command("close-registry-key", registry, "--reason", "種の更新")
+            assert "Destroyed: 1" in command("destroy-seeds", settings)
+            assert {path.name for path in up.keys(topology.HUB_1).glob("*.seed")} == {
+                "reshuffle.2.seed",
+                "rekey.2.seed",
+            }
+            with again(up, topology.HUB_1):
+                until(lambda: _answered(up, addressee), SECONDS, "an inquiry without the old seeds")
+                after = _inquired(up, addressee)
+                until(lambda: _seen(up, account, after), SECONDS, "the access in the portal")
+                assert _seen(up, account, before)
+                # Whoever comes now is found under the code that everybody else's would be.
+                newcomer = _newcomer(up)
+                assert _inquired(up, newcomer)
     assert not Officer.of(up).status()["alarms"]
+
+
+def _answered(country: Country, addressee: str) -> bool | None:
+    with suppress(Problem):
+        return bool(_inquired(country, addressee))
+    return None
+
+
+def _newcomer(country: Country) -> str:
+    """Somebody who is born in X市 today, about whom Y市 has something to tell; the addressee number in X市."""
+    words = "--family 新 --given 葉 --family-kana シン --given-kana ヨウ --birth 2026-01-01 --sex 女 --lines 松町1番"
+    printed = rotate(country, "birth", "--in", "x-city", *words.split(), group="register")
+    at_x = printed.splitlines()[-1].split()[0]
+    number = str(read_cell(country, topology.ledger_of("x-city"), NUMBER, at_x))
+    x, y = Desk.of(country, "x-city"), Desk.of(country, "y-city")
+    at_y = y.take_in(number, BASIS).addressee_number
+    for desk, own in ((x, at_x), (y, at_y)):
+        desk.issue_missing_codes(BASIS)
+        until(lambda d=desk, o=own: _coded(country, d, o), SECONDS, "the link code")  # type: ignore[misc]
+    tax = DatedItem(item="local-tax", valid_from=date(2026, 4, 1), valid_until=date(2027, 3, 31), body=TAX)
+    assert y.place_copies((CopyOf(addressee_number=at_y, item=tax),)).placed == 1
+    return at_x
+
+
+def _coded(country: Country, desk: Desk, own: str) -> bool | None:
+    exchange = topology.exchange_of(desk.institution)
+    return bool(read_cell(country, exchange, CODED, own)) or None
 
 
 def command(*words: str) -> str:
@@ -242,13 +284,6 @@ def _needed(settings: str) -> set[str]:
     """The open domains that still need the first seeds."""
     line = command("show-seeds", settings).splitlines()[0]
     return set(line.partition(": ")[2].replace(",", "").split())
-
-
-def _swapped(country: Country, institution: str) -> bool | None:
-    shown = RotationDesk.of(country, institution).show()
-    return (
-        shown.rotation is not None and shown.rotation.order is not None and shown.rotation.swapped_at is not None
-    ) or None
 
 
 def _inquired(country: Country, addressee: str) -> str:

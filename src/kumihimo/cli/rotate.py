@@ -128,7 +128,10 @@ def signing_key(
         Path, typer.Option("--country", metavar="DIR", help="The folder of a country that is down.")
     ] = Path(".demo"),
 ) -> None:
-    """Give a party a new signing key, and everybody a directory with it."""
+    """Give a party a new signing key.
+
+    The directory then names both keys, signed by both operators.
+    """
     overlap = None if leaked else timedelta(hours=overlap_hours)
     document = renew_signing_key(Country.open(country), PartyId(party), overlap)
     console.print(f"Directory version {document.version} is signed by both operators.")
