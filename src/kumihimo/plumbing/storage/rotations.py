@@ -123,6 +123,14 @@ class RotationSteps:
         with self._engine.begin() as conn:
             self._note(conn, epoch, **dates)
 
+    def _adopt(self, conn: Connection, epoch: int, at: datetime) -> None:
+        """Write down a rotation to `epoch` as done: it was, before this store was restored."""
+        gone = self._rotations_here & (self._rotation.c.closed_at.is_(None) | (self._rotation.c.epoch == epoch))
+        conn.execute(self._rotation.delete().where(gone))
+        row = {"institution": self._institution, "epoch": epoch, "reason": "restored", "begun_at": at}
+        conn.execute(self._rotation.insert().values({**row, **dict.fromkeys(_STEPS, at)}))
+        self._known = None
+
     def _note(self, conn: Connection, epoch: int, **values: datetime | bytes | None) -> None:
         here = self._rotations_here & (self._rotation.c.epoch == epoch)
         conn.execute(self._rotation.update().where(here).values(values))

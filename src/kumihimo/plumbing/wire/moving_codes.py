@@ -27,7 +27,15 @@ from kumihimo.domain.kernel.institutions import institution_of
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Message, Reply, Signed, b64, from_b64
 from kumihimo.plumbing.wire.link_keys import OPERATORS
-from kumihimo.plumbing.wire.messages.rotation import CodesRotated, DomainMoved, MoveDomain, Phase, RotateCodes
+from kumihimo.plumbing.wire.messages.rotation import (
+    CodesRotated,
+    DomainMoved,
+    DomainShown,
+    MoveDomain,
+    Phase,
+    RotateCodes,
+    ShowDomain,
+)
 
 R = TypeVar("R", bound=Reply)
 Secret = Callable[[str], bytes]
@@ -55,6 +63,10 @@ class MovingCodes:
         own = institution_of(self.edge.party)
         move = self.edge.message(MoveDomain, OPERATORS[0], institution=own, phase=phase, epoch=epoch, reason=reason)
         self._send("/domain-moves", move, DomainMoved)
+
+    def domain(self) -> DomainShown:
+        """Which epochs of our domain are open at the hub. Raises Problem(operator.unreachable)."""
+        return self._send("/shown-domains", self.edge.message(ShowDomain, OPERATORS[0]), DomainShown)
 
     def moved(
         self, codes: Sequence[bytes], epoch: int, reference: tuple[bytes, bytes] | None = None

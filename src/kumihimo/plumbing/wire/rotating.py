@@ -39,6 +39,10 @@ class OldCode:
 class RotatingStore(Protocol):
     """A holder's store: `RotationSteps` with the codes."""
 
+    def present(self) -> int:
+        """The epoch of our codes that is the present one."""
+        ...
+
     def newest(self) -> Rotation | None:
         """The newest rotation, under way or not."""
         ...
@@ -77,7 +81,8 @@ class Ordered:
 @dataclass
 class CodeRotation:
     """One holder's rotation. `make_ready(epoch)` has the epoch's key fetched; `finish(epoch, at)` deletes codes and key of the
-    epoch before; `level()` says whether all of operator 2's feed has been applied.
+    epoch before; `level()` says whether all of operator 2's feed has been applied; `adopt(epoch, at)` begins anew in an epoch
+    that was reached before the store was restored, None where that cannot be.
     """
 
     store: RotatingStore
@@ -87,7 +92,9 @@ class CodeRotation:
     make_ready: Callable[[int], object]
     finish: Callable[[int, datetime], int]
     level: Callable[[], bool] = lambda: False
+    adopt: Callable[[int, datetime], None] | None = None
     _after: str = field(default="", init=False)
+    _compared: bool = field(default=False, init=False)
 
     def ordered(self, item: FeedItem) -> Ordered | None:
         """What the oversight body orders in an item of operator 2's feed; None for an item of another kind.
@@ -115,6 +122,8 @@ class CodeRotation:
 
         Raises Problem: operator.unreachable and what the operators report; nothing is lost then.
         """
+        if not self._compared:
+            self._compare()
         current = self.store.newest()
         if current is None or current.closed_at is not None:
             return 0
@@ -130,6 +139,15 @@ class CodeRotation:
         if current.close_at is not None and current.close_at <= self._now():
             return self._shut(current)
         return 0
+
+    def _compare(self) -> None:
+        """Once in a process: a store restored to before a rotation has codes of an epoch that the hub has closed."""
+        hubs, own = self.moving.domain(), self.store.present()
+        if own not in hubs.opened:
+            log.error("rotation.behind", index=hubs.present)
+            if self.adopt is not None:
+                self.adopt(hubs.present, self._now())
+        self._compared = True
 
     def _open(self, current: Rotation) -> int:
         self.moving.step(Phase.OPEN, current.epoch, current.reason)

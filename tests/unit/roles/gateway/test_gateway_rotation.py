@@ -30,7 +30,7 @@ from kumihimo.plumbing.wire.messages.rotation import (
 )
 from kumihimo.plumbing.wire.rotating import CodeRotation
 from kumihimo.roles.gateway.service.audit import open_inquiry
-from kumihimo.roles.gateway.store.exchange import audit_code, feed_cursor, link_code
+from kumihimo.roles.gateway.store.exchange import audit_code, feed_cursor, link_code, rotation
 from kumihimo.roles.hub.store.tables import entries
 
 REASON = "符号の漏えいのおそれ"
@@ -301,6 +301,31 @@ def oversight_order(country: GatewayCountry, number: int, institution: str | Non
 def carry_out(country: GatewayCountry, order: Envelope, operator: PartyId) -> None:
     edge = country.edge(PartyId("oversight/body"))
     PeerClient(edge).send("/orders", edge.message(CarryOutOrder, operator, order=order), OrderCarriedOut)
+
+
+def test_an_exchange_restored_to_before_a_rotation_gets_its_codes_anew(case: Case) -> None:
+    tables = link_code, rotation, audit_code
+    with case.country.engine(case.y.exchange).connect() as conn:
+        backup = {table: [dict(row._mapping) for row in conn.execute(select(table))] for table in tables}
+    for _ in range(2):
+        start(case.y)
+        carry_on(case.y)
+        close(case.y, at_once=True)
+        carry_on(case.y)
+    with case.country.engine(case.y.exchange).begin() as conn:
+        for table, rows in backup.items():
+            conn.execute(table.delete())
+            if rows:
+                conn.execute(table.insert(), rows)
+    restarted(case.country)
+    assert {epoch for _, epoch in codes(case.y)} == {1}
+    carry_on(case.y)
+    assert shown(case.y).epoch == 3
+    assert not codes(case.y)
+    assert case.y.ask_for_codes().requested == 1
+    case.y.receive_codes()
+    assert {epoch for _, epoch in codes(case.y)} == {3}
+    assert case.x.inquire(case.at_x).outcome is Outcome.PROVIDED
 
 
 def test_every_step_and_batch_is_in_the_log_and_names_nobody(rotated: Case) -> None:

@@ -54,6 +54,20 @@ class DomainMoved(Reply):
     epoch: int
 
 
+class ShowDomain(Message):
+    """Holder of codes → operator 1: which epochs of my domain are open?"""
+
+    KIND: ClassVar[str] = "show-domain.v1"
+
+
+class DomainShown(Reply):
+    """The present epoch of the asker's domain, and all open ones, ascending."""
+
+    KIND: ClassVar[str] = "domain-shown.v1"
+    present: int
+    opened: tuple[int, ...]
+
+
 class RotateCodes(Message):
     """Holder of codes → operator 1: own codes, encrypted in the epoch before `epoch` and shuffled, to be moved to `epoch`.
 

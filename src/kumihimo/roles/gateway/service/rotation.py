@@ -54,7 +54,7 @@ class Rotations:
             domain.forget(old)
             return deleted
 
-        carrying = CodeRotation(store, edge, moving, overlap, domain.of_epoch, finish)
+        carrying = CodeRotation(store, edge, moving, overlap, domain.of_epoch, finish, adopt=store.adopt)
         return cls(store, edge, domain, audits, carrying)
 
     def start(self, reason: str, close_at: datetime | None) -> None:

@@ -127,6 +127,12 @@ class RotationStore(RotationSteps):
             self._note(conn, epoch, closed_at=at, old_public_key=old_public_key)
         return gone
 
+    def adopt(self, epoch: int, at: datetime) -> None:
+        """Begin anew in an epoch reached before this store was restored: codes of others are nobody's and get issued anew."""
+        with self._engine.begin() as conn:
+            conn.execute(link_code.delete().where(self._codes_here, link_code.c.epoch != epoch))
+            self._adopt(conn, epoch, at)
+
     def audit_code(self, addressee_number: str, epoch: int) -> bytes | None:
         """A code of a closed epoch, as it was sealed."""
         query = select(audit_code.c.sealed).where(

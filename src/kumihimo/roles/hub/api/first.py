@@ -109,6 +109,11 @@ def build_first(operator: Operator) -> FastAPI:
         """MoveDomain → DomainMoved."""
         return edge.answer(rotation.step(body, peer))
 
+    @app.post("/shown-domains")
+    def show_domain(envelope: Envelope, peer: Peer) -> Envelope:
+        """ShowDomain → DomainShown."""
+        return edge.answer(rotation.show(envelope, peer))
+
     @app.post("/rotations")
     def rotate_codes(body: Body, peer: Peer) -> Envelope:
         """RotateCodes → CodesRotated."""

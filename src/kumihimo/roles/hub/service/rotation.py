@@ -22,10 +22,12 @@ from kumihimo.plumbing.wire.messages.inquiry import LogRecord
 from kumihimo.plumbing.wire.messages.rotation import (
     CodesRotated,
     DomainMoved,
+    DomainShown,
     MoveDomain,
     RelayMove,
     RelayRotation,
     RotateCodes,
+    ShowDomain,
 )
 from kumihimo.plumbing.wire.remote_log import Promised, check_logged
 from kumihimo.roles.hub.service.journal import Journal
@@ -96,6 +98,13 @@ class FirstRotationDesk:
                 self._hop.domains.move(move.institution, move.phase, move.epoch, self._edge.clock.now())
                 log.warning("rotation", institution=move.institution, kind=move.phase, index=move.epoch)
         return _moved(signed, move)
+
+    def show(self, envelope: Envelope, peer: PartyId) -> DomainShown:
+        """Which epochs of the asker's domain are open. Raises Problem: of a signature or age, peer.not_allowed."""
+        message = self._edge.open(envelope, ShowDomain, peer, holds_codes).value
+        own = institution_of(peer)
+        opened = tuple(self._hop.domains.open_epochs(own))
+        return DomainShown(in_reply_to=message.message_id, present=self._hop.domains.present(own), opened=opened)
 
     def rotate(self, body: bytes, peer: PartyId) -> CodesRotated:
         """Move a batch of codes to the next epoch. Raises Problem as `step`, and those of `RotationHop.move`."""
