@@ -29,11 +29,6 @@ class InstitutionEntry(Part):
     classes: tuple[str, ...]
     epoch: int = 1
 
-    @property
-    def label(self) -> str:
-        """The domain of link codes that the institution began with."""
-        return f"{self.id}#{self.epoch}"
-
 
 class FormerKey(Part):
     """An Ed25519 key a party had before: for what it signed then, and for messages until `until`."""
@@ -147,11 +142,6 @@ class Directory:
     def has(self, party: PartyId) -> bool:
         """Whether a party is in the directory."""
         return party in self._parties
-
-    def label(self, institution: str) -> str:
-        """The link-code domain an institution began with, such as `x-city#1`."""
-        self.institution(institution)
-        return self._entries[institution].label
 
     def epoch(self, institution: str) -> int:
         """The epoch in which an institution's link codes began; those after it are known to the hub and itself."""
