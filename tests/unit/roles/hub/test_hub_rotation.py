@@ -91,6 +91,16 @@ def test_the_log_has_each_step_before_it_is_taken(country: HubCountry, y: Caller
     assert len(country.log()) == before, "a step taken before is no further entry"
 
 
+def test_both_operators_keep_the_public_key_of_a_closed_epoch_for_audits(country: HubCountry, y: Caller) -> None:
+    old, new = public_key(key(y, 1)), public_key(key(y, 2))
+    step(y, Phase.SWAP, 2)
+    step(y, Phase.CLOSE, 1)
+    for hub in (HUB_1, HUB_2):
+        assert country.operators[hub].domains.public_key("y-city", 1) == old
+        assert country.operators[hub].domains.public_key("y-city", 2) is None
+        assert country.operators[hub].translator.public_key_of("y-city#2") == new
+
+
 def test_both_operators_hold_every_step_against_the_state_they_know_themselves(country: HubCountry, y: Caller) -> None:
     country.operators[HUB_1].domains.move("y-city", Phase.SWAP, 2, country.clock.now())
     codes = len(country.party(PORTAL).feed(HUB_2))

@@ -24,6 +24,7 @@ from kumihimo.plumbing.wire.messages.rotation import (
     DomainMoved,
     DomainShown,
     MoveDomain,
+    Phase,
     RelayMove,
     RelayRotation,
     RotateCodes,
@@ -66,6 +67,12 @@ class RotationHop:
         ciphertexts = [from_b64(code, "codes") for code in codes]
         return tuple(b64(done) for done in self._translator.hop(ciphertexts, source, target, seed=seed))
 
+    def take(self, move: MoveDomain) -> None:
+        """Let a domain take a step; of one that is closed the public key stays, for audits of what was asked under it."""
+        closing = move.phase is Phase.CLOSE and self.domains.would_change(move.institution, move.phase, move.epoch)
+        key = self._translator.public_key_of(f"{move.institution}#{move.epoch}") if closing else None
+        self.domains.move(move.institution, move.phase, move.epoch, self.edge.clock.now(), key)
+
     def sampled(self, batch: RotateCodes, before: Sequence[str], after: Sequence[str]) -> Hop:
         """The hop to be proven: the first one, to which the holder's own check ties all the others."""
         return Hop(*self.ends(batch), before[0], after[0])
@@ -95,7 +102,7 @@ class FirstRotationDesk:
                 logged = self._journal.write(move_record(signed, self._journal.now()))
                 relay = self._edge.message(RelayMove, OPERATORS[1], move=signed.envelope, logged=logged)
                 send_to_operator(self._sender, "/relayed-moves", relay, DomainMoved)
-                self._hop.domains.move(move.institution, move.phase, move.epoch, self._edge.clock.now())
+                self._hop.take(move)
                 log.warning("rotation", institution=move.institution, kind=move.phase, index=move.epoch)
         return _moved(signed, move)
 
@@ -144,7 +151,7 @@ class SecondRotationDesk:
         promised = check_logged(self._edge, relay.logged)
         move, record = signed.value, relay.logged.record
         _require_same(record, move_record(signed, record.logged_at))
-        self._hop.domains.move(move.institution, move.phase, move.epoch, self._edge.clock.now())
+        self._hop.take(move)
         self._witness(f"rotation/{move.institution}/{move.epoch}/{move.phase}/{promised.index}", promised)
         return DomainMoved(
             in_reply_to=relay.message_id, institution=move.institution, phase=move.phase, epoch=move.epoch

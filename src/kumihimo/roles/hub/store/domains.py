@@ -91,15 +91,27 @@ class Domains:
         self._read()
         return _changes(self._epochs(institution), institution, phase, epoch)
 
-    def move(self, institution: str, phase: Phase, epoch: int, at: datetime) -> None:
-        """Take a step, durably; one taken before changes nothing. Raises Problem as `would_change`."""
+    def public_key(self, institution: str, epoch: int) -> bytes | None:
+        """The public key of a closed epoch; None for an open one, whose key is computed."""
+        query = select(domain_epochs.c.public_key).where(
+            domain_epochs.c.institution == institution, domain_epochs.c.epoch == epoch
+        )
+        with self._engine.connect() as conn:
+            found = conn.execute(query).scalar_one_or_none()
+        return None if found is None else bytes(found)
+
+    def move(self, institution: str, phase: Phase, epoch: int, at: datetime, public_key: bytes | None = None) -> None:
+        """Take a step, durably; one taken before changes nothing. `public_key` of the epoch is kept when it is closed.
+
+        Raises Problem as `would_change`.
+        """
         base = self._base(institution)
         with self._engine.begin() as conn:
             known = _completed(_stored(conn).get(institution, ()), base)
             if _changes(known, institution, phase, epoch):
                 if epoch == base:
                     self._put_base(conn, institution, base, at)
-                _take(conn, institution, phase, epoch, at)
+                _take(conn, institution, phase, epoch, at, public_key)
         self._read()
 
     @staticmethod
@@ -163,7 +175,7 @@ def _changes(known: tuple[Epoch, ...], institution: str, phase: Phase, epoch: in
     return not done
 
 
-def _take(conn: Connection, institution: str, phase: Phase, epoch: int, at: datetime) -> None:
+def _take(conn: Connection, institution: str, phase: Phase, epoch: int, at: datetime, public_key: bytes | None) -> None:
     here = (domain_epochs.c.institution == institution) & (domain_epochs.c.epoch == epoch)
     if phase is Phase.OPEN:
         conn.execute(insert(domain_epochs).values(institution=institution, epoch=epoch, opened_at=at))
@@ -172,7 +184,7 @@ def _take(conn: Connection, institution: str, phase: Phase, epoch: int, at: date
     elif phase is Phase.SWAP:
         conn.execute(update(domain_epochs).where(here).values(present_since=at))
     else:
-        conn.execute(update(domain_epochs).where(here).values(closed_at=at))
+        conn.execute(update(domain_epochs).where(here).values(closed_at=at, public_key=public_key))
 
 
 def newest_generation(conn: Connection) -> int:

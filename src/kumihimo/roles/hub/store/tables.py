@@ -147,6 +147,7 @@ domain_epochs = Table(
     Column("opened_at", UtcDateTime, nullable=False),
     Column("present_since", UtcDateTime),
     Column("closed_at", UtcDateTime),
+    Column("public_key", LargeBinary),  # once it is closed: for audits, when its seeds may be gone
 )
 
 # From which generation of this operator's seeds a domain is derived, for ever; without a row, from the newest.

@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("opened_at", UtcDateTime, nullable=False),
         sa.Column("present_since", UtcDateTime),
         sa.Column("closed_at", UtcDateTime),
+        sa.Column("public_key", sa.LargeBinary),
     )
     op.create_table(
         "domain_seed",
