@@ -52,9 +52,9 @@ def test_an_account_gets_its_code_and_its_ticket_is_forgotten(store: PortalStore
         assert transaction.account_awaiting(TICKET) == "a"
         assert transaction.opened_by("a") == "x-city"
         assert transaction.opened_by("b") is None
-        transaction.keep_access(kept(3), CODE)
+        transaction.keep_access(kept(3), CODE, 1)
         assert transaction.accesses("a") == []
-        transaction.give_code("a", CODE)
+        transaction.give_code("a", CODE, 1)
         assert transaction.account_awaiting(TICKET) is None
     with store.reading() as transaction:
         assert transaction.accesses("a") == [kept(3)]
@@ -63,18 +63,18 @@ def test_an_account_gets_its_code_and_its_ticket_is_forgotten(store: PortalStore
 def test_accesses_are_newest_first_and_only_those_of_the_code(store: PortalStore) -> None:
     with store.transaction() as transaction:
         transaction.open_account("a", TICKET, "x-city", NOON)
-        transaction.give_code("a", CODE)
+        transaction.give_code("a", CODE, 1)
         for index, code in ((1, CODE), (2, OTHER), (7, CODE)):
-            transaction.keep_access(kept(index), code)
+            transaction.keep_access(kept(index), code, 1)
         assert [one.index for one in transaction.accesses("a")] == [7, 1]
 
 
 def test_a_record_is_kept_once_and_another_at_its_index_beside_it(store: PortalStore) -> None:
     with store.transaction() as transaction:
         transaction.open_account("a", TICKET, "x-city", NOON)
-        transaction.give_code("a", CODE)
+        transaction.give_code("a", CODE, 1)
         other = replace(kept(1), commitment=OTHER)
-        for keep in (lambda one: transaction.keep_access(one, CODE), transaction.keep_outcome):
+        for keep in (lambda one: transaction.keep_access(one, CODE, 1), transaction.keep_outcome):
             for one in (kept(1), kept(1), other, other):
                 keep(one)
         assert sorted(one.commitment for one in transaction.accesses("a")) == [CODE, OTHER]

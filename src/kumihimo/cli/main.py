@@ -21,6 +21,7 @@ from kumihimo.cli import (
     operations,
     records,
     register_lives,
+    rotate,
     rules,
 )
 from kumihimo.cli.problems import as_problem, print_problem
@@ -48,6 +49,7 @@ app.add_typer(records.portal, name="portal", help="The resident's side: an accou
 app.add_typer(by_hand.pending, name="pending", help="Inquiries of others that wait for a person.")
 app.add_typer(copies.app, name="copies", help="How fresh copies are, and what is wrong with them.")
 app.add_typer(audits.app, name="oversight", help="The oversight body: its findings and its orders.")
+app.add_typer(rotate.app, name="rotate", help="Renew link codes and the keys they come from.")
 app.add_typer(drill.app, name="drill", help="Do for real what must work on a bad day.")
 country.app.command("join")(membership.join)
 country.app.command("leave")(membership.leave)

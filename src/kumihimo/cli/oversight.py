@@ -108,6 +108,22 @@ def quota(
 
 
 @app.command()
+def rotate(
+    reason: Reason,
+    institution: Annotated[
+        str | None, typer.Argument(metavar="INSTITUTION", help="Whose; everybody's when not given.")
+    ] = None,
+    country: CountryFolder = Path(".demo"),
+) -> None:
+    """Have link codes moved to the next epoch.
+
+    The exchange begins as soon as it hears of it, and closes the old epoch
+    by itself.
+    """
+    _order(country, Measure.ROTATE, institution, reason)
+
+
+@app.command()
 def orders(country: CountryFolder = Path(".demo")) -> None:
     """All orders, newest first, and where they are in force."""
     shown = Officer.of(Country.open(country)).orders()

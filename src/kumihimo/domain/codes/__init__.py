@@ -18,8 +18,10 @@ from kumihimo.domain.codes.ciphertext import (
     public_key,
     request_randomness,
 )
+from kumihimo.domain.codes.generations import CONSTANT_INSTITUTION, SeedGenerations
 from kumihimo.domain.codes.group import Point, Scalar, random_scalar
 from kumihimo.domain.codes.operators import (
+    DomainFactors,
     OperatorSecrets,
     PublishedPoints,
     check_label,
@@ -36,11 +38,15 @@ from kumihimo.domain.codes.proofs import (
     verify_hops,
     verify_points,
 )
+from kumihimo.domain.codes.rotation import Combination, check_moved, combine
 from kumihimo.domain.codes.translation import Translator
 
 __all__ = [
     "CIPHERTEXT_BYTES",
+    "CONSTANT_INSTITUTION",
     "Ciphertext",
+    "Combination",
+    "DomainFactors",
     "HopProof",
     "HopStatement",
     "OperatorNumber",
@@ -50,10 +56,13 @@ __all__ = [
     "PublishedPoints",
     "Scalar",
     "SecretKey",
+    "SeedGenerations",
     "Translator",
     "assemble_key",
     "check_label",
+    "check_moved",
     "check_share",
+    "combine",
     "decode_ciphertext",
     "decrypt",
     "domain_label",

@@ -12,7 +12,7 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from kumihimo.domain.codes.group import (
     Scalar,
@@ -61,6 +61,22 @@ class PublishedPoints:
             as_point(point, f"published point {name}")
 
 
+class DomainFactors(Protocol):
+    """Whatever has one operator's factors of every domain: `OperatorSecrets`, or `SeedGenerations` over several of them."""
+
+    def reshuffle_factor(self, label: str) -> Scalar:
+        """s(X)."""
+        ...
+
+    def key_share(self, label: str) -> Scalar:
+        """u(X)."""
+        ...
+
+    def published(self, label: str) -> PublishedPoints:
+        """u*G, s*G, (s/u)*G."""
+        ...
+
+
 @dataclass(frozen=True)
 class OperatorSecrets:
     """One operator's two seeds of 32 bytes. Raises Problem(value.invalid) for another length."""
@@ -100,9 +116,13 @@ class OperatorSecrets:
 
     def published(self, label: str) -> PublishedPoints:
         """The points this operator publishes for X. Raises Problem(institution.format)."""
-        reshuffle, rekey = self.reshuffle_factor(label), self.key_share(label)
-        quotient = scalar_mul(reshuffle, scalar_invert(rekey))
-        return PublishedPoints(U=base_mul(rekey), S=base_mul(reshuffle), T=base_mul(quotient))
+        return published_points(self.reshuffle_factor(label), self.key_share(label))
+
+
+def published_points(reshuffle: Scalar, rekey: Scalar) -> PublishedPoints:
+    """The points of a domain with these factors s and u."""
+    quotient = scalar_mul(reshuffle, scalar_invert(rekey))
+    return PublishedPoints(U=base_mul(rekey), S=base_mul(reshuffle), T=base_mul(quotient))
 
 
 def check_share(share: bytes, points: PublishedPoints) -> None:

@@ -16,7 +16,7 @@ from kumihimo.domain.codes import dleq
 from kumihimo.domain.codes.ciphertext import CIPHERTEXT_BYTES, Ciphertext, split_ciphertext
 from kumihimo.domain.codes.group import Point, Scalar, base_mul, framed, inner_product, mul, sub
 from kumihimo.domain.codes.hop import HopFactors, rerandomise, reshuffle
-from kumihimo.domain.codes.operators import OperatorSecrets, PublishedPoints
+from kumihimo.domain.codes.operators import DomainFactors, PublishedPoints
 from kumihimo.domain.kernel.errors import Problem
 
 OperatorNumber = Literal[1, 2]
@@ -129,7 +129,7 @@ def verify_hops(statement: HopStatement, proof: HopProof) -> None:
             raise _refuted(statement, f"the {name} does not hold")
 
 
-def prove_points(secrets: OperatorSecrets, label: str) -> bytes:
+def prove_points(secrets: DomainFactors, label: str) -> bytes:
     """A proof of 64 bytes that the published U and T of a domain fit S: log_G(U) = log_T(S) = u.
 
     Without it an operator could publish a T under which nobody could ever decrypt. Raises Problem(institution.format).

@@ -17,7 +17,7 @@ from typing import Final
 from kumihimo.domain.codes.ciphertext import PublicKey
 from kumihimo.domain.codes.group import Point, Scalar, framed, mul, scalar_from_wide, scalar_invert, scalar_mul
 from kumihimo.domain.codes.hop import HopFactors, hop
-from kumihimo.domain.codes.operators import OperatorSecrets, PublishedPoints
+from kumihimo.domain.codes.operators import DomainFactors, PublishedPoints
 from kumihimo.domain.codes.proofs import HopProof, HopStatement, OperatorNumber, prove_hops, verify_hops
 from kumihimo.domain.kernel.errors import Problem
 
@@ -38,7 +38,7 @@ class Translator:
 
     def __init__(
         self,
-        secrets: OperatorSecrets,
+        secrets: DomainFactors,
         operator: OperatorNumber,
         peer_points: Callable[[str], PublishedPoints],
         rng: Callable[[int], bytes] = randomness_source.token_bytes,

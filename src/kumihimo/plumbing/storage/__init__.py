@@ -21,6 +21,7 @@ from kumihimo.plumbing.storage.feed import (
 from kumihimo.plumbing.storage.keyfiles import read_secret, replace_secret, write_public, write_secret
 from kumihimo.plumbing.storage.migrations import downgrade, migrate, require_current
 from kumihimo.plumbing.storage.partitions import drop_partition_schema, join_partitions, partition
+from kumihimo.plumbing.storage.rotations import Rotation, RotationSteps, rotation_table
 from kumihimo.plumbing.storage.snapshot import StoreContents, contents_of, restore_snapshot, sha256_of, take_snapshot
 from kumihimo.plumbing.storage.types import UtcDateTime
 from kumihimo.plumbing.storage.writer import GroupCommitWriter
@@ -30,6 +31,8 @@ __all__ = [
     "FeedItem",
     "GroupCommitWriter",
     "NewItem",
+    "Rotation",
+    "RotationSteps",
     "StoreContents",
     "UtcDateTime",
     "among",
@@ -54,6 +57,7 @@ __all__ = [
     "replace_secret",
     "require_current",
     "restore_snapshot",
+    "rotation_table",
     "set_cursor",
     "sha256_of",
     "store_name",

@@ -24,7 +24,7 @@ from kumihimo.plumbing.wire.envelope import Document, Envelope, Part, from_b64, 
 
 
 class InstitutionEntry(Part):
-    """One institution; `epoch` numbers its current link-code domain."""
+    """One institution; `epoch` numbers the link-code domain that it began with. Rotations go on from there."""
 
     id: str
     name_ja: str
@@ -32,10 +32,12 @@ class InstitutionEntry(Part):
     classes: tuple[str, ...]
     epoch: int = 1
 
-    @property
-    def label(self) -> str:
-        """The institution's current domain of link codes."""
-        return f"{self.id}#{self.epoch}"
+
+class FormerKey(Part):
+    """An Ed25519 key a party had before: for what it signed then, and for messages until `until`."""
+
+    verify_key: str
+    until: AwareDatetime
 
 
 class EndingCertificate(Part):
@@ -48,7 +50,8 @@ class EndingCertificate(Part):
 class PartyEntry(Part):
     """One party: its address (none for a client), its Ed25519 key and, if it receives sealed payloads, its HPKE key.
 
-    `ending` are certificates that were replaced, or revoked: their key may be in other hands.
+    `ending` are certificates that were replaced, or revoked: their key may be in other hands. `former_keys` are the signing
+    keys it had before; one that has leaked is left out, and what it signed no longer holds.
     """
 
     party: str
@@ -56,6 +59,7 @@ class PartyEntry(Part):
     verify_key: str
     seal_key: str | None = None
     ending: tuple[EndingCertificate, ...] = ()
+    former_keys: tuple[FormerKey, ...] = ()
 
 
 class DirectoryDocument(Document):
@@ -83,6 +87,11 @@ class PinnedKeys:
         if key is None:
             raise Problem("peer.unknown", party, expected=" or ".join(self._keys))
         return key
+
+    def former_keys(self, party: PartyId) -> tuple[tuple[VerifyKey, datetime], ...]:
+        """None: an anchor is what it is."""
+        del party
+        return ()
 
 
 @dataclass(frozen=True)
@@ -188,6 +197,12 @@ class Directory:
             raise Problem("peer.unknown", party, expected="a party of the directory")
         return key
 
+    def former_keys(self, party: PartyId) -> tuple[tuple[VerifyKey, datetime], ...]:
+        """Keys a party had before, each with the instant until which it may have sent messages."""
+        return tuple(
+            (VerifyKey.from_bytes(from_b64(one.verify_key, party)), one.until) for one in self.party(party).former_keys
+        )
+
     def seal_key(self, party: PartyId) -> bytes:
         """The HPKE public key of a party that receives sealed payloads."""
         text = self.party(party).seal_key
@@ -206,12 +221,16 @@ class Directory:
     def institution_of(self, party: PartyId) -> Institution:
         return self.institution(institution_of(party))
 
-    def label(self, institution: str) -> str:
-        """The current link-code domain of an institution, such as `x-city#1`."""
+    def has(self, party: PartyId) -> bool:
+        """Whether a party is in the directory."""
+        return party in self._now.parties
+
+    def epoch(self, institution: str) -> int:
+        """The epoch in which an institution's link codes began; those after it are known to the hub and itself."""
         now = self._now
         if institution not in now.entries:
             self.institution(institution)
-        return now.entries[institution].label
+        return now.entries[institution].epoch
 
     def institutions(self) -> tuple[Institution, ...]:
         return tuple(self._now.institutions.values())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import json
 import secrets
@@ -102,6 +103,10 @@ class KeyBook(Protocol):
 
     def verify_key(self, party: PartyId) -> VerifyKey:
         """Raises Problem(peer.unknown)."""
+        ...
+
+    def former_keys(self, party: PartyId) -> tuple[tuple[VerifyKey, datetime], ...]:
+        """Keys the party had before, each with the instant until which it may have sent messages."""
         ...
 
 
@@ -207,8 +212,9 @@ def add_signature(envelope: Envelope, signer: Signer) -> Envelope:
 def open_envelope(envelope: Envelope, kind: type[D], keys: KeyBook, *expected: PartyId) -> Signed[D]:
     """Verify all signatures and read the document.
 
-    `expected`: the parties that must all have signed (none given: whoever is named, at least one). Raises Problem
-    (message.unsigned, message.wrong_signer, message.signature_invalid, message.malformed, peer.unknown).
+    `expected`: the parties that must all have signed (none given: whoever is named, at least one). A key that a party had
+    before is good for documents it signed then, which stay what they were, and for messages sent before it ended. Raises
+    Problem (message.unsigned, message.wrong_signer, message.signature_invalid, message.malformed, peer.unknown).
     """
     if envelope.payloadType != kind.payload_type():
         raise Problem("message.malformed", envelope.payloadType, where="payloadType", expected=kind.payload_type())
@@ -224,15 +230,29 @@ def open_envelope(envelope: Envelope, kind: type[D], keys: KeyBook, *expected: P
     payload = envelope.payload_bytes()
     if b"\\u0000" in payload:  # how JSON writes a NUL, which PostgreSQL keeps in no text
         raise Problem("message.malformed", kind.KIND, where="payload", expected="text without NUL characters")
-    for signature in envelope.signatures:
-        key = keys.verify_key(PartyId(signature.keyid))
-        made = from_b64(signature.sig, f"signature of {signature.keyid}")
-        _VERIFIED.verify(envelope.payloadType, payload, made, key)
+    ends = [_verify(envelope.payloadType, payload, signature, keys) for signature in envelope.signatures]
     try:
         value = kind.model_validate_json(payload)
     except ValidationError as error:
         raise malformed(error, kind.KIND) from None
+    if isinstance(value, Message) and any(end is not None and value.sent_at > end for end in ends):
+        raise Problem("message.signature_invalid", "signed by a key that was replaced", where="signatures")
     return Signed(value, envelope)
+
+
+def _verify(kind: str, payload: bytes, signature: Signature, keys: KeyBook) -> datetime | None:
+    """Verify one signature by its party's key, or by one it had before; when that one ended. Raises Problem."""
+    party, made = PartyId(signature.keyid), from_b64(signature.sig, f"signature of {signature.keyid}")
+    present = keys.verify_key(party)
+    try:
+        _VERIFIED.verify(kind, payload, made, present)
+    except Problem as problem:
+        for former, until in keys.former_keys(party):
+            with contextlib.suppress(Problem):
+                _VERIFIED.verify(kind, payload, made, former)
+                return until
+        raise problem from None
+    return None
 
 
 def open_message(

@@ -264,17 +264,24 @@ class FeedReader(Background):
 
     def pull(self, wait: float = 0.0) -> int:
         """Fetch and apply one page; the number of items applied. Raises Problem."""
-        after = self.position()
-        body = self._client.get(
-            self.source, "/feed", {"after": after, "limit": PAGE, "wait": str(wait)}, timeout=wait + 10.0
-        )
-        page = self._edge.read(parse_envelope(body), FeedPage, self.source).value
-        if page.audience != self._edge.party or page.after != after:
-            raise Problem("message.replayed", f"a page of {page.audience} after {page.after}", where=self.source)
+        page = self._page(PAGE, wait)
         if page.entries:
             self._take(page.entries)
         self.pulled_at = self._edge.clock.now()
         return len(page.entries)
+
+    def is_level(self) -> bool:
+        """Whether everything that the source had for us when it was asked has been applied. Raises Problem."""
+        return not self._page(1, 0.0).entries
+
+    def _page(self, limit: int, wait: float) -> FeedPage:
+        after = self.position()
+        params: dict[str, str | int] = {"after": after, "limit": limit, "wait": str(wait)}
+        body = self._client.get(self.source, "/feed", params, timeout=wait + 10.0)
+        page = self._edge.read(parse_envelope(body), FeedPage, self.source).value
+        if page.audience != self._edge.party or page.after != after:
+            raise Problem("message.replayed", f"a page of {page.audience} after {page.after}", where=self.source)
+        return page
 
     def _take(self, entries: Sequence[FeedEntry]) -> None:
         """Apply items and move the cursor in one transaction; those before an item that cannot be applied are kept."""

@@ -5,6 +5,8 @@ Nobody else ever holds the whole key. Each share comes sealed to the asker; the 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from kumihimo.domain.codes import assemble_key
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
@@ -40,19 +42,31 @@ class LinkKeys:
             self._known[label] = self._stored(label) or self._fetch(label)
         return self._known[label]
 
+    def newest_epoch(self, institution: str) -> int | None:
+        """The newest epoch of which the key is in the key folder."""
+        names = (path.name for path in self._edge.identity.folder.glob(f"link-{institution}#*.key"))
+        return max((int(name.removesuffix(".key").rpartition("#")[2]) for name in names), default=None)
+
+    def destroy(self, label: str) -> None:
+        """Forget the key of a domain that is closed: file and memory. Once more changes nothing."""
+        self._file(label).unlink(missing_ok=True)
+        self._known.pop(label, None)
+
+    def _file(self, label: str) -> Path:
+        return self._edge.identity.folder / f"link-{label}.key"
+
     def _stored(self, label: str) -> bytes | None:
-        path = self._edge.identity.folder / f"link-{label}.key"
-        return read_secret(path) if path.exists() else None
+        return read_secret(self._file(label)) if self._file(label).exists() else None
 
     def _fetch(self, label: str) -> bytes:
         shares = [self._share(operator, label) for operator in OPERATORS]
         key = assemble_key(shares[0], shares[1])
         try:
-            write_secret(self._edge.identity.folder / f"link-{label}.key", key)
+            write_secret(self._file(label), key)
         except Problem as problem:
             if problem.code != "key.exists":  # somebody fetched the same key at the same time
                 raise
-            return read_secret(self._edge.identity.folder / f"link-{label}.key")
+            return read_secret(self._file(label))
         return key
 
     def _share(self, operator: PartyId, label: str) -> bytes:

@@ -20,6 +20,7 @@ class ExchangeSettings(RoleSettings):
     """The exchange (中間サーバー). Its key folder also holds `audit.key`, the secret of opening audits.
 
     `ticket_patience`: how long a link code that was asked for counts as under way.
+    `rotation_overlap`: how long both epochs of link codes stay open when the oversight body ordered a rotation.
     `by_hand_patience`: how long an inquiry may wait for a person to answer. `by_hand_kept`: how long such an answer can be
     fetched again. `batch_kept`: how long the answers of a batch inquiry can be fetched.
     `copies`: how fresh the copies of each item must be: `daily` (at most 2 days old), `monthly` (40), `yearly` (400), or a
@@ -29,6 +30,7 @@ class ExchangeSettings(RoleSettings):
     """
 
     ticket_patience: timedelta = timedelta(minutes=10)
+    rotation_overlap: timedelta = timedelta(days=1)
     by_hand_patience: timedelta = timedelta(days=14)
     by_hand_kept: timedelta = timedelta(days=30)
     batch_kept: timedelta = timedelta(days=14)

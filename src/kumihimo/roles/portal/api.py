@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
+from kumihimo.domain.codes import domain_label
 from kumihimo.domain.kernel import Clock, PartyId, SystemClock, SystemRandomness, institution_of
 from kumihimo.domain.law import RuleBook
 from kumihimo.domain.transparency.note import VerifierKey
-from kumihimo.plumbing.storage import migrate, open_engine, require_current
+from kumihimo.plumbing.storage import FeedItem, migrate, open_engine, require_current
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Edge, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.link_keys import OPERATORS, LinkKeys
 from kumihimo.plumbing.wire.messages.ledger import Accesses, PortalAccountOpened, PortalTicket, ShowAccesses
+from kumihimo.plumbing.wire.moving_codes import MovingCodes
 from kumihimo.plumbing.wire.remote_log import RemoteLog
+from kumihimo.plumbing.wire.repeating import Repeating
+from kumihimo.plumbing.wire.rotating import CodeRotation
 from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.portal.service.accesses import AccessRecords
@@ -28,22 +33,25 @@ from kumihimo.roles.portal.service.proofs import Proofs
 from kumihimo.roles.portal.service.sentences import names_from
 from kumihimo.roles.portal.settings import Settings
 from kumihimo.roles.portal.store import MIGRATIONS, PortalStore, Transaction, feed_cursor
+from kumihimo.roles.portal.store_rotation import PortalRotations
 
 RESIDENT: Final = PartyId("portal/resident")
+OWN_DOMAIN: Final = "portal"
 
 
 class _Reader(FeedReader):
     """Reads operator 2's feed once it has the portal's key: fetching it later would hold the store's lock meanwhile."""
 
-    def __init__(self, secret: Callable[[], bytes], client: PeerClient, edge: Edge, engine: Engine) -> None:
-        self._secret = secret
-        intake = Intake(edge, secret)
+    def __init__(
+        self, ready: Callable[[], object], intake: Intake, client: PeerClient, edge: Edge, engine: Engine
+    ) -> None:
+        self._make_ready = ready
         super().__init__(
             client, edge, OPERATORS[1], engine, feed_cursor, lambda conn, item: intake.apply(Transaction(conn), item)
         )
 
     def pull(self, wait: float = 0.0) -> int:
-        self._secret()
+        self._make_ready()
         return super().pull(wait)
 
 
@@ -65,8 +73,28 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     book = RuleBook.load(*settings.rule_books)
     accounts = Accounts(store, SystemRandomness(), edge.clock)
     records = AccessRecords(store, lambda: names_from(edge.directory.institutions(), book), proofs)
-    reader = _Reader(lambda: keys.secret(edge.directory.label("portal")), client, edge, engine)
-    app = application("portal", [reader])
+    rotations = PortalRotations(engine, edge.directory.epoch(OWN_DOMAIN))
+
+    def secret(epoch: int) -> bytes:
+        return keys.secret(domain_label(OWN_DOMAIN, epoch))
+
+    def finish(epoch: int, at: datetime) -> int:
+        forgotten = rotations.close(epoch, at)
+        keys.destroy(domain_label(OWN_DOMAIN, epoch - 1))
+        return forgotten
+
+    moving = MovingCodes(edge, client, keys.secret)
+    rotation = CodeRotation(rotations, edge, moving, settings.rotation_overlap, secret, finish)
+
+    def take_order(transaction: Transaction, item: FeedItem) -> None:
+        ordered = rotation.ordered(item)
+        if ordered is not None:
+            rotations.begin(transaction.conn, ordered.reason, ordered.at, ordered.close_at, ordered.number)
+
+    intake = Intake(edge, secret, rotations.present, take_order)
+    reader = _Reader(lambda: secret(rotations.present()), intake, client, edge, engine)
+    rotation.level = reader.is_level
+    app = application("portal", [reader, Repeating("rotation", rotation.advance)])
     watch(app, edge, StoreVital(engine, MIGRATIONS), KeysVital(edge), FeedVital(reader, edge))
 
     def municipal_ledger(party: PartyId) -> bool:

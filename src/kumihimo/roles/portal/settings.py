@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
@@ -13,11 +14,13 @@ class Settings(RoleSettings):
 
     `log_key` is the log's verifier key, `witness_keys` those of the witnesses that must have cosigned the checkpoint of
     a proof (`name+hash+base64`, C2SP). `rule_books` are files beside the Act's book that comes with the product.
+    `rotation_overlap`: how long both epochs of link codes stay open when the oversight body ordered a rotation.
     """
 
     log_key: str
     witness_keys: tuple[str, ...] = ()
     rule_books: tuple[Path, ...] = ()
+    rotation_overlap: timedelta = timedelta(days=1)
 
     @classmethod
     def load(cls, path: Path) -> Self:

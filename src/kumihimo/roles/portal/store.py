@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Engine,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     Row,
@@ -32,7 +33,7 @@ from sqlalchemy import (
     update,
 )
 
-from kumihimo.plumbing.storage import UtcDateTime, cursor_table, insert_rows
+from kumihimo.plumbing.storage import UtcDateTime, cursor_table, insert_rows, rotation_table
 from kumihimo.plumbing.wire.messages.inquiry import LogRecord, Refusal
 
 MIGRATIONS: Final = "kumihimo.roles.portal.migrations"
@@ -43,6 +44,7 @@ account = Table(
     metadata,
     Column("account", String(32), primary_key=True),
     Column("link_code", LargeBinary),
+    Column("epoch", Integer),  # of the link code; none: the one the portal began with
     Column("opened_by", String(40), nullable=False),
     Column("opened_at", UtcDateTime, nullable=False),
 )
@@ -69,6 +71,7 @@ access = Table(
     Column("record", Text, nullable=False),
     Column("refusal", Text),  # operator 2's own, where operator 1 had granted
     Column("received_at", UtcDateTime, nullable=False),
+    Column("epoch", Integer),  # of the link code, as above
 )
 Index("ix_access_link_code", access.c.link_code, access.c.log_index)
 
@@ -84,13 +87,18 @@ outcome = Table(
 )
 Index("ix_outcome_transaction_number", outcome.c.transaction_number, outcome.c.log_index)
 
-# A code that was replaced after a leak: records that were under way with it still reach their account.
+# A code that was replaced after a leak or in a rotation: records that were under way with it still reach their account.
 replaced_code = Table(
     "replaced_code",
     metadata,
     Column("link_code", LargeBinary, primary_key=True),
     Column("replaced_by", LargeBinary, nullable=False),
+    Column("epoch", Integer),
+    Column("by_epoch", Integer),
+    Index("ix_replaced_code_replaced_by", "replaced_by"),
 )
+
+rotation = rotation_table(metadata)
 
 # Things that are passed over but must be noticed, by name.
 tally = Table(
@@ -105,7 +113,9 @@ feed_cursor = cursor_table(metadata)
 UNKNOWN_TICKETS: Final = "unknown_tickets"
 NOBODYS_CODE: Final = "nobodys_code"
 # Of every item: made once, since putting a statement together costs more than running it.
-_REPLACED = select(replaced_code.c.replaced_by).where(replaced_code.c.link_code == bindparam("code"))
+_REPLACED = select(replaced_code.c.replaced_by, replaced_code.c.by_epoch).where(
+    replaced_code.c.link_code == bindparam("code")
+)
 _KEEP = {table: insert(table) for table in (access, outcome)}
 _SAME = {
     table: select(table.c.log_index).where(
@@ -145,6 +155,14 @@ class KeptWritten:
     refusal: Refusal | None = None
 
 
+@dataclass(frozen=True)
+class Code:
+    """A link code of the portal and its epoch; none: the one it began with."""
+
+    code: bytes = field(repr=False)
+    epoch: int | None
+
+
 class PortalStore:
     """The portal's store; all work is done inside `transaction()`, or `reading()` where nothing is written."""
 
@@ -170,6 +188,11 @@ class Transaction:
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
 
+    @property
+    def conn(self) -> Connection:
+        """The connection it runs on, for what else belongs into it."""
+        return self._conn
+
     def account_awaiting(self, ticket_hash: str) -> str | None:
         """The account whose link code is under way under a ticket."""
         found: str | None = self._conn.scalar(select(ticket.c.account).where(ticket.c.ticket_hash == ticket_hash))
@@ -185,26 +208,43 @@ class Transaction:
         self._conn.execute(insert(account).values(account=name, link_code=None, opened_by=opened_by, opened_at=at))
         self._conn.execute(insert(ticket).values(ticket_hash=ticket_hash, account=name))
 
-    def give_code(self, name: str, link_code: bytes) -> None:
-        """The account has its link code: its tickets are forgotten."""
-        self._conn.execute(
-            update(account).where(account.c.account == name).values(link_code=self._present_code(link_code))
-        )
+    def give_code(self, name: str, link_code: bytes, epoch: int) -> None:
+        """The account has its link code, of that epoch: its tickets are forgotten."""
+        here = self._present(Code(link_code, epoch))
+        given = update(account).where(account.c.account == name)
+        self._conn.execute(given.values(link_code=here.code, epoch=here.epoch))
         self._conn.execute(delete(ticket).where(ticket.c.account == name))
 
-    def replace_code(self, old: bytes, new: bytes) -> None:
-        """Account and records go from one code to another; again is as once."""
-        if self._present_code(old) != old:
-            return
-        for holder in (account, access):
-            self._conn.execute(update(holder).where(holder.c.link_code == old).values(link_code=new))
-        self._conn.execute(update(replaced_code).where(replaced_code.c.replaced_by == old).values(replaced_by=new))
-        self._conn.execute(insert(replaced_code).values(link_code=old, replaced_by=new))
+    def replace_code(self, old: bytes, new: bytes, epoch: int) -> None:
+        """After a re-coding, account and records go from one code to another of that epoch; again is as once.
 
-    def _present_code(self, link_code: bytes) -> bytes:
+        Where a rotation has moved the old code meanwhile, they come from what it became.
+        """
+        before, after = self._present(Code(old, epoch)), self._present(Code(new, epoch))
+        if before.code == after.code:
+            return
+        self._go(before, after)
+
+    def rotate_code(self, old: bytes, new: bytes, epoch: int) -> bool:
+        """Account and records go from a code to what it is in `epoch`; False where it was replaced otherwise meanwhile."""
+        if self._present(Code(old, None)).code != old:
+            return False
+        self._go(Code(old, epoch - 1), Code(new, epoch))
+        return True
+
+    def _go(self, old: Code, new: Code) -> None:
+        to = {"link_code": new.code, "epoch": new.epoch}
+        for holder in (account, access):
+            self._conn.execute(update(holder).where(holder.c.link_code == old.code).values(to))
+        earlier = update(replaced_code).where(replaced_code.c.replaced_by == old.code)
+        self._conn.execute(earlier.values(replaced_by=new.code, by_epoch=new.epoch))
+        row = {"link_code": old.code, "epoch": old.epoch, "replaced_by": new.code, "by_epoch": new.epoch}
+        self._conn.execute(insert(replaced_code).values(row))
+
+    def _present(self, held: Code) -> Code:
         """The code that took the place of this one, or itself."""
-        found: bytes | None = self._conn.scalar(_REPLACED, {"code": link_code})
-        return link_code if found is None else bytes(found)
+        row = self._conn.execute(_REPLACED, {"code": held.code}).one_or_none()
+        return held if row is None else Code(bytes(row.replaced_by), row.by_epoch)
 
     def count(self, name: str) -> None:
         """One more of something that was passed over."""
@@ -215,32 +255,38 @@ class Transaction:
         """How many were passed over."""
         return int(self._conn.scalar(select(tally.c.count).where(tally.c.name == name)) or 0)
 
-    def keep_access(self, kept: KeptRecord, link_code: bytes) -> None:
-        """Keep an access record; once more changes nothing."""
+    def keep_access(self, kept: KeptRecord, link_code: bytes, epoch: int) -> None:
+        """Keep an access record under a link code of that epoch; once more changes nothing."""
         if self._is_new(access, kept):
             refusal = kept.refusal.model_dump_json() if kept.refusal is not None else None
-            here = self._present_code(link_code)
-            self._conn.execute(_KEEP[access], {"link_code": here, "refusal": refusal, **_values(kept)})
+            here = self._present(Code(link_code, epoch))
+            row = {"link_code": here.code, "epoch": here.epoch, "refusal": refusal, **_values(kept)}
+            self._conn.execute(_KEEP[access], row)
 
     def keep_outcome(self, kept: KeptRecord) -> None:
         """Keep an outcome; once more changes nothing."""
         if self._is_new(outcome, kept):
             self._conn.execute(_KEEP[outcome], _values(kept))
 
-    def keep_accesses(self, kept: Sequence[tuple[KeptWritten, bytes]]) -> None:
-        """Keep many access records with the code each is about; once more changes nothing."""
+    def keep_accesses(self, kept: Sequence[tuple[KeptWritten, bytes]], epoch: int) -> None:
+        """Keep many access records with the code of that epoch each is about; once more changes nothing."""
         known = self._known(access, [one.index for one, _ in kept])
         codes = {code for _, code in kept}
         query = select(replaced_code).where(replaced_code.c.link_code.in_(codes))
-        present = {bytes(row.link_code): bytes(row.replaced_by) for row in self._conn.execute(query)}
-        rows = [
-            (
-                one.index, present.get(code, code), one.transaction, one.commitment, one.salt, one.written,
-                one.refusal.model_dump_json() if one.refusal is not None else None, one.received_at,
-            )
-            for one, code in kept
-            if (one.index, one.commitment) not in known
-        ]  # fmt: skip
+        present = {
+            bytes(row.link_code): Code(bytes(row.replaced_by), row.by_epoch) for row in self._conn.execute(query)
+        }
+        rows = []
+        for one, code in kept:
+            if (one.index, one.commitment) not in known:
+                here = present.get(code, Code(code, epoch))
+                refusal = one.refusal.model_dump_json() if one.refusal is not None else None
+                rows.append(
+                    (
+                        one.index, here.code, one.transaction, one.commitment, one.salt, one.written, refusal,
+                        one.received_at, here.epoch,
+                    )
+                )  # fmt: skip
         insert_rows(self._conn, access, tuple(column.name for column in access.columns), rows)
 
     def keep_outcomes(self, kept: Sequence[KeptWritten]) -> None:

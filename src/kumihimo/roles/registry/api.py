@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 
+from kumihimo.domain.codes import domain_label
 from kumihimo.domain.kernel import (
     Clock,
     IndividualNumber,
@@ -66,6 +67,7 @@ from kumihimo.roles.registry.store_lives import LivesStore
 NUMBERING = PartyId("numbering/authority")
 OPERATOR_1 = PartyId("hub-1/operator")
 PERSON_KEY = "person.key"
+OWN_DOMAIN = "registry"
 
 
 def prepare(settings: Settings) -> None:
@@ -74,9 +76,10 @@ def prepare(settings: Settings) -> None:
 
 
 class _Neighbours:
-    """The registry's calls to the numbering authority and to operator 1."""
+    """The registry's calls to the numbering authority and to operator 1; `epoch` is the one of its own key."""
 
-    def __init__(self, edge: Edge, client: PeerClient) -> None:
+    def __init__(self, edge: Edge, client: PeerClient, epoch: int) -> None:
+        self.epoch = epoch
         self._edge = edge
         self._client = client
 
@@ -106,7 +109,9 @@ class _Neighbours:
         self._client.send("/amendments", message, AssignmentsAmended)
 
     def translate(self, institution: str, codes: Sequence[BlindCode]) -> None:
-        message = self._edge.message(TranslateCodes, OPERATOR_1, institution=institution, codes=tuple(codes))
+        message = self._edge.message(
+            TranslateCodes, OPERATOR_1, institution=institution, epoch=self.epoch, codes=tuple(codes)
+        )
         try:
             self._client.send("/code-batches", message, CodesTranslated)
         except Problem as problem:
@@ -121,8 +126,10 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     require_current(engine, MIGRATIONS)
     edge = settings.edge(clock or SystemClock())
     client = PeerClient(edge, timeout=60.0)
-    neighbours = _Neighbours(edge, client)
     keys = LinkKeys(edge, client)
+    # One epoch for the life of the process: a batch must not say another one than it was encrypted in.
+    epoch = keys.newest_epoch(OWN_DOMAIN) or edge.directory.epoch(OWN_DOMAIN)
+    neighbours = _Neighbours(edge, client, epoch)
     store = RegistryStore(engine)
     institution = edge.directory.institution
     residents = Residents(store, institution, neighbours.numbers, SystemRandomness(), edge.clock)
@@ -132,7 +139,7 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     lives = Lives(lives_store, institution, neighbours, residents.drawn, edge.clock)
 
     def own_key() -> bytes:
-        return keys.secret(edge.directory.label("registry"))
+        return keys.secret(domain_label(OWN_DOMAIN, epoch))
 
     recoding = Recoding(lives_store, person_secret, own_key, neighbours.translate, SystemRandomness())
     recoder = Repeating("recoding", recoding.bring_up)

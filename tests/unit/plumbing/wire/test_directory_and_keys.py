@@ -47,7 +47,7 @@ def test_the_directory_names_every_party_its_address_and_its_keys(country: Small
     assert directory.verify_key(LEDGER) == country.identity(LEDGER).signing_key.verify_key
     assert directory.seal_key(LEDGER) == country.identity(LEDGER).sealing_key.public_bytes
     assert directory.institution_of(LEDGER).id == "x-city"
-    assert directory.label("x-city") == "x-city#1"
+    assert directory.epoch("x-city") == 1
     assert {one.id for one in directory.institutions()} == {"x-city", "y-city", "hub-1", "hub-2"}
 
 
@@ -58,7 +58,7 @@ def test_who_is_not_in_the_directory_is_unknown(country: SmallCountry) -> None:
             ask(PartyId("w-city/ledger"))
         assert caught.value.code == "peer.unknown"
     with pytest.raises(Problem) as caught:
-        directory.label("w-city")
+        directory.epoch("w-city")
     assert caught.value.code == "institution.unknown"
     assert "x-city" in str(caught.value.expected)
 

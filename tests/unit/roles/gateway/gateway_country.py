@@ -378,7 +378,7 @@ def permit_for(desk: Desk, number: str, provider: str = "y-city", **changes: Any
     """A permit as the platform gives it to an exchange, without showing it to anybody yet."""
     codes = desk.services().codes
     edge = desk.country.edge(desk.exchange)
-    code = codes.code_of(AddresseeNumber(number))
+    held = codes.code_of(AddresseeNumber(number))
     fields: dict[str, Any] = {
         "transaction": SystemRandomness().token_bytes(16).hex(),
         "requester": desk.city,
@@ -387,7 +387,8 @@ def permit_for(desk: Desk, number: str, provider: str = "y-city", **changes: Any
         "items": (ITEM,),
         "period": FISCAL_2025,
         "case_reference_hash": "0" * 64,
-        "subject": b64(encrypt(code, codes.domain.present().public, random_scalar())),
+        "subject": b64(encrypt(held.code, codes.domain.of_epoch(held.epoch).public, random_scalar())),
+        "epoch": held.epoch,
     }
     message = edge.message(InquiryRequest, HUB_1, **{**fields, **changes})
     decision = PeerClient(edge).send("/inquiries", message, InquiryDecision).value

@@ -27,6 +27,7 @@ from sqlalchemy import select
 from kumihimo.domain.kernel import PartyId, Problem
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.envelope import Envelope
+from kumihimo.plumbing.wire.messages.audits import Audited
 from kumihimo.plumbing.wire.messages.batch import ChunkAnswer, ChunkDecision
 from kumihimo.plumbing.wire.messages.batch_desk import (
     BatchEntered,
@@ -44,7 +45,6 @@ from kumihimo.plumbing.wire.messages.batch_desk import (
 from kumihimo.plumbing.wire.messages.by_hand import AnswerByHand, FetchAnswer, FlagKind
 from kumihimo.plumbing.wire.messages.inquiry import EntryKind, LogRecord, Outcome
 from kumihimo.plumbing.wire.messages.provision import Inquire, Inquired
-from kumihimo.roles.gateway.service.audit import open_inquiry
 from kumihimo.roles.gateway.service.outcomes import Outcomes
 from kumihimo.roles.gateway.store.batches import BatchStore
 from kumihimo.roles.gateway.store.outbox import OutboxStore
@@ -232,7 +232,7 @@ def test_each_person_of_a_batch_can_be_opened_to_an_auditor(many: Many) -> None:
     many.asked()
     services = many.x.services()
     for one in records(many.x, Side.REQUESTER):
-        opening = open_inquiry(services.inquiry.store, services.codes, services.inquiry.audit_key, one.transaction)
+        opening = services.audit.open(Audited(transaction=one.transaction))
         assert opening.addressee_number.digits == one.addressee_number
         logged = next(entry for entry in many.log() if entry.transaction == one.transaction)
         assert opening.subject_hash == logged.subject_hash

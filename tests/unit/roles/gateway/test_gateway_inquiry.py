@@ -17,6 +17,7 @@ from kumihimo.plumbing.wire.messages.audits import Audited
 from kumihimo.plumbing.wire.messages.by_hand import FetchAnswer, FlagKind
 from kumihimo.plumbing.wire.messages.inquiry import InquiryRequest, LogRecord, Outcome, Period
 from kumihimo.plumbing.wire.messages.provision import Inquire, Inquired
+from kumihimo.roles.gateway.service.audit_codes import AuditCodes
 from kumihimo.roles.gateway.service.outcomes import Outcomes
 from kumihimo.roles.gateway.store.outbox import OutboxStore
 from kumihimo.roles.gateway.store.records import AccessRecord, RecordStore, Side
@@ -210,8 +211,9 @@ def test_an_auditor_can_be_shown_whom_an_inquiry_was_about(case: Case) -> None:
     domain = services.codes.domain.present()
     assert (opening.addressee_number.digits, opening.held) == (case.at_x, True)
     assert opens_to(from_b64(request.subject, "subject"), opening.code, domain.public, opening.randomness)
+    other = AuditCodes(services.rotations.store, b"k" * 32)
     with pytest.raises(Problem) as refused:
-        replace(services.audit, audit_key=b"k" * 32).open(Audited(transaction=transaction))
+        replace(services.audit, audits=other).open(Audited(transaction=transaction))
     assert refused.value.code == "codes.proof_invalid"
 
 

@@ -188,7 +188,7 @@ class Caller:
         self.wire = Wire(self.edge, self.country)
 
     def link_key(self) -> bytes:
-        return LinkKeys(self.edge, self.wire).secret(self.edge.directory.label(institution_of(self.edge.party)))
+        return LinkKeys(self.edge, self.wire).secret(f"{institution_of(self.edge.party)}#1")
 
     def message(self, kind: type[Message], audience: PartyId = HUB_1, **fields: Any) -> Any:
         return self.edge.message(kind, audience, **fields)

@@ -51,7 +51,9 @@ def relay(country: HubCountry) -> int:
     """One round of operator 1's sender; how many still wait."""
     operator = country.operators[HUB_1]
     with stored(country) as store:
-        return RefusalRelay(operator.edge, store, operator.translator, operator.seeds, operator.client).send_all()
+        return RefusalRelay(
+            operator.edge, store, operator.translator, operator.seeds, operator.client, operator.domains
+        ).send_all()
 
 
 def waiting(country: HubCountry) -> int:

@@ -206,7 +206,7 @@ def portal(
         store=store,
         accounts=Accounts(store, SeededRandomness(3), clock),
         records=AccessRecords(store, lambda: names, proofs),
-        intake=Intake(edge_of("portal/portal"), lambda: operators.secret),
+        intake=Intake(edge_of("portal/portal"), lambda _epoch: operators.secret),
         clock=clock,
     )
 

@@ -28,7 +28,8 @@ Kinds = Annotated[tuple[int, ...], Field(max_length=PERSONS)]
 class ChunkRequest(Message):
     """Requester's exchange → operator 1 (番号法第十九条第七号, 第二十一条): the same question about many persons.
 
-    `subjects`: the link codes encrypted in the requester's domain, 64 bytes each, packed; at most `PERSONS`.
+    `subjects`: the link codes encrypted in the requester's domain, in the epoch `epoch` of it (null: the present one), 64
+    bytes each, packed; at most `PERSONS`.
     """
 
     KIND: ClassVar[str] = "chunk-request.v1"
@@ -40,6 +41,7 @@ class ChunkRequest(Message):
     period: Period = Period()
     case_reference_hash: Annotated[str, Field(pattern=HASH)]
     subjects: Annotated[str, Field(max_length=4 * PERSONS * 64 // 3 + 4)]
+    epoch: Annotated[int, Field(ge=1, le=999_999_999)] | None = None
 
 
 class LogPromises(Document):
@@ -67,7 +69,8 @@ class LoggedRecords(Part):
 class RelayChunk(Message):
     """Operator 1 → operator 2: the signed request, what was logged, and both half-translated lists of ciphertexts.
 
-    `for_portal` is about every position of `logged`, `for_provider` about those of them that operator 1 grants.
+    `for_portal` is about every position of `logged`, `for_provider` about those of them that operator 1 grants. The epochs
+    are those of the domains they were translated to (null: the present one).
     """
 
     KIND: ClassVar[str] = "relay-chunk.v1"
@@ -75,6 +78,8 @@ class RelayChunk(Message):
     logged: LoggedRecords
     for_provider: str
     for_portal: str
+    provider_epoch: int | None = None
+    portal_epoch: int | None = None
 
 
 class ChunkPermit(Document):
@@ -97,6 +102,7 @@ class ChunkPermit(Document):
     persons_hash: str
     issued_at: AwareDatetime
     expires_at: AwareDatetime
+    epoch: int | None = None
 
 
 class Refused(Part):
@@ -137,6 +143,7 @@ class RelayRefusals(Message):
     request: Envelope
     logged: LoggedRecords
     for_portal: str
+    portal_epoch: int | None = None
 
 
 class ChunkProvisionRequest(Message):
@@ -230,6 +237,7 @@ class PortalAccesses(Part):
     subject_hashes: str
     logged: LoggedRecords
     refused: tuple[Refused, ...] = ()
+    epoch: int | None = None
 
 
 class PortalOutcomes(Part):

@@ -88,20 +88,27 @@ class BlindCode(Part):
 
 
 class TranslateCodes(Message):
-    """Registry → operator 1: a shuffled batch under the registry's domain, for one institution."""
+    """Registry → operator 1: a shuffled batch under the registry's domain in `epoch` (null: the present one), for one
+    institution.
+    """
 
     KIND: ClassVar[str] = "translate-codes.v1"
     institution: str
+    epoch: int | None = None
     codes: Annotated[tuple[BlindCode, ...], Field(min_length=1, max_length=BATCH)]
 
 
 class RelayCodes(Message):
-    """Operator 1 → operator 2: the registry's signed batch, what was logged, and the half-translated codes."""
+    """Operator 1 → operator 2: the registry's signed batch, what was logged, and the half-translated codes.
+
+    `epoch` is the one of the institution's domain that they were translated to (null: the present one).
+    """
 
     KIND: ClassVar[str] = "relay-codes.v1"
     batch: Envelope
     logged: LoggedRecord
     codes: tuple[BlindCode, ...]
+    epoch: int | None = None
 
 
 class CodesTranslated(Reply):
@@ -110,9 +117,13 @@ class CodesTranslated(Reply):
 
 
 class CodesIssued(Part):
-    """An item of operator 2's feed to an exchange (feed kind `codes`); deleted once the exchange has moved past it."""
+    """An item of operator 2's feed to an exchange (feed kind `codes`); deleted once the exchange has moved past it.
+
+    The codes are in the epoch `epoch` of its domain (null: the present one).
+    """
 
     codes: tuple[BlindCode, ...]
+    epoch: int | None = None
 
 
 class ShareOfKey(Message):

@@ -35,7 +35,8 @@ class InquiryRequest(Message):
     """Requester's exchange → operator 1 (番号法第十九条第七号, 第二十一条).
 
     `transaction` is the transaction number (処理通番): 32 lower-case hex digits, new for every inquiry. `subject` is the
-    requester's link code encrypted in its own domain (64 bytes, base64); `case_reference_hash` a salted SHA-256 (hex).
+    requester's link code encrypted in its own domain (64 bytes, base64), in the epoch `epoch` of it (null: the present
+    one); `case_reference_hash` a salted SHA-256 (hex).
     """
 
     KIND: ClassVar[str] = "inquiry-request.v1"
@@ -47,6 +48,7 @@ class InquiryRequest(Message):
     period: Period = Period()
     case_reference_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     subject: str
+    epoch: Annotated[int, Field(ge=1, le=999_999_999)] | None = None
 
 
 class Refusal(Part):
@@ -67,6 +69,7 @@ class EntryKind(StrEnum):
     CODES = "codes"
     RULE_BOOK = "rule_book"
     ORDER = "order"  # of the oversight body, as carried out
+    ROTATION = "rotation"  # of link codes: a step of a domain, or a batch that was moved
 
 
 class LogRecord(Document):
@@ -120,7 +123,8 @@ class LoggedRecord(Part):
 class RelayInquiry(Message):
     """Operator 1 → operator 2: the signed request, what was logged, and both half-translated ciphertexts.
 
-    Refused requests are relayed too, without `for_provider`, so that the resident sees them.
+    Refused requests are relayed too, without `for_provider`, so that the resident sees them. The epochs are those of the
+    provider's and the portal's domain that operator 1 translated to (null: the present one).
     """
 
     KIND: ClassVar[str] = "relay-inquiry.v1"
@@ -128,6 +132,8 @@ class RelayInquiry(Message):
     logged: LoggedRecord
     for_provider: str | None
     for_portal: str
+    provider_epoch: int | None = None
+    portal_epoch: int | None = None
 
 
 class RelayRefusal(Message):
@@ -140,6 +146,7 @@ class RelayRefusal(Message):
     request: Envelope
     logged: LoggedRecord
     for_portal: str
+    portal_epoch: int | None = None
 
 
 class RefusalRelayed(Reply):
@@ -148,7 +155,10 @@ class RefusalRelayed(Reply):
 
 
 class Permit(Document):
-    """The platform's signed yes (許可), signed by both operators; `subject_hash` binds the provider's ciphertext."""
+    """The platform's signed yes (許可), signed by both operators; `subject_hash` binds the provider's ciphertext.
+
+    `epoch` is the one of the provider's domain in which that ciphertext can be opened (null: the present one).
+    """
 
     KIND: ClassVar[str] = "permit.v1"
     transaction: str
@@ -164,6 +174,7 @@ class Permit(Document):
     log_index: Whole
     issued_at: AwareDatetime
     expires_at: AwareDatetime
+    epoch: int | None = None
 
 
 class InquiryRelayed(Reply):
@@ -191,12 +202,14 @@ class PortalAccess(Part):
     """An item of operator 2's feed to the portal (kind `access`): a request about the holder of `subject`.
 
     `refusal` is operator 2's own: set too where operator 1 granted and logged what operator 2 then did not permit.
+    `epoch` is the one of the portal's domain (null: the present one).
     """
 
     transaction: str
     subject: str
     logged: LoggedRecord
     refusal: Refusal | None = None
+    epoch: int | None = None
 
 
 class PortalOutcome(Part):

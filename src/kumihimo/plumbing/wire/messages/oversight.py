@@ -1,4 +1,4 @@
-"""Orders of the oversight body (第三者機関の命令): suspend and lift, stop all, set quotas, audit; to both operators at once.
+"""Orders of the oversight body (第三者機関の命令): suspend, lift, stop everything, set quotas, audit, rotate codes.
 
 番号法 第六章 gives the body the power to order. An order is signed once and kept by everybody who carries it out; its number
 decides which of two orders about the same matter is in force, in whatever order they arrive.
@@ -17,12 +17,13 @@ from kumihimo.plumbing.wire.messages.audits import AuditOrdered
 
 
 class Measure(StrEnum):
-    """What is ordered."""
+    """What is ordered; `rotate`: an institution, or each of them, moves its link codes to the next epoch."""
 
     SUSPEND = "suspend"
     LIFT = "lift"
     QUOTA = "quota"
     AUDIT = "audit"
+    ROTATE = "rotate"
 
 
 class Quota(Part):

@@ -37,13 +37,17 @@ from kumihimo.plumbing.wire.messages.provision import (
     RecordShown,
     ShowRecords,
 )
+from kumihimo.plumbing.wire.moving_codes import MovingCodes
+from kumihimo.plumbing.wire.repeating import Repeating
 from kumihimo.plumbing.wire.routes import Peer, in_thread
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.gateway.api.batch import BatchWorker, mount_batches, mount_chunk_provision
 from kumihimo.roles.gateway.api.by_hand import inquired, mount_fetching, mount_protection, mount_queue
 from kumihimo.roles.gateway.api.copies import CopiesVital, mount_copies, mount_register
+from kumihimo.roles.gateway.api.rotation import mount_rotation
 from kumihimo.roles.gateway.api.vitals import HoldingsVital, OutboxVital
 from kumihimo.roles.gateway.service.audit import OpeningAudit
+from kumihimo.roles.gateway.service.audit_codes import AuditCodes
 from kumihimo.roles.gateway.service.batch import Batches
 from kumihimo.roles.gateway.service.batch_asking import Asking
 from kumihimo.roles.gateway.service.batch_results import BatchResults
@@ -58,6 +62,7 @@ from kumihimo.roles.gateway.service.lines import HUB_2, OVERSIGHT
 from kumihimo.roles.gateway.service.link_codes import LinkCodes, OwnDomain
 from kumihimo.roles.gateway.service.outcomes import Outcomes
 from kumihimo.roles.gateway.service.provision import Provision, answer_to
+from kumihimo.roles.gateway.service.rotation import Rotations
 from kumihimo.roles.gateway.settings import ExchangeSettings
 from kumihimo.roles.gateway.store.batches import BatchStore
 from kumihimo.roles.gateway.store.by_hand import ByHandStore
@@ -74,6 +79,7 @@ from kumihimo.roles.gateway.store.outbox import OutboxStore
 from kumihimo.roles.gateway.store.provisions import ProvisionStore
 from kumihimo.roles.gateway.store.records import RecordStore
 from kumihimo.roles.gateway.store.registered import RegisteredStore
+from kumihimo.roles.gateway.store.rotations import RotationStore
 
 AUDIT_KEY = "audit.key"
 _PAUSE_SECONDS = 1.0
@@ -160,13 +166,25 @@ class Services:
     worker: BatchWorker
     audit: OpeningAudit
     registered: RegisteredStore
+    rotations: Rotations
 
 
 def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerClient, commit: Commit) -> Services:
     """Put the services of one institution together. Raises Problem(key.missing, key.permissions)."""
     institution = institution_of(edge.party)
-    domain = OwnDomain(edge, LinkKeys(edge, client))
+    rotation_store, keys = RotationStore(engine, institution, edge.directory.epoch(institution)), LinkKeys(edge, client)
+    domain = OwnDomain(edge, keys, rotation_store.present)
     codes = LinkCodes(LinkCodeStore(engine, institution), edge, domain, settings.ticket_patience)
+    audit_key = read_secret(edge.identity.folder / AUDIT_KEY)
+    audit_codes = AuditCodes(rotation_store, audit_key)
+    rotations = Rotations.around(
+        rotation_store,
+        edge,
+        domain,
+        MovingCodes(edge, client, keys.secret),
+        audit_codes,
+        settings.rotation_overlap,
+    )
     records = RecordStore(engine, institution, commit)
     sender = OutcomeSender(
         Outcomes(OutboxStore(engine, institution), edge, client),
@@ -174,15 +192,17 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
     )
 
     def receive_codes(conn: Connection, item: FeedItem) -> None:
+        ordered = rotations.carrying.ordered(item)
+        if ordered is not None:
+            rotation_store.begin(conn, ordered.reason, ordered.at, ordered.close_at, ordered.number)
         opened = codes.opened(item)
-        if opened:
-            placed = codes.store.place(conn, opened, domain.epoch, edge.clock.now())
+        if opened is not None and opened.codes:
+            placed = codes.store.place(conn, opened.codes, opened.epoch, edge.clock.now())
             log.info("codes.placed", count=placed.stored)
             if placed.without_ticket or placed.of_another:
                 log.warning("codes.not_placed", count=placed.without_ticket + placed.of_another)
-        pairs = codes.replaced(item)
-        if pairs:
-            log.info("codes.replaced", count=codes.store.replace(conn, pairs, edge.clock.now()))
+        if opened is not None and opened.pairs:
+            log.info("codes.replaced", count=codes.store.replace(conn, opened.pairs, edge.clock.now()))
 
     inquiries = InquiryStore(engine, institution, commit)
     queue = ByHandStore(engine, institution, commit)
@@ -222,8 +242,9 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
             ChunkProvisionStore(engine, institution, commit), edge, domain, settings.by_hand_patience, sender.wake
         ),
         worker,
-        OpeningAudit(inquiries, codes, edge, audit_key),
+        OpeningAudit(inquiries, codes, edge, audit_codes),
         registered,
+        rotations,
     )
 
 
@@ -245,7 +266,9 @@ def build(settings: ExchangeSettings, clock: Clock = SystemClock()) -> FastAPI: 
     feed = FeedReader(client, edge, HUB_2, engine, feed_cursor, services.receive_codes)
     in_turn = ThreadPoolExecutor(INQUIRIES_AT_ONCE, thread_name_prefix="inquiry")
     life = LifeOfExchange(services.inquiry, commit, client, engine, in_turn)
-    app = application(edge.party, background=[life, feed, services.sender, services.worker])
+    rotating = Repeating("rotation", services.rotations.carrying.advance)
+    services.rotations.carrying.level, services.rotations.wake = feed.is_level, rotating.wake
+    app = application(edge.party, background=[life, feed, services.sender, services.worker, rotating])
     institution = institution_of(edge.party)
     outbox = OutboxStore(engine, institution)
     copies = CopyWatch(
@@ -311,6 +334,7 @@ def _for_desk(app: FastAPI, edge: Edge, services: Services, in_turn: Executor) -
     fetching = Fetching(services.inquiry)
     mount_fetching(app, edge, fetching, own_desk, in_turn)
     mount_batches(app, edge, services.batches, BatchResults(services.batches, edge), own_desk)
+    mount_rotation(app, edge, services.rotations, own_desk)
 
     @app.post("/inquiries")
     async def inquiries(envelope: Envelope, peer: Peer) -> Envelope:

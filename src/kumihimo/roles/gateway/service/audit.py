@@ -8,6 +8,7 @@ it. Code and randomness are sealed to the oversight body, the addressee number t
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -31,6 +32,7 @@ from kumihimo.plumbing.wire.messages.inquiry import EntryKind, InquiryRequest
 from kumihimo.plumbing.wire.messages.oversight import Order, OrderCarriedOut
 from kumihimo.plumbing.wire.openings import opening_binding
 from kumihimo.plumbing.wire.remote_log import check_logged
+from kumihimo.roles.gateway.service.audit_codes import AuditCodes
 from kumihimo.roles.gateway.service.lines import HUB_2, OVERSIGHT
 from kumihimo.roles.gateway.service.link_codes import LinkCodes
 from kumihimo.roles.gateway.store.inquiries import InquiryStore, OpenInquiry
@@ -63,7 +65,7 @@ class OpeningAudit:
     store: InquiryStore
     codes: LinkCodes
     edge: Edge
-    audit_key: bytes = field(repr=False)
+    audits: AuditCodes
 
     def answer(self, message: OpenInquiries) -> InquiriesOpened:
         """Open what an order demands; an inquiry that cannot be opened is answered with the code of its problem.
@@ -78,20 +80,16 @@ class OpeningAudit:
     def open(self, inquiry: Audited) -> Opening:
         """Open one of the own inquiries.
 
-        The code is the one held today; after a re-coding or a change of domain the one that was sent, out of the request as
-        it was kept. Raises Problem(transaction.unknown), and codes.proof_invalid when neither gives what was sent.
+        The code is the one held for the epoch of the inquiry, sealed where that is closed; after a re-coding the one that was
+        sent, out of the request as it was kept. Raises Problem(transaction.unknown), and codes.proof_invalid when neither
+        gives what was sent.
         """
         asked = self.store.find(inquiry.transaction) if inquiry.position == 0 else None
         if asked is None:
             raise Problem("transaction.unknown", inquiry.transaction, expected="an inquiry that this institution sent")
-        domain = self.codes.domain.of_epoch(asked.epoch)
-        randomness = request_randomness(self.audit_key, inquiry.transaction, inquiry.position)
-        today = self.codes.store.code_of(asked.addressee_number)
-        candidates = [] if today is None else [(today.code, True)]
-        if (sent := _sent(asked)) is not None:
-            candidates.append((decrypt(sent, domain.secret), False))
-        for code, held in candidates:
-            subject = encrypt(code, domain.public, randomness)
+        randomness = request_randomness(self.audits.audit_key, inquiry.transaction, inquiry.position)
+        for code, public, held in self._candidates(asked):
+            subject = encrypt(code, public, randomness)
             if hashlib.sha256(subject).hexdigest() == asked.subject_hash:
                 return Opening(
                     inquiry, asked.addressee_number, asked.case_reference, asked.epoch, asked.subject_hash, held, code,
@@ -103,6 +101,22 @@ class OpeningAudit:
             expected="the subject hash that was logged",
             advice="Look for the audit key and the link codes of that time in a backup.",
         )
+
+    def _candidates(self, asked: OpenInquiry) -> Iterator[tuple[bytes, bytes, bool]]:
+        """Codes that may have been sent, our public key of that time, and whether the code is held as the addressee's."""
+        number, epoch = asked.addressee_number, asked.epoch
+        closed = self.audits.store.old_public_key(epoch)
+        if closed is not None:
+            kept = self.audits.code(self.codes.store.stands_for(number) or "", epoch)
+            if kept is not None:
+                yield kept, closed, True
+            return
+        domain = self.codes.domain.of_epoch(epoch)
+        held = self.codes.store.code_of(number, epoch, epoch)
+        if held is not None:
+            yield held.code, domain.public, True
+        if (sent := _sent(asked)) is not None:
+            yield decrypt(sent, domain.secret), domain.public, False
 
     def _ordered(self, message: OpenInquiries) -> tuple[str, AuditOrdered]:
         """The order, once it is known that the oversight body gave it, operator 1 logged it and operator 2 has seen it."""

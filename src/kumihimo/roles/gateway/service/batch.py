@@ -117,16 +117,15 @@ class Batches:
                 # Never the text itself: a mistyped number could be an Individual Number.
                 rejected.append(RejectedPerson(place=place, code=problem.code, reason=problem.title))
         standing, epoch = self.store.survivors(set(numbers.values())), self.domain.epoch
-        codes = self.store.codes(set(numbers.values()))
+        codes = self.store.codes(set(numbers.values()), epoch)
         first: dict[str, int] = {}
         for place, number in list(numbers.items()):
             person = standing[number] or number
-            code = codes.get(number)
             if person in first:
                 reason = f"the same person as in place {first[person]}"
                 rejected.append(RejectedPerson(place=place, code="value.invalid", reason=reason))
                 del numbers[place]
-            elif code is None or code.epoch != epoch:
+            elif number not in codes:
                 first[person] = place
                 reason = "no link code: unknown here, or it has not arrived yet"
                 rejected.append(RejectedPerson(place=place, code="addressee.no_code", reason=reason))

@@ -87,11 +87,11 @@ class Asking:
     def _prepared(self, batch: Batch, chunk: Chunk) -> Chunk:
         """The chunk with its signed request, written down; without one where nobody of it has a link code any more."""
         domain, now = self.domain.present(), self.edge.clock.now()
-        codes = self.store.codes(set(chunk.addressees.values()))
+        codes = self.store.codes(set(chunk.addressees.values()), domain.epoch)
         lacking = {
             place: PersonOutcome(place, self._lost(chunk, place), None, "addressee.no_code")
             for place, number in chunk.addressees.items()
-            if number not in codes or codes[number].epoch != domain.epoch
+            if number not in codes
         }
         asked = [(place, number) for place, number in chunk.addressees.items() if place not in lacking]
         salt = self.randomness.token_bytes(SALT_BYTES)
@@ -116,6 +116,7 @@ class Asking:
                 period=batch.period,
                 case_reference_hash=hashlib.sha256(salt + batch.case_reference.encode()).hexdigest(),
                 subjects=packed(subjects),
+                epoch=domain.epoch,
             )
             chunk = replace(chunk, request=request.to_bytes().decode())
         self.store.asked(chunk)

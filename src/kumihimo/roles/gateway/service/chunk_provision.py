@@ -29,7 +29,7 @@ from kumihimo.plumbing.wire.messages.batch import PERSONS, ChunkAnswer, ChunkPer
 from kumihimo.plumbing.wire.messages.inquiry import Outcome
 from kumihimo.roles.gateway.service.lines import HUB_1, HUB_2
 from kumihimo.roles.gateway.service.link_codes import OwnDomain
-from kumihimo.roles.gateway.service.provision import check_permit
+from kumihimo.roles.gateway.service.provision import check_permit, domain_of
 from kumihimo.roles.gateway.service.release import Release, decide, withheld
 from kumihimo.roles.gateway.store.chunk_provisions import (
     ChunkAnswered,
@@ -83,7 +83,7 @@ class ChunkProvision:
                 expected="the ciphertexts that came with the permit",
             )
         transactions = [person_transaction(permit.transaction, position) for position in positions]
-        secret = self.domain.present().secret
+        secret = domain_of(self.domain, permit.epoch).secret
         codes = {
             transaction: decrypt(subject, secret) for transaction, subject in zip(transactions, subjects, strict=True)
         }

@@ -152,12 +152,12 @@ class Inquiry:
         """The request with the link code encrypted, and the inquiry as it is written down."""
         message, number = asked.message, AddresseeNumber(asked.message.addressee_number)
         try:
-            code = self.codes.code_of(number)
+            held = self.codes.code_of(number)
         except Problem as problem:
             self.records.append(self.record(asked, problem=problem.code))
             raise
-        domain = self.codes.domain.present()
-        subject = encrypt(code, domain.public, request_randomness(self.audit_key, asked.transaction))
+        domain = self.codes.domain.of_epoch(held.epoch)
+        subject = encrypt(held.code, domain.public, request_randomness(self.audit_key, asked.transaction))
         salt = self.randomness.token_bytes(SALT_BYTES)
         request = self.edge.message(
             InquiryRequest,
@@ -170,6 +170,7 @@ class Inquiry:
             period=message.period,
             case_reference_hash=hashlib.sha256(salt + message.case_reference.encode()).hexdigest(),
             subject=b64(subject),
+            epoch=held.epoch,
         )
         opened = OpenInquiry(
             asked.transaction,

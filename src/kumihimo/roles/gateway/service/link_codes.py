@@ -7,7 +7,7 @@ Individual Number. Nobody else can open the code: the key is assembled here from
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
@@ -16,14 +16,13 @@ from typing import Final, Protocol
 import structlog
 from pydantic import ValidationError
 
-from kumihimo.domain.codes import SecretKey, decrypt, public_key
-from kumihimo.domain.codes.group import Point
+from kumihimo.domain.codes import SecretKey, decrypt, domain_label, public_key
 from kumihimo.domain.kernel import AddresseeNumber, Problem, institution_of
 from kumihimo.plumbing.storage import FeedItem
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import from_b64, malformed
 from kumihimo.plumbing.wire.messages.codes import CodesIssued, TicketFor
-from kumihimo.roles.gateway.store.link_codes import LinkCodeStore
+from kumihimo.roles.gateway.store.link_codes import LinkCode, LinkCodeStore
 
 ISSUED_CODES: Final = "codes"
 TICKET_BYTES: Final = 32
@@ -34,13 +33,15 @@ class Keys(Protocol):
     """Whatever has the decryption keys of our domains: `LinkKeys`."""
 
     def secret(self, label: str) -> bytes:
-        """Raises Problem(operator.unreachable, sealing.cannot_open)."""
+        """Raises Problem(operator.unreachable, sealing.cannot_open, peer.not_allowed)."""
         ...
+
+    def destroy(self, label: str) -> None: ...
 
 
 @dataclass(frozen=True)
 class Domain:
-    """Our domain of link codes in its present epoch."""
+    """Our domain of link codes in one epoch."""
 
     label: str
     epoch: int
@@ -49,37 +50,39 @@ class Domain:
 
 
 class OwnDomain:
-    """The keys of our domain, fetched once and kept ready."""
+    """The keys of our domain, fetched once and kept ready. `present_epoch` says which epoch is the present one."""
 
-    def __init__(self, edge: Edge, keys: Keys) -> None:
-        self._edge = edge
+    def __init__(self, edge: Edge, keys: Keys, present_epoch: Callable[[], int]) -> None:
+        self._institution = institution_of(edge.party)
         self._keys = keys
+        self._present_epoch = present_epoch
         self._assembled = lru_cache(16)(self._assemble)
 
     @property
     def epoch(self) -> int:
-        """The present epoch, as the directory has it."""
-        return _epoch_of(self._label)
+        """The present epoch."""
+        return self._present_epoch()
 
     def present(self) -> Domain:
-        """The domain of the directory's epoch. Raises Problem(operator.unreachable, sealing.cannot_open)."""
-        return self._assembled(self._label)
+        """The domain of the present epoch. Raises Problem(operator.unreachable, sealing.cannot_open)."""
+        return self.of_epoch(self.epoch)
 
-    def of_epoch(self, epoch: int) -> Domain:
-        """An earlier domain, for what was encrypted then. Raises Problem as `present`."""
-        return self._assembled(f"{institution_of(self._edge.party)}#{epoch}")
+    def of_epoch(self, epoch: int | None) -> Domain:
+        """The domain of an open epoch, of the present one when none is named.
 
-    def _assemble(self, label: str) -> Domain:
+        Raises Problem as `present`, and peer.not_allowed for one that is not open.
+        """
+        return self._assembled(self.epoch if epoch is None else epoch)
+
+    def forget(self, epoch: int) -> None:
+        """Destroy the key of a closed epoch, and keep it in no memory."""
+        self._keys.destroy(domain_label(self._institution, epoch))
+        self._assembled.cache_clear()
+
+    def _assemble(self, epoch: int) -> Domain:
+        label = domain_label(self._institution, epoch)
         secret = SecretKey(self._keys.secret(label))
-        return Domain(label, _epoch_of(label), public_key(secret), secret)
-
-    @property
-    def _label(self) -> str:
-        return self._edge.directory.label(institution_of(self._edge.party))
-
-
-def _epoch_of(label: str) -> int:
-    return int(label.rpartition("#")[2])
+        return Domain(label, epoch, public_key(secret), secret)
 
 
 @dataclass(frozen=True)
@@ -114,8 +117,8 @@ class LinkCodes:
         self.store.expect(expected, self.edge.clock.now())
         return len(expected)
 
-    def opened(self, item: FeedItem) -> dict[bytes, bytes] | None:
-        """Codes by ticket hash out of an item of operator 2's feed; None for an item of another kind.
+    def opened(self, item: FeedItem) -> Opened | None:
+        """What an item of operator 2's feed brings; None for an item of another kind.
 
         One that does not open is left out and told in the program log: it must not hold up the others. Raises
         Problem(message.malformed, operator.unreachable).
@@ -123,37 +126,26 @@ class LinkCodes:
         issued = _issued(item)
         if issued is None:
             return None
-        secret = self.domain.present().secret
-        opened: dict[bytes, bytes] = {}
+        domain = self.domain.of_epoch(issued.epoch)
+        opened = Opened(domain.epoch)
         for blind in issued.codes:
-            if blind.replaces is not None:
-                continue
             try:
-                raw = from_b64(blind.ticket, "ticket")
-                opened[ticket_hash(raw)] = decrypt(from_b64(blind.ciphertext, "ciphertext"), secret)
+                code = decrypt(from_b64(blind.ciphertext, "ciphertext"), domain.secret)
+                if blind.replaces is None:
+                    opened.codes[ticket_hash(from_b64(blind.ticket, "ticket"))] = code
+                else:
+                    opened.pairs.append((decrypt(from_b64(blind.replaces, "replaces"), domain.secret), code))
             except Problem as problem:
                 log.warning("codes.unreadable", code=problem.code)
         return opened
 
-    def replaced(self, item: FeedItem) -> list[tuple[bytes, bytes]]:
-        """Pairs of an old and a new code after a re-coding, out of the same items. Raises Problem as `opened`."""
-        issued = _issued(item)
-        pairs: list[tuple[bytes, bytes]] = []
-        for blind in issued.codes if issued is not None else ():
-            if blind.replaces is None:
-                continue
-            secret = self.domain.present().secret
-            try:
-                old = decrypt(from_b64(blind.replaces, "replaces"), secret)
-                pairs.append((old, decrypt(from_b64(blind.ciphertext, "ciphertext"), secret)))
-            except Problem as problem:
-                log.warning("codes.unreadable", code=problem.code)
-        return pairs
+    def code_of(self, number: AddresseeNumber) -> LinkCode:
+        """The addressee's link code, in the present epoch or, where it has just come too late for a swap, in the one before.
 
-    def code_of(self, number: AddresseeNumber) -> Point:
-        """The addressee's link code in the present domain. Raises Problem(addressee.no_code)."""
-        found = self.store.code_of(number)
-        if found is None or found.epoch != self.domain.epoch:
+        Raises Problem(addressee.no_code).
+        """
+        found = self.store.code_of(number, self.domain.epoch)
+        if found is None:
             raise Problem(
                 "addressee.no_code",
                 f"addressee {number}",
@@ -161,7 +153,16 @@ class LinkCodes:
                 expected="an addressee whose link code has arrived",
                 advice="Let the ledger ask for missing codes, and inquire again once they have arrived.",
             )
-        return Point(found.code)
+        return found
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Codes of one epoch as they arrived: by the hash of their ticket; and as pairs of old and new after a re-coding."""
+
+    epoch: int
+    codes: dict[bytes, bytes] = field(default_factory=dict, repr=False)
+    pairs: list[tuple[bytes, bytes]] = field(default_factory=list, repr=False)
 
 
 def _issued(item: FeedItem) -> CodesIssued | None:

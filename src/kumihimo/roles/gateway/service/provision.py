@@ -25,7 +25,7 @@ from kumihimo.plumbing.wire.messages.inquiry import Outcome, Permit
 from kumihimo.plumbing.wire.messages.provision import AsOf, DatedItem, ProvisionAnswer, ProvisionRequest, SealedItems
 from kumihimo.roles.gateway.service.freshness import USUAL, Freshness
 from kumihimo.roles.gateway.service.lines import HUB_1, HUB_2
-from kumihimo.roles.gateway.service.link_codes import OwnDomain
+from kumihimo.roles.gateway.service.link_codes import Domain, OwnDomain
 from kumihimo.roles.gateway.service.release import decide, withheld
 from kumihimo.roles.gateway.store.outbox import Report
 from kumihimo.roles.gateway.store.provisions import Answered, Claim, Holdings, KeptAnswer, ProvisionStore
@@ -63,14 +63,14 @@ class Provision:
 
         Raises Problem: message.wrong_signer (an operator's signature is missing), message.signature_invalid,
         permit.expired, permit.wrong_provider, permit.wrong_requester, permit.subject_mismatch, permit.used,
-        codes.identity_point, codes.not_a_point, operator.unreachable.
+        codes.identity_point, codes.not_a_point, codes.epoch_closed, operator.unreachable.
         """
         message = signed.value
         permit = self.edge.read(message.permit, Permit, HUB_1, HUB_2).value
         now = self.edge.clock.now()
         subject = from_b64(message.subject, "subject")
         self._check(permit, peer, subject, now)
-        code = decrypt(subject, self.domain.present().secret)
+        code = decrypt(subject, domain_of(self.domain, permit.epoch).secret)
         claim = Claim(permit.transaction, code, permit.items, permit.period)
         request_hash = signed.envelope.digest()
         try:
@@ -145,6 +145,22 @@ def check_permit(
         raise Problem("permit.wrong_provider", permit.provider, "permit.provider", provider)
     if permit.requester != requester:
         raise Problem("permit.wrong_requester", permit.requester, "permit.requester", requester)
+
+
+def domain_of(domain: OwnDomain, epoch: int | None) -> Domain:
+    """Our domain in the epoch of a permit: while codes are rotated, permits for both epochs are under way.
+
+    Raises Problem(codes.epoch_closed, operator.unreachable).
+    """
+    try:
+        return domain.of_epoch(epoch)
+    except Problem as problem:
+        if problem.code != "peer.not_allowed":
+            raise
+        raise Problem(
+            "codes.epoch_closed", f"a permit for epoch {epoch}", where="permit",
+            expected=f"a permit for epoch {domain.epoch}", advice="Make a new inquiry.",
+        ) from None  # fmt: skip
 
 
 def answer_binding(permit: Permit, envelope: Envelope) -> bytes:

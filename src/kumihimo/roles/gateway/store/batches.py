@@ -123,10 +123,10 @@ class BatchStore:
         with self._engine.connect() as conn:
             return survivors(conn, self._institution, numbers)
 
-    def codes(self, numbers: Collection[str]) -> dict[str, LinkCode]:
-        """The code of each addressee, or of the one they stand for; those without one are left out."""
+    def codes(self, numbers: Collection[str], epoch: int) -> dict[str, LinkCode]:
+        """The code of each addressee, or of the one they stand for, in that epoch; those without one are left out."""
         with self._engine.connect() as conn:
-            return codes_of(conn, self._institution, numbers)
+            return codes_of(conn, self._institution, numbers, epoch)
 
     def enter(self, entered: Batch, chunks: Mapping[str, dict[int, str]], records: Sequence[AccessRecord]) -> None:
         """Write a batch with its chunks, by transaction number, and records of those who are not asked about."""

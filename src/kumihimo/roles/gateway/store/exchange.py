@@ -22,21 +22,34 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from kumihimo.plumbing.storage import UtcDateTime, cursor_table
+from kumihimo.plumbing.storage import UtcDateTime, cursor_table, rotation_table
 
 MIGRATIONS: Final = "kumihimo.roles.gateway.migrations_exchange"
 
 metadata = MetaData()
 
+# One code for an addressee in every epoch that is open: two while codes are rotated.
 link_code = Table(
     "link_code",
     metadata,
     Column("institution", Text, primary_key=True),
     Column("addressee_number", Text, primary_key=True),
     Column("code", LargeBinary, nullable=False),
-    Column("epoch", Integer, nullable=False),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
     Column("placed_at", UtcDateTime, nullable=False),
     UniqueConstraint("institution", "code", name="uq_link_code_code"),
+)
+
+rotation = rotation_table(metadata)
+
+# Codes of closed epochs that somebody was asked about with, sealed under the audit key: for opening audits only.
+audit_code = Table(
+    "audit_code",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("addressee_number", Text, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
 )
 
 expected_ticket = Table(

@@ -30,12 +30,13 @@ def survivors(conn: Connection, institution: str, numbers: Collection[str]) -> d
     return {number: linked.get(number, number) for number in numbers}
 
 
-def codes_of(conn: Connection, institution: str, numbers: Collection[str]) -> dict[str, LinkCode]:
-    """The code of each addressee, or of the one they stand for; those without one are left out."""
+def codes_of(conn: Connection, institution: str, numbers: Collection[str], epoch: int) -> dict[str, LinkCode]:
+    """The code of each addressee, or of the one they stand for, in that epoch; those without one are left out."""
     standing = survivors(conn, institution, numbers)
     rows = conn.execute(
         select(link_code.c.addressee_number, link_code.c.code, link_code.c.epoch).where(
             link_code.c.institution == institution,
+            link_code.c.epoch == epoch,
             link_code.c.addressee_number.in_({one for one in standing.values() if one is not None}),
         )
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection, Engine, bindparam, func, select
 
@@ -17,9 +18,17 @@ from kumihimo.roles.gateway.store.exchange import expected_ticket, link_code
 from kumihimo.roles.gateway.store.links import LinkStore
 from kumihimo.roles.gateway.store.upserts import upsert
 
-_CODE = select(link_code.c.code, link_code.c.epoch).where(
-    link_code.c.institution == bindparam("institution"), link_code.c.addressee_number == bindparam("number")
+_CODE = (
+    select(link_code.c.code, link_code.c.epoch)
+    .where(
+        link_code.c.institution == bindparam("institution"),
+        link_code.c.addressee_number == bindparam("number"),
+        link_code.c.epoch.between(bindparam("oldest"), bindparam("newest")),
+    )
+    .order_by(link_code.c.epoch.desc())
+    .limit(1)
 )
+_LAST_EPOCH: Final = 999_999_999
 
 
 @dataclass(frozen=True)
@@ -72,9 +81,9 @@ class LinkCodeStore:
     def place(self, conn: Connection, codes: Mapping[bytes, bytes], epoch: int, at: datetime) -> Placed:
         """Store codes by ticket hash inside the feed reader's transaction, and forget the tickets.
 
-        An addressee that has a code of this epoch keeps it: another ticket of theirs brings the same one; a code of an
-        earlier epoch is replaced. A code that another addressee has already is not stored again, since one code means
-        one person.
+        An addressee that has a code of this epoch keeps it: another ticket of theirs brings the same one; a code of another
+        epoch stays beside it. A code that another addressee has already is not stored again, since one code means one
+        person.
         """
         owners = self._owners(conn, codes.keys())
         have = self._coded(conn, owners.values(), epoch)
@@ -97,24 +106,39 @@ class LinkCodeStore:
         return Placed(len(rows), len(codes) - len(owners), of_another)
 
     def replace(self, conn: Connection, pairs: Sequence[tuple[bytes, bytes]], at: datetime) -> int:
-        """Put new codes in the place of old ones after a re-coding, given as (old, new); how many old ones were here."""
+        """Put new codes in the place of old ones after a re-coding, given as (old, new); how many old ones were here.
+
+        A code of the same person in another epoch was made from the old one, and goes: a rotation makes it anew.
+        """
         replaced = 0
         for old, new in pairs:
             held = self._code_here & (link_code.c.code == old)
-            replaced += conn.execute(link_code.update().where(held).values(code=new, placed_at=at)).rowcount
+            changed = link_code.update().where(held).values(code=new, placed_at=at)
+            row = conn.execute(changed.returning(link_code.c.addressee_number, link_code.c.epoch)).one_or_none()
+            if row is not None:
+                other = (link_code.c.addressee_number == row.addressee_number) & (link_code.c.epoch != row.epoch)
+                conn.execute(link_code.delete().where(self._code_here, other))
+                replaced += 1
         return replaced
 
-    def code_of(self, number: AddresseeNumber) -> LinkCode | None:
-        """The code of an addressee, or of the one they stand for."""
+    def code_of(self, number: AddresseeNumber, newest: int = _LAST_EPOCH, oldest: int = 0) -> LinkCode | None:
+        """The code of an addressee, or of the one they stand for, in the newest of these epochs in which there is one."""
         with self._engine.connect() as conn:
             survivor = self._links.survivor(conn, number.digits)
-            row = conn.execute(_CODE, {"institution": self._institution, "number": survivor}).one_or_none()
+            values = {"institution": self._institution, "number": survivor, "oldest": oldest, "newest": newest}
+            row = conn.execute(_CODE, values).one_or_none()
         return None if row is None else LinkCode(bytes(row.code), row.epoch)
+
+    def stands_for(self, number: AddresseeNumber) -> str | None:
+        """Whose code an addressee is asked about with: their own, or the one's they stand for."""
+        with self._engine.connect() as conn:
+            return self._links.survivor(conn, number.digits)
 
     def count(self) -> int:
         """How many addressees have a code."""
         with self._engine.connect() as conn:
-            return conn.execute(select(func.count()).select_from(link_code).where(self._code_here)).scalar_one()
+            numbers = func.count(link_code.c.addressee_number.distinct())
+            return conn.execute(select(numbers).where(self._code_here)).scalar_one()
 
     def _owners(self, conn: Connection, digests: Collection[bytes]) -> dict[bytes, str]:
         query = select(expected_ticket.c.ticket_hash, expected_ticket.c.addressee_number).where(

@@ -32,6 +32,7 @@ from kumihimo.roles.hub.service.parties import GATHER, OVERSIGHT
 from kumihimo.roles.hub.service.permits import PermitDesk
 from kumihimo.roles.hub.service.records import rule_book_record
 from kumihimo.roles.hub.service.refusals import RefusalRelay
+from kumihimo.roles.hub.service.rotation import FirstRotationDesk
 from kumihimo.roles.hub.service.sequencer import Sequencer
 from kumihimo.roles.hub.service.unfinished import Finishing, Underway, Unfinished
 from kumihimo.roles.hub.service.witnessing import Witness
@@ -80,11 +81,14 @@ def build_first(operator: Operator) -> FastAPI:
         operator.client,
         operator.seeds,
         operator.proof_check(notify),
+        operator.domains,
         underway,
     )
     unfinished = Unfinished(store, Unheard(operator.engine), underway, edge.clock)
     finishing = Finishing(unfinished, permits.finish, permits.give_up)
-    refusals = RefusalRelay(edge, unfinished, operator.translator, operator.seeds, operator.client, chunk_refusals)
+    refusals = RefusalRelay(
+        edge, unfinished, operator.translator, operator.seeds, operator.client, operator.domains, chunk_refusals
+    )
     # Most of a request's time at operator 1 is waiting for the commit and for operator 2.
     app = application("hub operator 1", (*background, refusals, finishing), threads=settings.threads)
     app.state.finishing = finishing
@@ -119,6 +123,23 @@ def build_first(operator: Operator) -> FastAPI:
     def code_batches(body: Body, peer: Peer) -> Envelope:
         """TranslateCodes → CodesTranslated."""
         return edge.answer(codes.translate(body, peer))
+
+    rotation = FirstRotationDesk(operator.rotation_hop(), journal, operator.client, operator.proof_check(notify))
+
+    @app.post("/domain-moves")
+    def move_domain(body: Body, peer: Peer) -> Envelope:
+        """MoveDomain → DomainMoved."""
+        return edge.answer(rotation.step(body, peer))
+
+    @app.post("/shown-domains")
+    def show_domain(envelope: Envelope, peer: Peer) -> Envelope:
+        """ShowDomain → DomainShown."""
+        return edge.answer(rotation.show(envelope, peer))
+
+    @app.post("/rotations")
+    def rotate_codes(body: Body, peer: Peer) -> Envelope:
+        """RotateCodes → CodesRotated."""
+        return edge.answer(rotation.rotate(body, peer))
 
     mount_keys(app, operator)
     mount_log(app, tree)

@@ -18,12 +18,13 @@ from kumihimo.roles.hub.api.vitals import watch_operator
 from kumihimo.roles.hub.service.batch_outcomes import OUTCOMES_KIND
 from kumihimo.roles.hub.service.batch_second import ACCESSES_KIND
 from kumihimo.roles.hub.service.codes import CODES_KIND, SecondCodeDesk
-from kumihimo.roles.hub.service.orders import OrderDesk
+from kumihimo.roles.hub.service.orders import OrderDesk, RotationOrders
 from kumihimo.roles.hub.service.outcomes import OUTCOME_KIND, SecondOutcomeDesk
 from kumihimo.roles.hub.service.parties import GATHER, OVERSIGHT, PORTAL
 from kumihimo.roles.hub.service.refusals import SecondRefusalDesk
+from kumihimo.roles.hub.service.rotation import SecondRotationDesk
 from kumihimo.roles.hub.service.second import ACCESS_KIND, SecondDesk
-from kumihimo.roles.hub.store import SecondStore, feed
+from kumihimo.roles.hub.store import Notices, SecondStore, feed
 
 _RETAINED = (ACCESS_KIND, OUTCOME_KIND, ACCESSES_KIND, OUTCOMES_KIND)
 log = structlog.get_logger()
@@ -48,8 +49,11 @@ def build_second(operator: Operator) -> FastAPI:
         notify,
         operator.seeds,
         operator.proof_check(notify),
+        operator.domains,
     )
-    refusals = SecondRefusalDesk(edge, store, operator.translator, notify, operator.seeds, operator.proof_check(notify))
+    refusals = SecondRefusalDesk(
+        edge, store, operator.translator, notify, operator.seeds, operator.proof_check(notify), operator.domains
+    )
     outcomes = SecondOutcomeDesk(edge, store, notify)
     mount_passed_chunks(app, operator, notify)
     codes = SecondCodeDesk(edge, operator.hop(), store, feeds.notify)
@@ -75,7 +79,21 @@ def build_second(operator: Operator) -> FastAPI:
         """RelayCodes → CodesTranslated."""
         return edge.answer(codes.finish(envelope, peer))
 
-    orders = OrderDesk(edge, operator.standings)
+    rotation = SecondRotationDesk(
+        operator.rotation_hop(), store, partial(feeds.notify, OVERSIGHT), operator.proof_check(notify)
+    )
+
+    @app.post("/relayed-moves")
+    def relayed_moves(envelope: Envelope, peer: Peer) -> Envelope:
+        """RelayMove → DomainMoved."""
+        return edge.answer(rotation.step(envelope, peer))
+
+    @app.post("/relayed-rotations")
+    def relayed_rotations(envelope: Envelope, peer: Peer) -> Envelope:
+        """RelayRotation → CodesRotated."""
+        return edge.answer(rotation.rotate(envelope, peer))
+
+    orders = OrderDesk(edge, operator.standings, RotationOrders(edge, Notices(operator.engine).tell, feeds.notify))
 
     @app.post("/orders")
     async def carry_out(envelope: Envelope, peer: Peer) -> Envelope:

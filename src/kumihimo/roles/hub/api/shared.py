@@ -11,10 +11,10 @@ from typing import TypeVar
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from kumihimo.domain.codes import OperatorSecrets, Translator
+from kumihimo.domain.codes import Translator
 from kumihimo.domain.kernel.randomness import SystemRandomness
 from kumihimo.domain.law import RuleBook
-from kumihimo.plumbing.storage import open_engine, read_secret, require_current
+from kumihimo.plumbing.storage import open_engine, require_current
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Background, Edge
 from kumihimo.plumbing.wire.envelope import Envelope
@@ -26,9 +26,19 @@ from kumihimo.roles.hub.service.keys import DomainKeyDesk, KeyDesk, PeerPoints
 from kumihimo.roles.hub.service.ports import Notify
 from kumihimo.roles.hub.service.proofs import ProofCheck, ProofDesk
 from kumihimo.roles.hub.service.quotas import DAY, Quotas
+from kumihimo.roles.hub.service.rotation import RotationHop
 from kumihimo.roles.hub.service.rulings import Bench
 from kumihimo.roles.hub.settings import Settings
-from kumihimo.roles.hub.store import MIGRATIONS, HopSeeds, Notices, Standings, requests_logged, requests_passed
+from kumihimo.roles.hub.store import (
+    MIGRATIONS,
+    Domains,
+    HopSeeds,
+    Notices,
+    SeedStore,
+    Standings,
+    requests_logged,
+    requests_passed,
+)
 
 TRANSLATION_THREADS = 2
 R = TypeVar("R")
@@ -48,6 +58,8 @@ class Operator:
     seeds: HopSeeds
     translator: Translator
     keys: KeyDesk
+    domains: Domains
+    seed_store: SeedStore
     pool: ThreadPoolExecutor
     orders_pool: ThreadPoolExecutor
 
@@ -57,9 +69,9 @@ class Operator:
         engine = open_engine(settings.store)
         require_current(engine, MIGRATIONS)
         standings = Standings(engine)
-        secrets = OperatorSecrets(
-            read_secret(settings.keys / "reshuffle.seed"), read_secret(settings.keys / "rekey.seed")
-        )
+        domains = Domains(engine, edge.directory.epoch)
+        seed_store = SeedStore(engine, settings.keys)
+        secrets = seed_store.factors()
         points = PeerPoints(edge, settings.other_operator, client)
         default = Quota(per_minute=settings.requests_per_minute, per_day=settings.requests_per_day)
         quotas = Quotas(default, standings.quota)
@@ -75,19 +87,24 @@ class Operator:
             quotas,
             HopSeeds(engine),
             Translator(secrets, settings.operator, points),
-            KeyDesk(edge, secrets, standings.require_active),
+            KeyDesk(edge, secrets, standings.require_active, domains),
+            domains,
+            seed_store,
             ThreadPoolExecutor(TRANSLATION_THREADS, thread_name_prefix="translation"),
             ThreadPoolExecutor(1, thread_name_prefix="orders"),
         )
 
     def bench(self) -> Bench:
-        return Bench(self.edge.directory, self.book, self.standings.require_active, self.quotas.take)
+        return Bench(self.edge.directory, self.book, self.standings.require_active, self.quotas.take, self.domains)
 
     def hop(self) -> CodeHop:
-        return CodeHop(self.edge, self.translator, self.standings.require_active, self.pool)
+        return CodeHop(self.edge, self.translator, self.standings.require_active, self.pool, self.domains)
+
+    def rotation_hop(self) -> RotationHop:
+        return RotationHop(self.edge, self.translator, self.domains, self.seeds, self.standings.require_active)
 
     def chunk_translation(self) -> ChunkTranslation:
-        return ChunkTranslation(self.translator, self.seeds, self.pool)
+        return ChunkTranslation(self.translator, self.seeds, self.pool, self.domains)
 
     def proof_check(self, notify: Notify) -> ProofCheck:
         """The check of the other operator's translations; `notify` wakes the oversight body's reader."""
@@ -137,7 +154,7 @@ def mount_keys(app: FastAPI, operator: Operator) -> None:
         """ProveHopsOfMany → HopsProven. In a translation thread, as `/proofs`."""
         return edge.answer(await in_thread(partial(proofs.prove_many, envelope, peer), operator.pool))
 
-    domain_keys = DomainKeyDesk(edge, operator.translator)
+    domain_keys = DomainKeyDesk(edge, operator.translator, operator.domains)
 
     @app.post("/domain-keys")
     def domain_key(envelope: Envelope, peer: Peer) -> Envelope:

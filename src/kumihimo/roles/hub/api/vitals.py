@@ -14,10 +14,9 @@ from kumihimo.plumbing.wire.meters import Reading
 from kumihimo.plumbing.wire.vitals import FeedDeskVital, KeysVital, StoreVital, Vital, watch
 from kumihimo.roles.hub.api.shared import Operator
 from kumihimo.roles.hub.service.sequencer import Sequencer
-from kumihimo.roles.hub.store import MIGRATIONS, TreeStore
+from kumihimo.roles.hub.store import MIGRATIONS, SeedStore, TreeStore
 
 ROUND_SECONDS: Final = 30.0  # a round waits up to ten seconds for a witness, and again for the store
-_SEEDS: Final = ("reshuffle.seed", "rekey.seed")
 
 
 class SequencerVital:
@@ -53,10 +52,26 @@ class SequencerVital:
         return (self._clock.now() - at).total_seconds()
 
 
+class SeedsVital:
+    """The newest seeds can be read, by this operator and nobody else."""
+
+    name = "seeds"
+
+    def __init__(self, seeds: SeedStore) -> None:
+        self._seeds = seeds
+
+    def fault(self) -> str | None:
+        self._seeds.factors()
+        return None
+
+    def readings(self) -> Iterable[Reading]:
+        return ()
+
+
 def watch_operator(
     app: FastAPI, operator: Operator, feeds: FeedDesk, *more: Vital, secrets: tuple[str, ...] = ()
 ) -> None:
     """Add what every operator is watched by, and `more`."""
     edge = operator.edge
-    keys = KeysVital(edge, (*_SEEDS, *secrets))
-    watch(app, edge, StoreVital(operator.engine, MIGRATIONS), keys, FeedDeskVital(feeds, edge), *more)
+    store, keys = StoreVital(operator.engine, MIGRATIONS), KeysVital(edge, secrets)
+    watch(app, edge, store, keys, SeedsVital(operator.seed_store), FeedDeskVital(feeds, edge), *more)

@@ -169,11 +169,13 @@ class ChunkDesk:
 
     def _with_operator_2(self, course: Course) -> tuple[Envelope | None, str]:
         request, at = course.signed.value, course.at
-        label = self._edge.directory.label
-        source, target = label(request.requester), label(institution_of(PORTAL))
-        told, granted = course.passed_on(), course.granted()
+        domains, told, granted = self._translation.domains, course.passed_on(), course.granted()
         # A provider that is in no list has no domain; nobody's request to it was granted.
-        provider = label(request.provider) if granted else target
+        provider_epoch = domains.present(request.provider) if granted else None
+        portal_epoch = domains.present(institution_of(PORTAL))
+        source = domains.label(request.requester, request.epoch)
+        target = domains.label(institution_of(PORTAL), portal_epoch)
+        provider = target if provider_epoch is None else domains.label(request.provider, provider_epoch)
         halves = self._translation.hop(_items(course, granted), source, provider, at)
         for_portal = self._translation.hop(_items(course, told), source, target, at)
         relay = self._edge.message(
@@ -183,12 +185,18 @@ class ChunkDesk:
             logged=self._entries.passed_on({position: course.entered[position] for position in told}),
             for_provider=packed(halves),
             for_portal=packed(for_portal),
+            provider_epoch=provider_epoch,
+            portal_epoch=portal_epoch,
         )
         relayed = send_to_operator(self._sender, "/relayed-chunks", relay, ChunkRelayed)
         refusals = refusals_by_position(relayed.refused, len(course.subjects))
         permitted = [position for position in granted if position not in refusals]
-        permit = self._cosigned(course, relayed, permitted)
+        permit, epoch = self._cosigned(course, relayed, permitted)
         if relayed.permit is not None:
+            if epoch is not None and epoch != provider_epoch:
+                # The permit was given before the provider's codes were swapped: our halves of then are computed again.
+                provider = domains.label(request.provider, epoch)
+                halves = self._translation.hop(_items(course, granted), source, provider, at)
             finished = unpacked(relayed.subjects, CIPHERTEXT_BYTES, "subjects", len(permitted))
             before = dict(zip(granted, halves, strict=True))
             self._check.sample_each(
@@ -200,24 +208,27 @@ class ChunkDesk:
         self._log_refused(course, later)
         return permit, relayed.subjects
 
-    def _cosigned(self, course: Course, relayed: ChunkRelayed, permitted: Sequence[int]) -> Envelope | None:
-        """Operator 2's permit with our signature, if it says exactly what was logged. Raises Problem."""
+    def _cosigned(
+        self, course: Course, relayed: ChunkRelayed, permitted: Sequence[int]
+    ) -> tuple[Envelope | None, int | None]:
+        """Operator 2's permit with our signature, if it says exactly what was logged, and its epoch. Raises Problem."""
         if relayed.permit is None:
             if permitted:
                 raise Problem("message.malformed", "operator 2 sent neither permit nor refusal", expected="one of them")
-            return None
+            return None, None
         permit = self._edge.read(relayed.permit, ChunkPermit, OPERATORS[1]).value
         if positions_in(permit.positions, len(course.subjects)) != list(permitted) or not permitted:
             raise Problem("message.malformed", "operator 2 permits others than were granted", where="permit")
         finished = unpacked(relayed.subjects, CIPHERTEXT_BYTES, "subjects", len(permitted))
         persons = [(at, subject, course.entered[at].index) for at, subject in zip(permitted, finished, strict=True)]
         record = course.entered[permitted[0]].record
-        expected = chunk_permit_of(record, permit.transaction, persons, permit.issued_at, permit.expires_at)
+        dates = permit.issued_at, permit.expires_at
+        expected = chunk_permit_of(record, permit.transaction, persons, *dates, permit.epoch)
         lasts = permit.expires_at - permit.issued_at
         same = permit == expected and permit.transaction == course.signed.value.transaction
         if not same or lasts > PERMIT_LIFE or len(relayed.permit.signatures) != 1:
             raise Problem("message.malformed", "operator 2's permit differs from the log", where="permit")
-        return add_signature(relayed.permit, self._edge.identity)
+        return add_signature(relayed.permit, self._edge.identity), permit.epoch
 
     def _log_refused(self, course: Course, refusals: dict[int, Refusal], unrelayed: Envelope | None = None) -> None:
         """A further entry for each: the request, in the end, was refused, and why."""

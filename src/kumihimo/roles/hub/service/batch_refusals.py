@@ -22,6 +22,7 @@ from kumihimo.roles.hub.service.ports import Notify, Sender, send_to_operator
 from kumihimo.roles.hub.service.proofs import Hop, ProofCheck
 from kumihimo.roles.hub.service.records import request_record
 from kumihimo.roles.hub.service.rulings import Ruling
+from kumihimo.roles.hub.service.towards_portal import ends_towards_portal
 from kumihimo.roles.hub.store import Entered, News
 from kumihimo.roles.hub.store.batch import ChunkPassage
 
@@ -55,9 +56,9 @@ class ChunkRefusals:
             if mine and not record.granted and record.subject_hash is not None:
                 refused.setdefault(position_of[record.transaction or ""], one)
         told = {at: refused[at] for at in sorted(refused)}
-        label = self._edge.directory.label
+        epoch = self._translation.domains.present(institution_of(PORTAL))
+        source, portal = ends_towards_portal(self._translation.domains, signed.value, epoch)
         items = [(person_transaction(number, at), subjects[at]) for at in told]
-        source, portal = label(signed.value.requester), label(institution_of(PORTAL))
         halves = self._translation.hop(items, source, portal, self._edge.clock.now())
         relay = self._edge.message(
             RelayRefusals,
@@ -65,6 +66,7 @@ class ChunkRefusals:
             request=request,
             logged=self._entries.passed_on(told),
             for_portal=packed(halves),
+            portal_epoch=epoch,
         )
         send_to_operator(self._sender, PATH, relay, ChunkPassed)
 
@@ -101,8 +103,7 @@ class SecondChunkRefusalDesk:
             if record.refusal is None or record != own:
                 raise Problem("log.proof_invalid", "a logged record is no refusal of this request", where="record")
         halves = unpack(relay.for_portal, CIPHERTEXT_BYTES, "for_portal", len(told))
-        label = self._edge.directory.label
-        source, portal = label(request.requester), label(institution_of(PORTAL))
+        source, portal = ends_towards_portal(self._translation.domains, request, relay.portal_epoch)
 
         def hop(place: int) -> tuple[Hop]:
             return (Hop(source, portal, b64(subjects[told[place]]), b64(halves[place])),)
@@ -115,6 +116,7 @@ class SecondChunkRefusalDesk:
             subjects=packed(self._translation.hop(items, source, portal, now)),
             subject_hashes=packed(bytes.fromhex(one.subject_hash or "") for one in persons),
             logged=logged,
+            epoch=relay.portal_epoch,
         )
         indexes = [one.index for one in promised.entries]
         passage = ChunkPassage(

@@ -98,9 +98,9 @@ class SecondChunkDesk:
         _check_records(signed, records, ruled)
         granted = [place for place, record in enumerate(records) if record.granted]
         permitted = [place for place in granted if ruled[place].granted]
-        label = self._edge.directory.label
-        source, portal = label(request.requester), label(institution_of(PORTAL))
-        provider = label(request.provider) if granted else portal
+        label = self._translation.domains.label
+        source, portal = label(request.requester, request.epoch), label(institution_of(PORTAL), relay.portal_epoch)
+        provider = label(request.provider, relay.provider_epoch) if granted else portal
         to_provider = unpacked(relay.for_provider, CIPHERTEXT_BYTES, "for_provider", len(granted))
         to_portal = unpacked(relay.for_portal, CIPHERTEXT_BYTES, "for_portal", len(told))
         half = dict(zip(granted, to_provider, strict=True))
@@ -125,7 +125,10 @@ class SecondChunkDesk:
                 for place, subject in zip(permitted, for_provider, strict=True)
             ]
             record = records[permitted[0]]
-            permit = self._edge.answer(chunk_permit_of(record, request.transaction, bound, now, now + PERMIT_LIFE))
+            dates = now, now + PERMIT_LIFE
+            permit = self._edge.answer(
+                chunk_permit_of(record, request.transaction, bound, *dates, relay.provider_epoch)
+            )
         refused = {told[place]: refusal for place, one in enumerate(ruled) if (refusal := one.refusal) is not None}
         relayed = ChunkRelayed(
             in_reply_to=relay.message_id,
@@ -140,6 +143,7 @@ class SecondChunkDesk:
             subject_hashes=packed(bytes.fromhex(one.subject_hash or "") for one in persons),
             logged=logged,
             refused=refused_of({told[at]: refused[told[at]] for at in granted if told[at] in refused}),
+            epoch=relay.portal_epoch,
         )
         request_hash = relay.request.digest()
         passage = ChunkPassage(

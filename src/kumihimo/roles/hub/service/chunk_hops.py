@@ -14,6 +14,7 @@ from typing import Final
 
 from kumihimo.domain.codes import Translator
 from kumihimo.roles.hub.service.proofs import Seeds
+from kumihimo.roles.hub.store import Domains
 
 _AT_ONCE: Final = 32  # items a thread takes at a time
 
@@ -23,7 +24,8 @@ Item = tuple[str, bytes]  # transaction number of the person, ciphertext
 class ChunkTranslation:
     """One operator's translation of many ciphertexts."""
 
-    def __init__(self, translator: Translator, seeds: Seeds, pool: Executor) -> None:
+    def __init__(self, translator: Translator, seeds: Seeds, pool: Executor, domains: Domains) -> None:
+        self.domains = domains
         self._translator = translator
         self._seeds = seeds
         self._pool = pool

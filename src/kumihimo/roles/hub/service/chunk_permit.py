@@ -17,8 +17,10 @@ def chunk_permit_of(
     persons: Sequence[tuple[int, bytes, int]],
     issued_at: datetime,
     expires_at: datetime,
+    epoch: int | None,
 ) -> ChunkPermit:
-    """The permit for the logged requests of a chunk. `persons`: position, the provider's ciphertext, log index.
+    """The permit for the logged requests of a chunk. `persons`: position, the provider's ciphertext, log index;
+    `epoch` is the one of the provider's domain in which the ciphertexts can be opened.
 
     `record` is the record of one of them: all have it alike. Raises Problem(value.invalid).
     """
@@ -38,4 +40,5 @@ def chunk_permit_of(
         persons_hash=persons_hash(persons),
         issued_at=issued_at,
         expires_at=expires_at,
+        epoch=epoch,
     )

@@ -25,7 +25,7 @@ from kumihimo.roles.hub.service.journal import Journal
 from kumihimo.roles.hub.service.parties import REGISTRY, holder_of_codes, is_first_operator, is_registry
 from kumihimo.roles.hub.service.ports import Notify, Passages, RequireActive, Sender, send_to_operator
 from kumihimo.roles.hub.service.records import codes_record
-from kumihimo.roles.hub.store import News, Passage
+from kumihimo.roles.hub.store import Domains, News, Passage
 
 CODES_KIND: Final = "codes"
 # Readers take up to 500 items at once: small items keep a page of them within the largest message.
@@ -36,26 +36,31 @@ log = structlog.get_logger()
 class CodeHop:
     """One operator's half of the translation of a batch, from the registry's domain to an institution's."""
 
-    def __init__(self, edge: Edge, translator: Translator, require_active: RequireActive, pool: Executor) -> None:
+    def __init__(
+        self, edge: Edge, translator: Translator, require_active: RequireActive, pool: Executor, domains: Domains
+    ) -> None:
+        self.domains = domains
         self._edge = edge
         self._translator = translator
         self._require_active = require_active
         self._pool = pool
 
-    def translate(self, codes: Iterable[BlindCode], institution: str) -> tuple[BlindCode, ...]:
-        """The same tickets with translated ciphertexts.
+    def translate(
+        self, codes: Iterable[BlindCode], source_epoch: int | None, institution: str, epoch: int | None
+    ) -> tuple[BlindCode, ...]:
+        """The same tickets with ciphertexts translated to that epoch of the institution's domain.
 
-        Raises Problem(institution.unknown, institution.suspended, peer.unknown, codes.identity_point, codes.not_a_point).
+        Raises Problem(institution.unknown, institution.suspended, peer.unknown, codes.epoch_closed, codes.identity_point,
+        codes.not_a_point).
         """
-        directory = self._edge.directory
-        target = directory.label(institution)
-        directory.party(holder_of_codes(institution))
+        target = self.domains.label(institution, epoch)
+        self._edge.directory.party(holder_of_codes(institution))
         self._require_active(institution)
         batch = tuple(codes)
         # A code that replaces another goes with it: both halves of a pair are translated alike.
         pairs = [(code.ciphertext, *(() if code.replaces is None else (code.replaces,))) for code in batch]
         ciphertexts = [from_b64(text, "ciphertext") for pair in pairs for text in pair]
-        source = directory.label(institution_of(REGISTRY))
+        source = self.domains.label(institution_of(REGISTRY), source_epoch)
         done = iter(self._translator.hop(ciphertexts, source, target, pool=self._pool))
         return tuple(
             BlindCode(
@@ -85,12 +90,15 @@ class FirstCodeDesk:
         with self._journal.rejecting(peer):
             signed = self._edge.open(parse_envelope(body), TranslateCodes, peer, is_registry)
             batch = signed.value
-            codes = self._hop.translate(batch.codes, batch.institution)
+            epoch = self._hop.domains.present(batch.institution)
+            codes = self._hop.translate(batch.codes, batch.epoch, batch.institution, epoch)
             record = codes_record(signed, self._journal.now())
             logged = self._journal.write_once(record, f"codes/{batch.message_id}")
             if logged is None:
                 raise Problem("message.replayed", f"batch {batch.message_id} was already sent")
-            relay = self._edge.message(RelayCodes, OPERATORS[1], batch=signed.envelope, logged=logged, codes=codes)
+            relay = self._edge.message(
+                RelayCodes, OPERATORS[1], batch=signed.envelope, logged=logged, codes=codes, epoch=epoch
+            )
             reply = send_to_operator(self._sender, "/relayed-codes", relay, CodesTranslated)
         log.info("codes", institution=batch.institution, count=reply.count)
         return CodesTranslated(in_reply_to=batch.message_id, count=reply.count)
@@ -123,10 +131,10 @@ class SecondCodeDesk:
             raise Problem("message.malformed", "tickets differ from the registry's batch", where="codes")
         if [code.replaces is None for code in relay.codes] != [code.replaces is None for code in batch.codes]:
             raise Problem("message.malformed", "pairs differ from the registry's batch", where="codes")
-        codes = self._hop.translate(relay.codes, batch.institution)
+        codes = self._hop.translate(relay.codes, batch.epoch, batch.institution, relay.epoch)
         holder = holder_of_codes(batch.institution)
         news = tuple(
-            News(holder, CODES_KIND, CodesIssued(codes=codes[start : start + ITEM]))
+            News(holder, CODES_KIND, CodesIssued(codes=codes[start : start + ITEM], epoch=relay.epoch))
             for start in range(0, len(codes), ITEM)
         )
         fingerprint = hashlib.sha256("\n".join((batch.institution, *sorted(tickets))).encode()).hexdigest()

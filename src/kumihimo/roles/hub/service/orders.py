@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 
@@ -17,11 +17,14 @@ from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Envelope, Signed, parse_envelope
 from kumihimo.plumbing.wire.messages.inquiry import Refusal
 from kumihimo.plumbing.wire.messages.oversight import CarryOutOrder, Measure, Order, OrderCarriedOut
+from kumihimo.plumbing.wire.messages.rotation import RotationOrdered
 from kumihimo.roles.hub.service.journal import Journal
-from kumihimo.roles.hub.service.parties import OVERSIGHT, is_oversight
+from kumihimo.roles.hub.service.parties import OVERSIGHT, holder_of_codes, is_oversight, is_registry
 from kumihimo.roles.hub.service.records import order_record
 from kumihimo.roles.hub.service.rulings import refusal_of
+from kumihimo.roles.hub.store import News
 
+ROTATE_KIND: Final = "rotate"
 log = structlog.get_logger()
 Note = Callable[[Signed[Order]], None]
 
@@ -56,6 +59,31 @@ class OrderDesk:
         self._orders.carry_out(signed, self._edge.clock.now())
         log.warning("order", index=order.number, kind=order.ordered.measure, institution=order.ordered.institution)
         return OrderCarriedOut(in_reply_to=message.message_id, number=order.number, order_hash=signed.envelope.digest())
+
+
+class RotationOrders:
+    """Operator 2's part of an order to rotate: it puts the order on the feed of every exchange it is about.
+
+    An order that is sent again may be there twice; an exchange carries out each number once.
+    """
+
+    def __init__(self, edge: Edge, tell: Callable[[News, datetime], None], notify: Callable[[], None]) -> None:
+        self._edge = edge
+        self._tell = tell
+        self._notify = notify
+
+    def __call__(self, signed: Signed[Order]) -> None:
+        """Pass on an order to rotate; any other order is nothing to do with feeds."""
+        ordered = signed.value.ordered
+        if ordered.measure is not Measure.ROTATE:
+            return
+        about = [one.id for one in self._edge.directory.institutions() if ordered.institution in (None, one.id)]
+        for institution in about:
+            holder = holder_of_codes(institution)
+            if self._edge.directory.has(holder) and not is_registry(holder):  # which reads no feed and has no codes
+                news = News(holder, ROTATE_KIND, RotationOrdered(order=signed.envelope))
+                self._tell(news, self._edge.clock.now())
+        self._notify()
 
 
 class FirstOrderDesk:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 import structlog
 
@@ -35,8 +36,11 @@ from kumihimo.roles.hub.service.records import PERMIT_LIFE, permit_of, request_r
 from kumihimo.roles.hub.service.rulings import Bench, Ruling, refusal_of
 from kumihimo.roles.hub.service.second import requested
 from kumihimo.roles.hub.service.unfinished import Underway
-from kumihimo.roles.hub.store import Unrelayed
+from kumihimo.roles.hub.store import Domains, Unrelayed
 
+_PORTAL: Final = institution_of(PORTAL)
+Domain = tuple[str, int]
+"""An institution and the epoch of its link codes."""
 log = structlog.get_logger()
 
 
@@ -52,8 +56,10 @@ class PermitDesk:
         sender: Sender,
         seeds: Seeds,
         check: ProofCheck,
+        domains: Domains,
         underway: Underway | None = None,
     ) -> None:
+        self._domains = domains
         self._underway = underway or Underway()
         self._seeds = seeds
         self._check = check
@@ -128,47 +134,54 @@ class PermitDesk:
         self, signed: Signed[InquiryRequest], ruling: Ruling, subject: bytes, logged: LoggedRecord
     ) -> InquiryDecision:
         request, at = signed.value, logged.record.logged_at
-        half = self._half(subject, request, request.provider, at) if ruling.granted else None
-        relayed = self._relay(signed, logged, half, self._half(subject, request, institution_of(PORTAL), at))
+        provider, portal = self._present(request.provider) if ruling.granted else None, self._present(_PORTAL)
+        half = None if provider is None else self._half(subject, request, provider, at)
+        relay = self._edge.message(
+            RelayInquiry,
+            OPERATORS[1],
+            request=signed.envelope,
+            logged=logged,
+            for_provider=half,
+            for_portal=self._half(subject, request, portal, at),
+            provider_epoch=None if provider is None else provider[1],
+            portal_epoch=portal[1],
+        )
+        relayed = send_to_operator(self._sender, "/relayed-inquiries", relay, InquiryRelayed)
         if half is None:
             return _decision(signed, logged)
         if relayed.refusal is not None:
             return _decision(signed, self._log_refused(signed, ruling, relayed.refusal))
         if relayed.permit is None or relayed.subject is None:
             raise Problem("message.malformed", "operator 2 sent neither permit nor refusal", expected="one of them")
-        permit = self._cosigned(relayed.permit, relayed.subject, logged)
-        label = self._edge.directory.label
-        hop = Hop(label(request.requester), label(request.provider), half, relayed.subject)
+        permit, epoch = self._cosigned(relayed.permit, relayed.subject, logged)
+        label = self._domains.label
+        target = label(request.provider, epoch)
+        if epoch is not None and provider is not None and epoch != provider[1]:
+            # The permit was given before the provider's codes were swapped: our half of then is computed again.
+            half = self._half(subject, request, (request.provider, epoch), at)
+        hop = Hop(label(request.requester, request.epoch), target, half, relayed.subject)
         self._check.sample(request.transaction, (hop,), relayed.permit)
         return _decision(signed, logged, permit, relayed.subject)
 
-    def _relay(
-        self, signed: Signed[InquiryRequest], logged: LoggedRecord, for_provider: str | None, for_portal: str
-    ) -> InquiryRelayed:
-        relay = self._edge.message(
-            RelayInquiry,
-            OPERATORS[1],
-            request=signed.envelope,
-            logged=logged,
-            for_provider=for_provider,
-            for_portal=for_portal,
-        )
-        return send_to_operator(self._sender, "/relayed-inquiries", relay, InquiryRelayed)
+    def _present(self, institution: str) -> Domain:
+        return institution, self._domains.present(institution)
 
-    def _half(self, subject: bytes, request: InquiryRequest, target: str, at: datetime) -> str:
-        label, seed = self._edge.directory.label, self._seeds.seed(request.transaction, at)
-        return b64(self._translator.hop([subject], label(request.requester), label(target), seed=seed)[0])
+    def _half(self, subject: bytes, request: InquiryRequest, target: Domain, at: datetime) -> str:
+        label, seed = self._domains.label, self._seeds.seed(request.transaction, at)
+        source = label(request.requester, request.epoch)
+        return b64(self._translator.hop([subject], source, label(*target), seed=seed)[0])
 
-    def _cosigned(self, envelope: Envelope, subject: str, logged: LoggedRecord) -> Envelope:
-        """Operator 2's permit with our signature, if it says exactly what was logged. Raises Problem."""
+    def _cosigned(self, envelope: Envelope, subject: str, logged: LoggedRecord) -> tuple[Envelope, int | None]:
+        """Operator 2's permit with our signature, if it says exactly what was logged, and its epoch. Raises Problem."""
         permit = self._edge.read(envelope, Permit, OPERATORS[1]).value
         promise = self._edge.read(logged.promise, LogPromise, OPERATORS[0]).value
         ciphertext = from_b64(subject, "subject")
-        expected = permit_of(logged.record, promise.index, ciphertext, permit.issued_at, permit.expires_at)
+        dates = permit.issued_at, permit.expires_at
+        expected = permit_of(logged.record, promise.index, ciphertext, *dates, permit.epoch)
         lasts = permit.expires_at - permit.issued_at
         if permit != expected or lasts > PERMIT_LIFE or len(envelope.signatures) != 1:
             raise Problem("message.malformed", "operator 2's permit differs from the log", where="permit")
-        return add_signature(envelope, self._edge.identity)
+        return add_signature(envelope, self._edge.identity), permit.epoch
 
     def _log_refused(
         self, signed: Signed[InquiryRequest], ruling: Ruling, refusal: Refusal, unrelayed: Unrelayed | None = None

@@ -24,6 +24,7 @@ from kumihimo.plumbing.wire.messages.inquiry import (
 )
 from kumihimo.plumbing.wire.messages.oversight import Measure, Order
 from kumihimo.plumbing.wire.messages.provision import ReportOutcome
+from kumihimo.plumbing.wire.messages.rotation import MoveDomain, RotateCodes
 from kumihimo.roles.hub.service.rulings import Ruling, is_id, refusal_of
 
 PERMIT_LIFE: Final = timedelta(minutes=5)
@@ -54,8 +55,13 @@ def request_record(signed: Signed[InquiryRequest] | Signed[ChunkRequest], ruling
     )
 
 
-def permit_of(record: LogRecord, index: int, subject: bytes, issued_at: datetime, expires_at: datetime) -> Permit:
-    """The permit for a logged request and the ciphertext for its provider. Raises Problem(value.invalid)."""
+def permit_of(
+    record: LogRecord, index: int, subject: bytes, issued_at: datetime, expires_at: datetime, epoch: int | None
+) -> Permit:
+    """The permit for a logged request and the ciphertext for its provider, in that epoch of the provider's domain.
+
+    Raises Problem(value.invalid).
+    """
     if None in (record.transaction, record.requester, record.provider, record.affair, record.rule_book):
         raise Problem("value.invalid", "a record that lacks what a permit says", where="record")
     return Permit(
@@ -72,6 +78,7 @@ def permit_of(record: LogRecord, index: int, subject: bytes, issued_at: datetime
         log_index=index,
         issued_at=issued_at,
         expires_at=expires_at,
+        epoch=epoch,
     )
 
 
@@ -116,6 +123,36 @@ def codes_record(signed: Signed[TranslateCodes], at: datetime) -> LogRecord:
         entry=EntryKind.CODES,
         logged_at=at,
         institution=batch.institution,
+        count=len(batch.codes),
+        request_hash=signed.envelope.digest(),
+        requested_at=batch.sent_at,
+        peer=signed.signer,
+    )
+
+
+def move_record(signed: Signed[MoveDomain], at: datetime) -> LogRecord:
+    """The record of a step of a domain: the step in `affair`, the epoch as `count`."""
+    move = signed.value
+    return LogRecord(
+        entry=EntryKind.ROTATION,
+        logged_at=at,
+        institution=move.institution,
+        affair=f"rotation.{move.phase}",
+        count=move.epoch,
+        request_hash=signed.envelope.digest(),
+        requested_at=move.sent_at,
+        peer=signed.signer,
+    )
+
+
+def rotation_record(signed: Signed[RotateCodes], at: datetime) -> LogRecord:
+    """The record of a batch of codes that went to the next epoch: whose and how many."""
+    batch = signed.value
+    return LogRecord(
+        entry=EntryKind.ROTATION,
+        logged_at=at,
+        institution=batch.institution,
+        affair="rotation.codes",
         count=len(batch.codes),
         request_hash=signed.envelope.digest(),
         requested_at=batch.sent_at,

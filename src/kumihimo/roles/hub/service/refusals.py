@@ -7,6 +7,7 @@ with its entry, sent until operator 2 has it, and then forgotten, ciphertext and
 from __future__ import annotations
 
 import threading
+from datetime import datetime
 from typing import Final, Protocol
 
 import structlog
@@ -17,7 +18,7 @@ from kumihimo.domain.kernel.institutions import PartyId, institution_of
 from kumihimo.plumbing.wire.edge import Background, Edge
 from kumihimo.plumbing.wire.envelope import Envelope, b64, from_b64
 from kumihimo.plumbing.wire.link_keys import OPERATORS
-from kumihimo.plumbing.wire.messages.inquiry import InquiryRequest, PortalAccess, RefusalRelayed, RelayRefusal
+from kumihimo.plumbing.wire.messages.inquiry import PortalAccess, RefusalRelayed, RelayRefusal
 from kumihimo.plumbing.wire.remote_log import check_logged
 from kumihimo.roles.hub.service.batch_refusals import ChunkRefusals, is_chunk
 from kumihimo.roles.hub.service.parties import PORTAL, is_first_operator
@@ -26,9 +27,11 @@ from kumihimo.roles.hub.service.proofs import Hop, ProofCheck, Seeds
 from kumihimo.roles.hub.service.records import request_record
 from kumihimo.roles.hub.service.rulings import Ruling
 from kumihimo.roles.hub.service.second import ACCESS_KIND, requested
-from kumihimo.roles.hub.store import News, Passage, Unrelayed
+from kumihimo.roles.hub.service.towards_portal import ends_towards_portal
+from kumihimo.roles.hub.store import Domains, News, Passage, Unrelayed
 
 _PAGE: Final = 100
+_PORTAL: Final = institution_of(PORTAL)
 _SHORTEST, _LONGEST = 1.0, 5.0  # seconds between rounds
 log = structlog.get_logger()
 
@@ -50,8 +53,10 @@ class RefusalRelay(Background):
         translator: Translator,
         seeds: Seeds,
         sender: Sender,
+        domains: Domains,
         chunks: ChunkRefusals | None = None,
     ) -> None:
+        self._domains = domains
         self._edge = edge
         self._chunks = chunks
         self._translator = translator
@@ -92,15 +97,14 @@ class RefusalRelay(Background):
         if self._chunks is not None and is_chunk(unrelayed.request):
             self._chunks.send(unrelayed.request)
             return
-        half = _towards_portal(
-            self._edge,
-            self._translator,
-            self._seeds,
-            requested(self._edge, unrelayed.request).value,
-        )
+        request, epoch = requested(self._edge, unrelayed.request).value, self._domains.present(_PORTAL)
+        source, target = ends_towards_portal(self._domains, request, epoch)
+        seed = self._seeds.seed(request.transaction, self._edge.clock.now())
+        half = self._translator.hop([from_b64(request.subject, "subject")], source, target, seed=seed)[0]
         relay = self._edge.message(
-            RelayRefusal, OPERATORS[1], request=unrelayed.request, logged=unrelayed.logged, for_portal=b64(half)
-        )
+            RelayRefusal, OPERATORS[1], request=unrelayed.request, logged=unrelayed.logged, for_portal=b64(half),
+            portal_epoch=epoch,
+        )  # fmt: skip
         send_to_operator(self._sender, "/relayed-refusals", relay, RefusalRelayed)
 
     def _run(self) -> None:
@@ -125,7 +129,9 @@ class SecondRefusalDesk:
         notify: Notify,
         seeds: Seeds,
         check: ProofCheck,
+        domains: Domains,
     ) -> None:
+        self._domains = domains
         self._check = check
         self._edge = edge
         self._passages = passages
@@ -147,29 +153,20 @@ class SecondRefusalDesk:
         told = Ruling(record.rule_book or "", (), (), record.refusal, subject)
         if record.refusal is None or record != request_record(signed, told, record.logged_at):
             raise Problem("log.proof_invalid", "the logged record is no refusal of this request", where="record")
-        hop = Hop(*_domains(self._edge, request), request.subject, relay.for_portal)
+        source, target = ends_towards_portal(self._domains, request, relay.portal_epoch)
+        hop = Hop(source, target, request.subject, relay.for_portal)
         self._check.sample(request.transaction, (hop,), envelope)
-        half = from_b64(relay.for_portal, "ciphertext")
-        for_portal = _towards_portal(self._edge, self._translator, self._seeds, request, half)
-        access = PortalAccess(transaction=request.transaction, subject=b64(for_portal), logged=relay.logged)
+        half, seed = from_b64(relay.for_portal, "ciphertext"), self._seeds.seed(request.transaction, self._now())
+        for_portal = self._translator.hop([half], source, target, seed=seed)[0]
+        access = PortalAccess(
+            transaction=request.transaction, subject=b64(for_portal), logged=relay.logged, epoch=relay.portal_epoch
+        )
         passage = Passage(
-            f"refused/{promised.index}", promised.signed, (News(PORTAL, ACCESS_KIND, access),), self._edge.clock.now()
+            f"refused/{promised.index}", promised.signed, (News(PORTAL, ACCESS_KIND, access),), self._now()
         )
         if self._passages.passes(passage):
             self._notify()
         return RefusalRelayed(in_reply_to=relay.message_id, transaction=request.transaction)
 
-
-def _domains(edge: Edge, request: InquiryRequest) -> tuple[str, str]:
-    """From the requester's domain to the portal's."""
-    return edge.directory.label(request.requester), edge.directory.label(institution_of(PORTAL))
-
-
-def _towards_portal(
-    edge: Edge, translator: Translator, seeds: Seeds, request: InquiryRequest, half: bytes | None = None
-) -> bytes:
-    """Our half of the translation of a request's subject, or of what the other operator made of it."""
-    source, target = _domains(edge, request)
-    ciphertext = from_b64(request.subject, "subject") if half is None else half
-    seed = seeds.seed(request.transaction, edge.clock.now())
-    return translator.hop([ciphertext], source, target, seed=seed)[0]
+    def _now(self) -> datetime:
+        return self._edge.clock.now()

@@ -22,6 +22,7 @@ from kumihimo.plumbing.wire.envelope import from_b64
 from kumihimo.plumbing.wire.messages.batch import ChunkRequest
 from kumihimo.plumbing.wire.messages.inquiry import InquiryRequest, Refusal
 from kumihimo.roles.hub.service.ports import Admit, RequireActive
+from kumihimo.roles.hub.store import Domains
 
 # Words of a request are logged and shown: they must be ids, and no twelve digits may hide in them (invariant I1).
 _ID: Final = re.compile(r"(?!.*[0-9]{9})[a-z][a-z0-9./-]{0,79}")
@@ -35,6 +36,7 @@ _REASONS_JA: Final = {
     "institution.suspended": "機関が情報連携の停止を受けています。",
     "codes.identity_point": "暗号化された符号に単位元が含まれています。",
     "codes.not_a_point": "暗号化された符号が正しい形式ではありません。",
+    "codes.epoch_closed": "更新前の符号による照会です。",
     "hub.stopped": "第三者機関の命令により情報連携の全体が停止されています。",
     "quota.exceeded": "照会の件数が上限を超えています。",
     "operator.unreachable": "情報連携基盤のもう一方の運営者に接続できません。",
@@ -59,7 +61,10 @@ class Ruling:
 class Bench:
     """Rules on requests whose signature and freshness were checked already; `admit` counts them against the quota."""
 
-    def __init__(self, directory: Directory, book: RuleBook, require_active: RequireActive, admit: Admit) -> None:
+    def __init__(
+        self, directory: Directory, book: RuleBook, require_active: RequireActive, admit: Admit, domains: Domains
+    ) -> None:
+        self._domains = domains
         self._directory = directory
         self._book = book
         self._require_active = require_active
@@ -77,6 +82,7 @@ class Bench:
         try:
             subject = from_b64(request.subject, "subject")
             decode_ciphertext(subject, "subject")
+            self._domains.label(request.requester, request.epoch)  # in a closed epoch it is nobody's code
         except Problem as problem:
             return self._refused(refusal_of(problem), None)
         return self._rule_on_terms(request, over, subject, at)
@@ -92,6 +98,7 @@ class Bench:
             over = self._over_quota(request.requester, at)
             try:
                 decode_ciphertext(subject, "subject")
+                self._domains.label(request.requester, request.epoch)  # in a closed epoch it is nobody's code
             except Problem as problem:
                 rulings.append(self._refused(refusal_of(problem), None))
                 continue

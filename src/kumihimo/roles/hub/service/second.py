@@ -28,9 +28,10 @@ from kumihimo.roles.hub.service.ports import Notify, Passages
 from kumihimo.roles.hub.service.proofs import Hop, ProofCheck, Seeds
 from kumihimo.roles.hub.service.records import PERMIT_LIFE, permit_of, request_record
 from kumihimo.roles.hub.service.rulings import Bench
-from kumihimo.roles.hub.store import KeptAnswer, News, Passage
+from kumihimo.roles.hub.store import Domains, KeptAnswer, News, Passage
 
 ACCESS_KIND: Final = "access"
+_PORTAL: Final = institution_of(PORTAL)
 
 
 class SecondDesk:
@@ -45,7 +46,9 @@ class SecondDesk:
         notify: Notify,
         seeds: Seeds,
         check: ProofCheck,
+        domains: Domains,
     ) -> None:
+        self._domains = domains
         self._seeds = seeds
         self._check = check
         self._edge = edge
@@ -77,13 +80,16 @@ class SecondDesk:
         if record.granted and ruling.granted:
             if relay.for_provider is None:
                 raise Problem("message.malformed", "a granted request without ciphertext", where="for_provider")
-            subject = self._finish(relay.for_provider, signed.value, signed.value.provider, now)
-            permit = self._edge.answer(permit_of(record, promised.index, subject, now, now + PERMIT_LIFE))
+            target = signed.value.provider, relay.provider_epoch
+            subject = self._finish(relay.for_provider, signed.value, target, now)
+            dates = now, now + PERMIT_LIFE
+            permit = self._edge.answer(permit_of(record, promised.index, subject, *dates, relay.provider_epoch))
         access = PortalAccess(
             transaction=signed.value.transaction,
-            subject=b64(self._finish(relay.for_portal, signed.value, institution_of(PORTAL), now)),
+            subject=b64(self._finish(relay.for_portal, signed.value, (_PORTAL, relay.portal_epoch), now)),
             logged=relay.logged,
             refusal=ruling.refusal if record.granted else None,
+            epoch=relay.portal_epoch,
         )
         relayed = InquiryRelayed(
             in_reply_to=relay.message_id,
@@ -114,15 +120,16 @@ class SecondDesk:
 
     def _hops(self, relay: RelayInquiry, request: InquiryRequest) -> list[Hop]:
         """What operator 1 says it translated."""
-        label = self._edge.directory.label
-        made = ((relay.for_portal, institution_of(PORTAL)), (relay.for_provider, request.provider))
-        source = label(request.requester)
-        return [Hop(source, label(target), request.subject, half) for half, target in made if half is not None]
+        label = self._domains.label
+        to_portal, to_provider = (_PORTAL, relay.portal_epoch), (request.provider, relay.provider_epoch)
+        source = label(request.requester, request.epoch)
+        made = [(relay.for_portal, to_portal), (relay.for_provider, to_provider)]
+        return [Hop(source, label(*target), request.subject, half) for half, target in made if half is not None]
 
-    def _finish(self, half: str, request: InquiryRequest, target: str, at: datetime) -> bytes:
-        label, seed = self._edge.directory.label, self._seeds.seed(request.transaction, at)
-        ciphertexts = [from_b64(half, "ciphertext")]
-        return self._translator.hop(ciphertexts, label(request.requester), label(target), seed=seed)[0]
+    def _finish(self, half: str, request: InquiryRequest, target: tuple[str, int | None], at: datetime) -> bytes:
+        label, seed = self._domains.label, self._seeds.seed(request.transaction, at)
+        source = label(request.requester, request.epoch)
+        return self._translator.hop([from_b64(half, "ciphertext")], source, label(*target), seed=seed)[0]
 
 
 def requested(edge: Edge, envelope: Envelope) -> Signed[InquiryRequest]:

@@ -123,14 +123,16 @@ def _matter_of(order: Order, about: str) -> str:
             return f"audit/{order.number}"
         case Measure.QUOTA:
             return f"quota/{about}"
+        case Measure.ROTATE:
+            return f"rotation/{about}"
         case _:
             return f"standing/{about}"
 
 
 def _bring_into_force(conn: Connection, order: Order, about: str, at: datetime) -> None:
     said = order.ordered
-    if said.measure is Measure.AUDIT:
-        return  # an operator has nothing to do but to have seen it
+    if said.measure in (Measure.AUDIT, Measure.ROTATE):
+        return  # an operator has nothing to do but to have seen it; institutions hear of a rotation from operator 2
     if said.quota is not None:
         _put(conn, quotas, about, {**said.quota.model_dump(), "since": at})
         return

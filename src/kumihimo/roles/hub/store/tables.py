@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text
 
 from kumihimo.plumbing.storage import UtcDateTime, feed_table
 
@@ -140,6 +140,35 @@ hop_secrets = Table(
     metadata,
     Column("slot", BigInteger, primary_key=True, autoincrement=False),
     Column("secret", LargeBinary, nullable=False),
+)
+
+# Epochs of link-code domains beyond the one the directory names, and that one once it is closed.
+domain_epochs = Table(
+    "domain_epoch",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("present_since", UtcDateTime),
+    Column("closed_at", UtcDateTime),
+    Column("public_key", LargeBinary),  # once it is closed: for audits, when its seeds may be gone
+)
+
+# From which generation of this operator's seeds a domain is derived, for ever; without a row, from the newest.
+domain_seeds = Table(
+    "domain_seed",
+    metadata,
+    Column("label", Text, primary_key=True),
+    Column("generation", Integer, nullable=False),
+)
+
+# Generations of seeds beyond the first.
+seed_generations = Table(
+    "seed_generation",
+    metadata,
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("begun_at", UtcDateTime, nullable=False),
+    Column("destroyed_at", UtcDateTime),
 )
 
 feed = feed_table(metadata)

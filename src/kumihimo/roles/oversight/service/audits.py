@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 from pydantic import ValidationError
 
-from kumihimo.domain.codes import encrypt
+from kumihimo.domain.codes import domain_label, encrypt
 from kumihimo.domain.kernel import PartyId, Problem, party_id
 from kumihimo.domain.kernel.errors import CATALOGUE
 from kumihimo.domain.sealing import open_sealed
@@ -192,10 +192,12 @@ class AuditDesk:
             return Judged(Verdict.REFUSED, malformed(error, "OpeningOf").code)
         except Problem as problem:
             return Judged(Verdict.REFUSED, problem.code)
-        current = int(self._edge.directory.label(institution).rpartition("#")[2])
-        if not 1 <= opening.epoch <= current:
-            return Judged(Verdict.CONTRADICTED, "value.invalid", epoch=opening.epoch)
-        key = self._public_key(f"{institution}#{opening.epoch}")
+        try:
+            key = self._public_key(domain_label(institution, opening.epoch))
+        except Problem as problem:
+            if problem.code not in ("codes.epoch_closed", "institution.format", "value.invalid"):
+                raise
+            return Judged(Verdict.CONTRADICTED, "value.invalid", epoch=opening.epoch)  # no operator has opened it
         return judge(opening, key, self._record(institution, inquiry).logged.record.subject_hash or "")
 
     def _record(self, institution: str, inquiry: Audited) -> FoundRecord:

@@ -39,11 +39,23 @@ log = structlog.get_logger()
 
 
 class Intake:
-    """Applies the items of operator 2's feed. `secret` gives the decryption key of the portal's link codes."""
+    """Applies the items of operator 2's feed.
 
-    def __init__(self, edge: Edge, secret: Callable[[], bytes]) -> None:
+    `secret(epoch)` gives the decryption key of the portal's link codes, `present()` the epoch meant where none is named, and
+    `order` takes an order to rotate them.
+    """
+
+    def __init__(
+        self,
+        edge: Edge,
+        secret: Callable[[int], bytes],
+        present: Callable[[], int] = lambda: 1,
+        order: Callable[[Transaction, FeedItem], None] = lambda _transaction, _item: None,
+    ) -> None:
         self._edge = edge
         self._secret = secret
+        self._present = present
+        self._order = order
 
     def apply(self, transaction: Transaction, item: FeedItem) -> None:
         """Take in one item inside the feed's transaction; an item taken in before changes nothing.
@@ -62,37 +74,40 @@ class Intake:
                 self._take_accesses(transaction, _read(item, PortalAccesses))
             case "outcomes":
                 self._take_outcomes(transaction, _read(item, PortalOutcomes))
+            case "rotate":
+                self._order(transaction, item)
             case other:
                 raise Problem("message.malformed", f"an item of kind {other[:40]!r}", expected="codes, access, outcome")
 
     def _take_codes(self, transaction: Transaction, issued: CodesIssued) -> None:
-        unknown = 0
+        unknown, epoch = 0, issued.epoch or self._present()
         for code in issued.codes:
             if code.replaces is not None:
-                self._replace_code(transaction, code.replaces, code.ciphertext)
+                self._replace_code(transaction, code.replaces, code.ciphertext, epoch)
                 continue
             account = transaction.account_awaiting(ticket_hash(code.ticket))
             if account is None:
                 transaction.count(UNKNOWN_TICKETS)
                 unknown += 1
                 continue
-            link_code = self._opened(transaction, code.ciphertext)
+            link_code = self._opened(transaction, code.ciphertext, epoch)
             if link_code is not None:
-                transaction.give_code(account, link_code)
+                transaction.give_code(account, link_code, epoch)
         if unknown:
             log.warning("codes.unknown_tickets", count=unknown)
 
-    def _replace_code(self, transaction: Transaction, old: str, new: str) -> None:
+    def _replace_code(self, transaction: Transaction, old: str, new: str, epoch: int) -> None:
         """After a re-coding: the account and its records go on under the new code."""
-        before, after = self._opened(transaction, old), self._opened(transaction, new)
+        before, after = self._opened(transaction, old, epoch), self._opened(transaction, new, epoch)
         if before is not None and after is not None:
-            transaction.replace_code(before, after)
+            transaction.replace_code(before, after, epoch)
 
     def _take_access(self, transaction: Transaction, access: PortalAccess) -> None:
         kept = replace(self._kept(access.logged, access.transaction, EntryKind.REQUEST), refusal=access.refusal)
-        link_code = self._opened(transaction, access.subject)
+        epoch = access.epoch or self._present()
+        link_code = self._opened(transaction, access.subject, epoch)
         if link_code is not None:
-            transaction.keep_access(kept, link_code)
+            transaction.keep_access(kept, link_code, epoch)
 
     def _take_accesses(self, transaction: Transaction, told: PortalAccesses) -> None:
         """The requests of a chunk: each is kept as it would be if it had been told alone."""
@@ -105,12 +120,14 @@ class Intake:
         ]
         kept = self._kept_all(told.logged, persons, EntryKind.REQUEST)
         refused = refusals_by_position(told.refused, PERSONS)
+        epoch = told.epoch or self._present()
         transaction.keep_accesses(
             [
                 (replace(one, refusal=refused.get(at)) if at in refused else one, link_code)
                 for at, one, subject in zip(positions, kept, subjects, strict=True)
-                if (link_code := self._opened_bytes(transaction, subject)) is not None
-            ]
+                if (link_code := self._opened_bytes(transaction, subject, epoch)) is not None
+            ],
+            epoch,
         )
 
     def _take_outcomes(self, transaction: Transaction, told: PortalOutcomes) -> None:
@@ -129,17 +146,17 @@ class Intake:
             for person, one in zip(persons, promised.entries, strict=True)
         ]
 
-    def _opened(self, transaction: Transaction, ciphertext: str) -> bytes | None:
-        return self._opened_bytes(transaction, from_b64(ciphertext, "ciphertext"))
+    def _opened(self, transaction: Transaction, ciphertext: str, epoch: int) -> bytes | None:
+        return self._opened_bytes(transaction, from_b64(ciphertext, "ciphertext"), epoch)
 
-    def _opened_bytes(self, transaction: Transaction, ciphertext: bytes) -> bytes | None:
+    def _opened_bytes(self, transaction: Transaction, ciphertext: bytes, epoch: int) -> bytes | None:
         """The link code inside; None for an encryption of the identity point, which is nobody's code.
 
         Neither operator can tell such a ciphertext from another, and any exchange can make one: it must not stop the
         feed, or one request would hide everybody's records.
         """
         try:
-            return decrypt(ciphertext, self._secret())
+            return decrypt(ciphertext, self._secret(epoch))
         except Problem as problem:
             if problem.code != "codes.identity_point":
                 raise

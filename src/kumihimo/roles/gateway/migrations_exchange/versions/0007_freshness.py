@@ -6,7 +6,7 @@ from alembic import op
 from kumihimo.plumbing.storage import UtcDateTime, join_partitions, partition
 
 revision = "0007_freshness"
-down_revision = "0005_batch_inquiries"
+down_revision = "0006_rotation"
 _PARTS = 8
 
 
