@@ -1,4 +1,4 @@
-"""Towards the portal (ポータルへの変換): between which domains a request's ciphertext goes when only its resident is to be told."""
+"""Towards the portal (ポータルへの変換): which way a ciphertext goes when only its resident is to be told."""
 
 from __future__ import annotations
 
