@@ -93,18 +93,21 @@ def measure(effort: Effort) -> Iterator[Measured]:
 def _by_size(
     engine: str, sizes: Sequence[int], stores: Callable[[], Stores], effort: Effort, server: Callable[[], int] = int
 ) -> Iterator[Measured]:
-    smallest = [_in_a_process(stores(), sizes[0]) for _ in range(_SMALL_RUNS)]
-    base = median(one.each for one in smallest)
+    runs = effort.pick(quick=1, full=_SMALL_RUNS)
+    small = [_in_a_process(stores(), sizes[0]) for _ in range(runs)]
+    base, memory = median(one.each for one in small), small[0].memory + server()
     reference = Reference(f"a resident of {sizes[0]:,}", base * _MICRO)
     yield Measured("country", f"{engine}_{_label(sizes[0])}", base * _MICRO, "µs/resident", reference, 1.0)
     for size in sizes[1:]:
-        largest = _in_a_process(stores(), size)
-        ratio = largest.each / base
-        yield Measured("country", f"{engine}_{_label(size)}", largest.each * _MICRO, "µs/resident", reference, ratio)
-    yield Measured("country", engine, largest.seconds, "s")
-    yield Measured("country", f"{engine}_memory", (largest.memory + server()) / _MIB, "MiB")
-    if effort is Effort.FULL:
-        yield Measured("country", f"{engine}_growth", largest.each * _MICRO, "µs/resident", reference, ratio)
+        last = _in_a_process(stores(), size)
+        growth = last.each / base
+        yield Measured("country", f"{engine}_{_label(size)}", last.each * _MICRO, "µs/resident", reference, growth)
+    yield Measured("country", f"{engine}_growth", last.each * _MICRO, "µs/resident", reference, growth)
+    at_that_cost = Reference(f"{size:,} times {reference.name}", base * size)
+    yield Measured("country", engine, last.seconds, "s", at_that_cost, growth)
+    greatest = last.memory + server()
+    before = Reference(f"for {sizes[0]:,}", memory / _MIB)
+    yield Measured("country", f"{engine}_memory", greatest / _MIB, "MiB", before, greatest / memory)
 
 
 def _label(size: int) -> str:
