@@ -130,7 +130,7 @@ def enrol(stores: Stores, count: int) -> Enrolled:
     authority = Numbering(NumberingStore(numbering), randomness, clock)
 
     def numbers(municipality: str, codes: Sequence[str]) -> dict[str, str]:
-        return {one.code_digits: one.number_digits for one in authority.assign(municipality, codes)}
+        return authority.assign(municipality, codes).digits()
 
     register = Residents(RegistryStore(registry), topology.institution, numbers, randomness, clock)
     for _ in residents(100, _SEED, today=_TODAY):
