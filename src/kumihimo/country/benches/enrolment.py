@@ -13,7 +13,7 @@ import multiprocessing
 import resource
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from itertools import count as numbered
@@ -136,9 +136,14 @@ def enrol(stores: Stores, count: int) -> Enrolled:
     for _ in residents(100, _SEED, today=_TODAY):
         pass  # names and towns are read when the first person is drawn
     begun = perf_counter()
-    for people in _in_portions(count):
-        for municipality, arrivals in people.items():
-            register.register_many(municipality, arrivals)
+    portions = _in_portions(count)
+    with ThreadPoolExecutor(1) as drawing:
+        # The next portion is drawn while the database stores the one before.
+        coming = drawing.submit(next, portions, None)
+        while (people := coming.result()) is not None:
+            coming = drawing.submit(next, portions, None)
+            for municipality, arrivals in people.items():
+                register.register_many(municipality, arrivals)
     seconds = perf_counter() - begun
     with RegistryStore(registry).transaction() as transaction:
         there = transaction.count(), *authority.counts()
