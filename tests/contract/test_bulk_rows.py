@@ -20,10 +20,12 @@ from sqlalchemy import (
     exc,
     select,
 )
+from statement_watch import SMALLEST_LIMIT, watching
 
 from kumihimo.plumbing.storage import (
     NewItem,
     UtcDateTime,
+    among,
     append_feed,
     append_feed_all,
     feed_table,
@@ -66,6 +68,46 @@ def test_rows_come_back_as_they_went_in(tables: Engine) -> None:
     with tables.connect() as conn:
         rows = conn.execute(select(*(RESIDENTS.c[name] for name in COLUMNS)).order_by(RESIDENTS.c.seq)).all()
     assert [tuple(row) for row in rows] == ROWS
+
+
+@pytest.mark.parametrize("count", [1, 5, 17, 5_000])
+def test_few_and_many_rows_come_back_alike_with_what_is_the_same_in_all(tables: Engine, count: int) -> None:
+    notes = ("plain", "", None, "tab\there", "line\nend\r", r"back\slash \N", '"quoted", {1}', "字")
+    rows = [(f"{n:011d}", n % 7 or None, bytes([n % 256]), notes[n % len(notes)]) for n in range(count)]
+    same = {"born": date(2026, 4, 1), "at": NOON}
+    with watching(tables) as watch, tables.begin() as conn:
+        insert_rows(conn, RESIDENTS, ("code", "level", "seal", "note"), rows, same)
+    assert max(watch.bound, default=0) <= SMALLEST_LIMIT
+    assert watch.calls < 20
+    names = ("code", "level", "seal", "note", "born", "at")
+    with tables.connect() as conn:
+        stored = conn.execute(select(*(RESIDENTS.c[name] for name in names)).order_by(RESIDENTS.c.seq)).all()
+    assert [tuple(row) for row in stored] == [(*row, *same.values()) for row in rows]
+
+
+def test_rows_are_found_by_a_great_many_values_of_a_column(tables: Engine) -> None:
+    rows = [(f"{n}'\"\\,{{}}%", n) for n in range(300)]
+    with tables.begin() as conn:
+        insert_rows(conn, RESIDENTS, ("code", "level"), rows)
+    with tables.connect() as conn, watching(tables) as watch:
+        asked = [*(code for code, _ in rows[:200]), *(f"{n}" for n in range(40_000))]
+        texts = conn.scalars(select(RESIDENTS.c.level).where(among(conn, RESIDENTS.c.code, asked))).all()
+        integers = conn.scalars(
+            select(RESIDENTS.c.code).where(among(conn, RESIDENTS.c.level, range(250, 32_000)))
+        ).all()
+        assert conn.scalars(select(RESIDENTS.c.seq).where(among(conn, RESIDENTS.c.code, []))).all() == []
+        assert conn.scalars(select(RESIDENTS.c.seq).where(among(conn, RESIDENTS.c.level, []))).all() == []
+    assert sorted(texts) == list(range(200))
+    assert sorted(integers) == sorted(code for code, _ in rows[250:])
+    assert max(watch.bound) == 1
+
+
+def test_a_failing_statement_does_not_repeat_what_was_to_be_stored(tables: Engine) -> None:
+    for count in (2, 40):
+        rows = [(f"{n:011d}", "secret") for n in [*range(count - 1), 0]]
+        with pytest.raises(exc.IntegrityError) as caught, tables.begin() as conn:
+            insert_rows(conn, RESIDENTS, ("code", "note"), rows)
+        assert "secret" not in str(caught.value)
 
 
 def test_one_row_that_cannot_be_stored_fails_them_all(tables: Engine) -> None:

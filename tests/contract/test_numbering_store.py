@@ -14,7 +14,7 @@ from statement_watch import SMALLEST_LIMIT, watching
 
 from kumihimo.domain.kernel import FixedClock, Problem, ResidentCode, SeededRandomness
 from kumihimo.plumbing.storage import migrate
-from kumihimo.roles.numbering.service import Assigned, Numbering
+from kumihimo.roles.numbering.service import Assignments, Numbering
 from kumihimo.roles.numbering.store import (
     MIGRATIONS,
     NumberingStore,
@@ -43,8 +43,8 @@ def office(store: NumberingStore, seed: int) -> Numbering:
     return Numbering(store, SeededRandomness(seed), CLOCK)
 
 
-def assigned(results: list[list[Assigned] | BaseException]) -> list[list[Assigned]]:
-    lists = [one for one in results if isinstance(one, list)]
+def assigned(results: list[Assignments | BaseException]) -> list[Assignments]:
+    lists = [one for one in results if isinstance(one, Assignments)]
     assert len(lists) == len(results), results
     return lists
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kumihimo.country.benches import appends, numbering, proofs, rules, seal, translate
+from kumihimo.country.benches import appends, enrolment, numbering, proofs, rules, seal, translate
 from kumihimo.country.benches import inquiry as inquiry_bench
 from kumihimo.country.benches.figures import Effort, Measured, judged
 from kumihimo.country.benches.reaches import REACHES
@@ -32,6 +32,7 @@ BENCHES: dict[str, tuple[Bench, str]] = {
     "seal": (seal.measure, "Sealing, opening, signing, verifying."),
     "log": (_log, "Durable appends and inclusion proofs of the transparency log."),
     "numbering": (numbering.measure, "Bulk assignment of Individual Numbers, stored."),
+    "country": (enrolment.measure, "A million residents registered and numbered."),
 }
 
 

@@ -56,7 +56,7 @@ class Settlers:
         numbering = Numbering(NumberingStore(self._engine(topology.NUMBERING)), self._randomness, self._clock)
 
         def numbers(municipality: str, codes: Sequence[str]) -> dict[str, str]:
-            return {one.code_digits: one.number_digits for one in numbering.assign(municipality, codes)}
+            return numbering.assign(municipality, codes).digits()
 
         self._registry = RegistryStore(self._engine(topology.REGISTRY))
         self._residents = Residents(self._registry, topology.institution, numbers, self._randomness, self._clock)

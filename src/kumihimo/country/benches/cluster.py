@@ -16,6 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import psycopg
+from psycopg import sql
+from sqlalchemy import make_url
+
 _ACCOUNT: Final = "postgres"
 _DEBIAN: Final = "/usr/lib/postgresql"
 
@@ -45,6 +49,21 @@ def postgresql() -> Iterator[str | None]:
             _run(programs / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder)
+
+
+def two_databases(url: str, first: str, second: str) -> tuple[str, str]:
+    """The URLs of two new empty databases of the server; those of the same names are dropped."""
+    with psycopg.connect(libpq_url(url), autocommit=True) as server:
+        for name in (first, second):
+            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    at_first, at_second = (make_url(url).set(database=name).render_as_string() for name in (first, second))
+    return at_first, at_second
+
+
+def libpq_url(url: str) -> str:
+    """A store's URL as the driver itself takes it."""
+    return make_url(url).set(drivername="postgresql").render_as_string()
 
 
 def _programs() -> Path | None:

@@ -1,7 +1,8 @@
 """What bulk assignment costs (付番の一括処理): numbers drawn, checked against all used ones, and stored for ever.
 
-The reference writes rows of the same shape into the same schema straight through the SQLite driver, every value ready made:
-the least that storing can cost. The stores lie in the system's temporary folder (TMPDIR).
+The reference writes rows of the same shape into the same schema straight through the driver (SQLite's executemany,
+PostgreSQL's COPY), every value ready made: about the least that storing can cost. The tables grow from round to round, on
+both sides alike. The stores lie in the system's temporary folder (TMPDIR).
 """
 
 from __future__ import annotations
@@ -10,61 +11,94 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import TypeVar
 
+import psycopg
+from psycopg import sql
+from sqlalchemy import Engine
+
+from kumihimo.country.benches.cluster import libpq_url, postgresql, two_databases
 from kumihimo.country.benches.figures import Effort, Measured, Reference
 from kumihimo.country.benches.timing import WARM_UP, paired
-from kumihimo.domain.kernel import IndividualNumber, Problem, RandomSource, ResidentCode, SystemClock, SystemRandomness
+from kumihimo.domain.kernel import Problem, RandomSource, SystemClock, SystemRandomness
+from kumihimo.domain.kernel.numbers_in_bulk import draw_individual_numbers, draw_resident_codes
 from kumihimo.plumbing.storage import migrate, open_engine
 from kumihimo.roles.numbering.service import Numbering
 from kumihimo.roles.numbering.store import MIGRATIONS, NumberingStore
 
-_BATCH: Final = 10_000
+V = TypeVar("V", bound=int | str)
+Write = Callable[[Sequence[tuple[int, str, str]]], None]
+_CITY = "x-city"
 
 
 def measure(effort: Effort) -> Iterator[Measured]:
-    """Residents a second, in batches of 10,000, each batch one durable transaction."""
-    rounds = effort.pick(quick=2, full=20)
-    codes = _distinct(ResidentCode.random, WARM_UP + rounds)
-    numbers = _distinct(IndividualNumber.random, WARM_UP + rounds)
-    batches, rows = iter(codes), iter([*map(_rows, numbers, codes)])
+    """Residents a second, on SQLite and, where a server is installed, PostgreSQL; each batch is a durable transaction."""
     with TemporaryDirectory() as name:
-        engine = open_engine(f"sqlite:///{name}/numbering.db")
-        migrate(engine, MIGRATIONS)
-        bare = open_engine(f"sqlite:///{name}/bare.db")
-        migrate(bare, MIGRATIONS)
-        bare.dispose()
-        numbering = Numbering(NumberingStore(engine), SystemRandomness(), SystemClock())
+        url, bare = f"sqlite:///{name}/numbering.db", f"sqlite:///{name}/bare.db"
+        _migrated(bare).dispose()
         with closing(sqlite3.connect(f"{name}/bare.db", isolation_level=None)) as driver:
             driver.execute("PRAGMA synchronous = FULL")
-            found = paired(
-                lambda: numbering.assign("x-city", next(batches)), lambda: _write(driver, next(rows)), rounds
-            )
-        drawn, assigned = numbering.counts()
-        engine.dispose()
-    if not drawn == assigned == (WARM_UP + rounds) * _BATCH:
-        raise Problem("internal", f"{drawn} numbers drawn, {assigned} assigned", expected=f"{_BATCH} a batch of each")
-    reference = Reference("rows through the bare driver", _BATCH / found.reference_seconds)
-    yield Measured("numbering", "assign", _BATCH / found.seconds, "residents/s", reference, found.rate_ratio)
+            yield _assigned("assign", url, lambda rows: _execute_many(driver, rows), effort)
+    with postgresql() as server:
+        if server is not None:
+            url, bare = two_databases(server, "numbering", "bare")
+            _migrated(bare).dispose()
+            with psycopg.connect(libpq_url(bare)) as connection:
+                yield _assigned("assign_postgresql", url, lambda rows: _copy(connection, rows), effort)
 
 
-def _distinct(draw: Callable[[RandomSource], ResidentCode | IndividualNumber], batches: int) -> list[list[str]]:
-    """Batches of digits, no two alike; of 200,000 random resident codes some would be."""
-    randomness = SystemRandomness()
-    drawn: dict[str, None] = {}
-    while len(drawn) < batches * _BATCH:
-        drawn[draw(randomness).digits] = None
-    digits = [*drawn]
-    return [digits[start : start + _BATCH] for start in range(0, len(digits), _BATCH)]
+def _assigned(figure: str, url: str, write: Write, effort: Effort) -> Measured:
+    batch, rounds = effort.pick(quick=10_000, full=100_000), effort.pick(quick=2, full=5)
+    codes = _distinct(draw_resident_codes, batch, WARM_UP + rounds)
+    numbers = _distinct(draw_individual_numbers, batch, WARM_UP + rounds)
+    batches, rows = iter(codes), iter([*map(_rows, numbers, codes)])
+    engine = _migrated(url)
+    numbering = Numbering(NumberingStore(engine), SystemRandomness(), SystemClock())
+    found = paired(lambda: numbering.assign(_CITY, next(batches)), lambda: write(next(rows)), rounds)
+    drawn, assigned = numbering.counts()
+    engine.dispose()
+    if not drawn == assigned == (WARM_UP + rounds) * batch:
+        raise Problem("internal", f"{drawn} numbers drawn, {assigned} assigned", expected=f"{batch} a batch of each")
+    reference = Reference("rows through the bare driver", batch / found.reference_seconds)
+    return Measured("numbering", figure, batch / found.seconds, "residents/s", reference, found.rate_ratio)
 
 
-def _rows(numbers: Sequence[str], codes: Sequence[str]) -> list[tuple[int, str, str]]:
+def _migrated(url: str) -> Engine:
+    engine = open_engine(url)
+    migrate(engine, MIGRATIONS)
+    return engine
+
+
+def _distinct(draw: Callable[[RandomSource, int], list[V]], batch: int, batches: int) -> list[list[V]]:
+    """Batches of values, no two alike; of 600,000 random resident codes some would be."""
+    drawn: dict[V, None] = {}
+    while len(drawn) < batches * batch:
+        drawn |= dict.fromkeys(draw(SystemRandomness(), batch))
+    values: list[V] = [*drawn]
+    return [values[start : start + batch] for start in range(0, batches * batch, batch)]
+
+
+def _rows(numbers: Sequence[int], codes: Sequence[str]) -> list[tuple[int, str, str]]:
     at = SystemClock().now().isoformat()
-    return [(int(number), code, at) for number, code in zip(numbers, codes, strict=True)]
+    return [(number, code, at) for number, code in sorted(zip(numbers, codes, strict=True))]
 
 
-def _write(driver: sqlite3.Connection, rows: Sequence[tuple[int, str, str]]) -> None:
+def _execute_many(driver: sqlite3.Connection, rows: Sequence[tuple[int, str, str]]) -> None:
     driver.execute("BEGIN IMMEDIATE")
     driver.executemany("INSERT INTO used_number VALUES (?, ?)", [(number, at) for number, _, at in rows])
-    driver.executemany("INSERT INTO assignment VALUES (?1, ?2, 'x-city', ?3, NULL)", rows)
+    driver.executemany(f"INSERT INTO assignment VALUES (?1, ?2, '{_CITY}', ?3, NULL)", rows)  # noqa: S608
     driver.execute("COMMIT")
+
+
+def _copy(connection: psycopg.Connection, rows: Sequence[tuple[int, str, str]]) -> None:
+    lines = {
+        "used_number (number, drawn_at)": [f"{number}\t{at}" for number, _, at in rows],
+        "assignment (number, resident_code, municipality, since)": [
+            f"{number}\t{code}\t{_CITY}\t{at}" for number, code, at in rows
+        ],
+    }
+    with connection.cursor() as cursor:
+        for target, those in lines.items():
+            with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(sql.SQL(target))) as copy:
+                copy.write("\n".join(those) + "\n")
+    connection.commit()

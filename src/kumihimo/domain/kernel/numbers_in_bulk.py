@@ -39,6 +39,13 @@ def draw_individual_numbers(rng: RandomSource, count: int) -> list[int]:
     return with_check_digits([1 + drawn for drawn in uniform_many(rng, bodies, count)])
 
 
+def draw_resident_codes(rng: RandomSource, count: int) -> list[str]:
+    """The digits of resident codes, drawn as `ResidentCode.random_many` draws them; some may be alike."""
+    bodies = 10 ** (ResidentCode.LENGTH - 1) - 1
+    codes = with_check_digits([1 + drawn for drawn in uniform_many(rng, bodies, count)])
+    return [f"{code:0{ResidentCode.LENGTH}d}" for code in codes]
+
+
 def are_resident_codes(texts: Sequence[str]) -> bool:
     """Whether each text is, as it stands, the eleven digits of a resident code."""
     joined = "".join(texts)

@@ -1,7 +1,7 @@
 """Storage (保管): how a role keeps what it knows, on SQLite or PostgreSQL with one code path."""
 
 from kumihimo.plumbing.storage.answers import Answer
-from kumihimo.plumbing.storage.bulk import among, insert_rows
+from kumihimo.plumbing.storage.bulk import among, insert_columns, insert_rows
 from kumihimo.plumbing.storage.engine import open_engine, store_name
 from kumihimo.plumbing.storage.faults import store_problem
 from kumihimo.plumbing.storage.feed import (
@@ -47,6 +47,7 @@ __all__ = [
     "expire_feed",
     "feed_table",
     "get_cursor",
+    "insert_columns",
     "insert_rows",
     "join_partitions",
     "migrate",

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from itertools import chain
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -66,24 +65,35 @@ def insert_rows(
     datetimes. Raises what the engine raises, for instance sqlalchemy.exc.IntegrityError (a row that cannot be stored
     fails them all), and ValueError for columns in another order or of a type that is not known here.
     """
-    if not rows:
+    if rows:
+        insert_columns(conn, table, dict(zip(columns, zip(*rows, strict=True), strict=True)), same)
+
+
+def insert_columns(
+    conn: Connection, table: Table, columns: Mapping[str, Sequence[Any]], same: Mapping[str, Any] = _NOTHING
+) -> None:
+    """As insert_rows, from the values of each column, all equally many: for the largest batches, without a tuple a row."""
+    count = len(next(iter(columns.values())))
+    if not count:
         return
-    copied = conn.dialect.name == "postgresql" and len(rows) > _FEW_ROWS
+    copied = conn.dialect.name == "postgresql" and count > _FEW_ROWS
     plan = _plan(table, tuple(columns), tuple(same), conn.dialect, _as_text if copied else _as_bound)
-    constants = [plan.conversion(name)([value])[0] for name, value in same.items()]
+    constants = [plan.converted(name, [value])[0] for name, value in same.items()]
     if copied:
-        _copy(conn, plan, rows, constants)
+        _copy(conn, plan, columns, constants)
         return
-    values = _converted(plan, rows)
-    at = 0
-    for size in _portions(len(values), len(columns)):
-        portion = chain.from_iterable(values[at : at + size])
-        if conn.dialect.name == "postgresql":
-            bound = tuple(chain.from_iterable((*row, *constants) for row in values[at : at + size]))
-            conn.exec_driver_sql(_with_values(plan.insert, "%s", len(columns) + len(same), size), bound)
-        else:
-            bound = (*constants, *portion)
-            conn.exec_driver_sql(_with_numbered_values(plan.insert, len(columns), len(same), size), bound)
+    numbered = conn.dialect.name == "sqlite"
+    varying = [plan.converted(name, values) for name, values in columns.items()]
+    if not numbered:
+        varying += [[constant] * count for constant in constants]
+        constants = []
+    width, at = len(varying), 0
+    for size in _portions(count, width):
+        bound = [None] * (size * width)
+        for place, values in enumerate(varying):
+            bound[place::width] = values[at : at + size]
+        statement = plan.insert + _values("?" if numbered else "%s", width, len(constants), size)
+        conn.exec_driver_sql(statement, (*constants, *bound))
         at += size
 
 
@@ -118,12 +128,12 @@ class _Plan:
 
     insert: str
     copy: str
-    columns: tuple[str, ...]
     conversions: dict[str, Conversion]
 
-    def conversion(self, name: str) -> Conversion:
-        """What the column's values go through before the driver takes them."""
-        return self.conversions.get(name, list)
+    def converted(self, name: str, values: Sequence[Any]) -> Sequence[Any]:
+        """The column's values as the driver takes them."""
+        conversion = self.conversions.get(name)
+        return values if conversion is None else conversion(values)
 
 
 @lru_cache(maxsize=256)
@@ -144,7 +154,6 @@ def _plan(
     return _Plan(
         insert=f"INSERT INTO {into} VALUES ",  # noqa: S608 - names of our own tables, no values
         copy=f"COPY {into} FROM STDIN",
-        columns=columns,
         conversions={name: one for name, one in found.items() if one is not None},
     )
 
@@ -185,14 +194,6 @@ def _escaped(values: Sequence[str | None]) -> list[str]:
     return [_NULL if value is None else value.translate(_ESCAPES) for value in values]
 
 
-def _converted(plan: _Plan, rows: Sequence[Row]) -> Sequence[Row]:
-    """The rows with those columns converted whose type asks for it."""
-    if not any(name in plan.conversions for name in plan.columns):
-        return rows
-    by_column = zip(plan.columns, zip(*rows, strict=True), strict=True)
-    return list(zip(*(plan.conversion(name)(values) for name, values in by_column), strict=True))
-
-
 def _portions(rows: int, width: int) -> list[int]:
     """Into how many rows a statement each: powers of four, so that few different statements are ever prepared."""
     portions = []
@@ -206,29 +207,26 @@ def _portions(rows: int, width: int) -> list[int]:
 
 
 @lru_cache(maxsize=256)
-def _with_values(insert: str, mark: str, width: int, rows: int) -> str:
-    return insert + ", ".join([f"({', '.join([mark] * width)})"] * rows)
-
-
-@lru_cache(maxsize=256)
-def _with_numbered_values(insert: str, width: int, same: int, rows: int) -> str:
-    """VALUES in which the first `same` bound values stand in every row."""
+def _values(mark: str, width: int, same: int, rows: int) -> str:
+    """VALUES of so many rows; where the first `same` bound values stand in every row, marks have numbers."""
     if not same:
-        return _with_values(insert, "?", width, rows)
-    shared = "".join(f", ?{place}" for place in range(1, same + 1))
+        return ", ".join([f"({', '.join([mark] * width)})"] * rows)
+    shared = "".join(f", {mark}{place}" for place in range(1, same + 1))
     starts = range(same + 1, same + 1 + rows * width, width)
-    return insert + ", ".join(
-        f"({', '.join(f'?{place}' for place in range(start, start + width))}{shared})" for start in starts
+    return ", ".join(
+        f"({', '.join(f'{mark}{place}' for place in range(start, start + width))}{shared})" for start in starts
     )
 
 
-def _copy(conn: Connection, plan: _Plan, rows: Sequence[Row], constants: Sequence[str]) -> None:
+def _copy(conn: Connection, plan: _Plan, columns: Mapping[str, Sequence[Any]], constants: Sequence[str]) -> None:
     driver: Any = conn.connection.dbapi_connection
     end = "".join(f"\t{value}" for value in constants) + "\n"
+    count = len(next(iter(columns.values())))
     try:
         with driver.cursor() as cursor, cursor.copy(plan.copy) as copy:
-            for at in range(0, len(rows), _COPIED_AT_ONCE):
-                lines = map("\t".join, _converted(plan, rows[at : at + _COPIED_AT_ONCE]))
+            for at in range(0, count, _COPIED_AT_ONCE):
+                written = [plan.converted(name, values[at : at + _COPIED_AT_ONCE]) for name, values in columns.items()]
+                lines = map("\t".join, zip(*written, strict=True))
                 copy.write(f"{end.join(lines)}{end}".encode())
     except psycopg.Error as error:
         # As SQLAlchemy would have raised it: callers know its kinds of errors.

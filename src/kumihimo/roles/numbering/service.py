@@ -6,8 +6,8 @@ whose leak would expose everybody. Every number ever drawn stays in the table of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Container, Sequence
+from typing import Final, NamedTuple, overload
 
 from kumihimo.domain.kernel import (
     Clock,
@@ -48,6 +48,35 @@ class Assigned(NamedTuple):
         return f"Assigned({self.resident_code!r}, {self.number!r}, newly={self.newly})"
 
 
+class Assignments(Sequence[Assigned]):
+    """What many resident codes were assigned, in the order in which they were asked about.
+
+    Kept as columns: a nation's worth of objects would take longer to make and to look after than its numbers to store.
+    """
+
+    def __init__(self, codes: Sequence[str], values: Sequence[int], known: Container[str] = frozenset()) -> None:
+        self._codes = codes
+        self._values = values
+        self._known = known
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    @overload
+    def __getitem__(self, at: int) -> Assigned: ...
+    @overload
+    def __getitem__(self, at: slice) -> Assignments: ...
+    def __getitem__(self, at: int | slice) -> Assigned | Assignments:
+        if isinstance(at, slice):
+            return Assignments(self._codes[at], self._values[at], self._known)
+        return Assigned(self._codes[at], self._values[at], newly=self._codes[at] not in self._known)
+
+    def digits(self) -> dict[str, str]:
+        """Resident code → Individual Number, the real digits of both."""
+        written = f"%0{IndividualNumber.LENGTH}d"
+        return {code: written % value for code, value in zip(self._codes, self._values, strict=True)}
+
+
 class Numbering:
     """The numbering authority's decisions."""
 
@@ -56,7 +85,7 @@ class Numbering:
         self._randomness = randomness
         self._clock = clock
 
-    def assign(self, municipality: str, resident_codes: Sequence[str]) -> list[Assigned]:
+    def assign(self, municipality: str, resident_codes: Sequence[str]) -> Assignments:
         """Numbers for resident codes, in their order, all or none; a code that has a number keeps it.
 
         Raises Problem(resident_code.format, resident_code.check_digit) before anything is drawn, number.none_left.
@@ -72,16 +101,15 @@ class Numbering:
                 continue
         raise _none_left()
 
-    def _assign(self, transaction: Transaction, municipality: str, codes: Sequence[str]) -> list[Assigned]:
+    def _assign(self, transaction: Transaction, municipality: str, codes: Sequence[str]) -> Assignments:
         known = transaction.current_numbers(codes)
         lacking = [code for code in dict.fromkeys(codes) if code not in known]
         numbers = self._draw(transaction, len(lacking))
         transaction.store(dict(zip(numbers, lacking, strict=True)), municipality, self._clock.now())
-        drawn = dict(zip(lacking, numbers, strict=True))
-        return [
-            Assigned(code, drawn[code], newly=True) if code in drawn else Assigned(code, known[code], newly=False)
-            for code in codes
-        ]
+        if len(lacking) == len(codes):
+            return Assignments(codes, numbers)
+        found = known | dict(zip(lacking, numbers, strict=True))
+        return Assignments(codes, [found[code] for code in codes], known)
 
     def replace(self, municipality: str, resident_code: str, number: str, reason: str) -> IndividualNumber:
         """End a resident code's number and assign another; asked again, the one that was assigned then (第七条第二項).

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from kumihimo.plumbing.storage import UtcDateTime, among, insert_rows
+from kumihimo.plumbing.storage import UtcDateTime, among, insert_columns
 
 MIGRATIONS: Final = "kumihimo.roles.numbering.migrations"
 metadata = MetaData()
@@ -139,10 +139,10 @@ class Transaction:
         """Mark numbers used for ever and assign each to its resident code."""
         # In order of the number, which is the order of both tables: neighbours land on the same page.
         ordered = sorted(new)
-        insert_rows(self._conn, used_number, ("number",), [*zip(ordered, strict=True)], {"drawn_at": at})
-        rows = [(number, new[number]) for number in ordered]
+        codes = [new[number] for number in ordered]
+        insert_columns(self._conn, used_number, {"number": ordered}, {"drawn_at": at})
         given = {"municipality": municipality, "since": at}
-        insert_rows(self._conn, assignment, ("number", "resident_code"), rows, given)
+        insert_columns(self._conn, assignment, {"number": ordered, "resident_code": codes}, given)
 
     def assignment_of(self, number: int) -> Assignment | None:
         """The assignment of a number, also when it has ended; None for a number never assigned."""

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from kumihimo.domain.kernel import FourItems, party_id
 from kumihimo.domain.sealing import canonical_json
-from kumihimo.plumbing.storage import append_feed
+from kumihimo.plumbing.storage import among, append_feed, insert_rows
 from kumihimo.plumbing.wire.messages.residents import Standing
 from kumihimo.roles.registry.schema import (
     announcement,
@@ -26,8 +26,6 @@ from kumihimo.roles.registry.schema import (
     resident,
     subscription,
 )
-
-_IN = 5_000  # bound parameters in one statement
 
 
 @dataclass(frozen=True)
@@ -122,20 +120,19 @@ class Transaction:
         unstored = [
             Resident(0, n.resident_code, n.individual_number, n.four_items, n.municipality, None, 1, 0) for n in new
         ]
-        self._conn.execute(resident.insert(), [_row(one) for one in unstored])
+        rows = [_row(one) for one in unstored]
+        self._insert(resident, rows)
         ids = self._ids([one.resident_code for one in new])
         added = [replace(one, id=ids[one.resident_code]) for one in unstored]
-        self._conn.execute(history.insert(), [_history(o, c) for o, c in zip(added, changes, strict=True)])
-        self._conn.execute(
-            number_history.insert(),
+        self._insert(history, [_history(*one) for one in zip(added, changes, rows, strict=True)])
+        self._insert(
+            number_history,
             [
-                {"individual_number": o.individual_number, "resident": o.id, "since": c.recorded_at, "until": None}
-                for o, c in zip(added, changes, strict=True)
+                {"individual_number": one.individual_number, "resident": one.id, "since": change.recorded_at}
+                for one, change in zip(added, changes, strict=True)
             ],
         )
-        self._conn.execute(
-            subscription.insert(), [{"resident": one.id, "institution": one.municipality} for one in added]
-        )
+        self._insert(subscription, [{"resident": one.id, "institution": one.municipality} for one in added])
         return added
 
     def update(self, before: Resident, after: Resident, change: Change) -> None:
@@ -147,7 +144,7 @@ class Transaction:
         )
         if result.rowcount != 1:
             raise Taken
-        self._conn.execute(history.insert(), [_history(after, change)])
+        self._insert(history, [_history(after, change, _row(after))])
 
     def codes_in_use(self, resident_codes: Sequence[str]) -> set[str]:
         """Which of these resident codes are somebody's."""
@@ -160,13 +157,11 @@ class Transaction:
     def by_numbers(self, numbers: Sequence[str]) -> dict[str, Resident]:
         """Number → resident, for the numbers that are somebody's now."""
         found: dict[str, Resident] = {}
-        for start in range(0, len(numbers), _IN):
-            chunk = numbers[start : start + _IN]
-            rows = self._conn.execute(select(resident).where(resident.c.individual_number.in_(chunk))).mappings()
-            for row in list(rows):
-                one = self._standing_for(_resident(row))
-                if one is not None:
-                    found[row["individual_number"]] = one
+        rows = self._conn.execute(select(resident).where(among(self._conn, resident.c.individual_number, numbers)))
+        for row in list(rows.mappings()):
+            one = self._standing_for(_resident(row))
+            if one is not None:
+                found[row["individual_number"]] = one
         return found
 
     def by_code(self, resident_code: str) -> Resident | None:
@@ -271,12 +266,13 @@ class Transaction:
         return self._conn.scalar(select(func.count()).select_from(resident)) or 0
 
     def _ids(self, resident_codes: Sequence[str]) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for start in range(0, len(resident_codes), _IN):
-            chosen = resident.c.resident_code.in_(resident_codes[start : start + _IN])
-            rows = self._conn.execute(select(resident.c.resident_code, resident.c.id).where(chosen))
-            found.update((code, given) for code, given in rows)
-        return found
+        chosen = among(self._conn, resident.c.resident_code, resident_codes)
+        rows = self._conn.execute(select(resident.c.resident_code, resident.c.id).where(chosen))
+        return {code: given for code, given in rows}  # noqa: C416 - a result is no mapping, though it has keys()
+
+    def _insert(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert rows, all with the same columns, in the table's order."""
+        insert_rows(self._conn, table, tuple(rows[0]), [tuple(row.values()) for row in rows])
 
     def _insert_missing(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
         """Insert rows whose primary key is not there yet, also when another writer is about to insert the same."""
@@ -316,7 +312,7 @@ def _row(one: Resident) -> dict[str, Any]:
     }
 
 
-def _history(one: Resident, change: Change) -> dict[str, Any]:
+def _history(one: Resident, change: Change, row: dict[str, Any]) -> dict[str, Any]:
     return {
         "resident": one.id,
         "version": one.version,
@@ -325,7 +321,7 @@ def _history(one: Resident, change: Change) -> dict[str, Any]:
         "recorded_at": change.recorded_at,
         "reported_by": change.reported_by,
         "reason": change.reason,
-        "four_items": canonical_json(one.four_items.to_dict()).decode(),
+        "four_items": row["four_items"],
         "municipality": one.municipality,
     }
 

@@ -8,6 +8,12 @@ from hypothesis import strategies as st
 
 from kumihimo.domain.kernel import IndividualNumber, Problem, ResidentCode, SeededRandomness
 from kumihimo.domain.kernel.check_digits import remainder_11
+from kumihimo.domain.kernel.numbers_in_bulk import (
+    are_resident_codes,
+    draw_individual_numbers,
+    draw_resident_codes,
+    with_check_digits,
+)
 from kumihimo.domain.kernel.randomness import uniform_many
 
 
@@ -43,3 +49,31 @@ def test_of_many_codes_the_first_wrong_one_is_named_by_its_place() -> None:
     with pytest.raises(Problem) as caught:
         ResidentCode.parse_all([good, wrong, "x"], "codes")
     assert (caught.value.code, caught.value.where) == ("resident_code.check_digit", "codes[1]")
+
+
+@given(st.lists(st.integers(1, 10**11 - 1)))
+def test_check_digits_looked_up_six_digits_at_a_time_are_those_of_the_type(bodies: list[int]) -> None:
+    right = [int(IndividualNumber.from_body(f"{body:011d}").digits) for body in bodies]
+    assert with_check_digits(bodies) == right
+
+
+@given(st.integers())
+def test_plain_integers_are_drawn_as_the_types_draw(seed: int) -> None:
+    numbers = IndividualNumber.random_many(SeededRandomness(seed), 20)
+    assert draw_individual_numbers(SeededRandomness(seed), 20) == [int(one.digits) for one in numbers]
+    codes = ResidentCode.random_many(SeededRandomness(seed), 20)
+    assert draw_resident_codes(SeededRandomness(seed), 20) == [one.digits for one in codes]
+
+
+@given(st.lists(st.integers(1, 10**10 - 1), min_size=1), st.integers(0, 9))
+def test_many_codes_are_right_when_each_one_is(bodies: list[int], digit: int) -> None:
+    codes = [ResidentCode.from_body(f"{body:010d}").digits for body in bodies]
+    assert are_resident_codes(codes)
+    assert are_resident_codes([*codes, codes[0][:-1] + str(digit)]) == (codes[0][-1] == str(digit))
+
+
+@pytest.mark.parametrize("wrong", ["", "0" * 11, "1234567890", "１２３４５６７８９０１", "1234 567890", "²2345678901"])
+def test_what_is_not_plainly_a_code_is_left_to_be_read_one_by_one(wrong: str) -> None:
+    good = ResidentCode.random(SeededRandomness(3)).digits
+    assert not are_resident_codes([good, wrong])
+    assert not are_resident_codes([])

@@ -319,8 +319,9 @@ class Repeating(SeededRandomness):
         super().__init__("repeating")
         self._draws = list(draws)
 
-    def randbelow(self, n: int) -> int:
-        return self._draws.pop(0) % n
+    def token_bytes(self, n: int) -> bytes:
+        # 34 bits in five bytes: the body of a code is drawn as 1 + a number below 10^10 - 1
+        return b"".join((self._draws.pop(0) << 6).to_bytes(5) for _ in range(n // 5))
 
 
 def test_a_code_that_is_taken_is_drawn_again_and_costs_no_number(office: Office) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Final, TypeVar
 
 from kumihimo.domain.kernel import (
@@ -22,6 +22,7 @@ from kumihimo.domain.kernel import (
     ResidentCode,
     legal_day,
 )
+from kumihimo.domain.kernel.numbers_in_bulk import draw_resident_codes
 from kumihimo.plumbing.wire.messages.residents import RegisterEventKind, ResidentSnapshot
 from kumihimo.roles.registry.service.announcing import announced
 from kumihimo.roles.registry.store import Change, NewResident, RegistryStore, Resident, Taken, Transaction
@@ -158,7 +159,8 @@ class Residents:
             codes = self._unused_codes(len(first))
             numbers = self._numbers(municipality, codes)
             new = [NewResident(c, numbers[c], items, municipality) for c, (items, _) in zip(codes, first, strict=True)]
-            changes = [self._as_change(municipality, reported) for _, reported in first]
+            now = self._clock.now()
+            changes = [_change(municipality, reported, now) for _, reported in first]
             try:
                 with self._store.transaction() as transaction:
                     return then(transaction, transaction.add(new, changes))
@@ -183,7 +185,7 @@ class Residents:
         """
         found: dict[str, None] = {}
         for _ in range(TRIES):
-            drawn = dict.fromkeys(ResidentCode.random(self._randomness).digits for _ in range(count - len(found)))
+            drawn = dict.fromkeys(draw_resident_codes(self._randomness, count - len(found)))
             with self._store.transaction() as transaction:
                 used = transaction.codes_in_use(list(drawn))
             found.update((code, None) for code in drawn if code not in used)
@@ -207,7 +209,11 @@ class Residents:
         return announced(transaction, self._institution, resident, change)
 
     def _as_change(self, municipality: str, reported: Reported) -> Change:
-        return Change(reported.event.value, reported.on, self._clock.now(), municipality, reported.reason)
+        return _change(municipality, reported, self._clock.now())
+
+
+def _change(municipality: str, reported: Reported, at: datetime) -> Change:
+    return Change(reported.event.value, reported.on, at, municipality, reported.reason)
 
 
 def meant(transaction: Transaction, reported: Reported) -> Resident:
