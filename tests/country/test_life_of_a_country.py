@@ -23,7 +23,7 @@ from kumihimo.country.people.hanako import hanako
 from kumihimo.country.running import issue_codes, states
 from kumihimo.country.scenarios.first_case import AFFAIR, CASE, STAFF
 from kumihimo.country.scenarios.waiting import until
-from kumihimo.country.supervisor import deaths_of, pids, running
+from kumihimo.country.supervisor import deaths_of, pids, restart, running
 from kumihimo.domain.kernel import Problem, SystemClock, legal_day
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.messages.codes import LackCodes, WhichLackCodes
@@ -192,11 +192,23 @@ def test_a_process_that_dies_is_started_again_and_one_that_does_so_again_and_aga
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         _await_up(process)
         before = pids(founded)[party]
+        restarted = subprocess.run(
+            [str(KUMIHIMO), "country", "restart", str(founded.folder), party], capture_output=True, text=True
+        )
+        assert (restarted.returncode, restarted.stderr) == (0, "")
+        assert f"{party:29}ready again after" in restarted.stdout
+        assert pids(founded)[party] != before
+        assert deaths_of(founded) == [], "nobody died: it was asked to leave"
+        before = pids(founded)[party]
         kill(founded, party)
         until(lambda: pids(founded).get(party, before) != before or None, 30, "another process")
         until(lambda: all(one.ready for one in states(founded)) or None, 30, "a ready country")
         assert [(one.party, one.deaths) for one in states(founded) if one.deaths] == [(party, 1)]
         assert [(death.party, death.status) for death in deaths_of(founded)] == [(party, -signal.SIGKILL)]
+        shown = subprocess.run(
+            [str(KUMIHIMO), "country", "status", str(founded.folder)], capture_output=True, text=True
+        )
+        assert "pension-service/ledger ended with status -9 (death 1 of it)" in shown.stdout
         everyone = pids(founded)
         while process.poll() is None:
             with suppress(Problem, KeyError, ProcessLookupError):
@@ -208,6 +220,13 @@ def test_a_process_that_dies_is_started_again_and_one_that_does_so_again_and_aga
     assert [f"(death {number} of it)" in output for number in range(1, 7)] == [True] * 5 + [False]
     assert "country.role_died" in output
     assert not [pid for pid in everyone.values() if Path(f"/proc/{pid}").exists()]
+
+
+def test_only_services_of_a_country_that_is_up_can_be_restarted(founded: Country) -> None:
+    for parties, code in ((["x-city/exchange"], "country.not_running"), (["x-city/desk"], "institution.unknown")):
+        with pytest.raises(Problem) as caught:
+            restart(founded, parties, lambda _restarted: None)
+        assert caught.value.code == code
 
 
 def test_ctrl_c_stops_cleanly_and_down_says_when_nothing_runs(founded: Country) -> None:

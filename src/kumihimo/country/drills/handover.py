@@ -59,7 +59,7 @@ def play(ground: Ground) -> Iterator[Shown]:
         done[topology.service(restarted.party).role].append(restarted.seconds)
         ground.step("restarts", sum(map(len, done.values())), len(services))
 
-    with ground.founded() as country, attended(country):
+    with ground.founded() as country, attended(_proving(country)):
         issue_codes(country, ground.step)
         stopping = threading.Event()
         passer_by = PasserBy(country, stopping)
@@ -92,6 +92,14 @@ def play(ground: Ground) -> Iterator[Shown]:
             expected="no question that fails, stores that agree, nobody who dies",
         )  # fmt: skip
     yield Shown("stores", "desks, log, requesters, providers, portal and oversight body agree about every inquiry")
+
+
+def _proving(country: Country) -> Country:
+    """The operators demand a proof of every translation: in the middle of an inquiry one needs the other that asked it."""
+    for operator in (topology.HUB_1, topology.HUB_2):
+        with country.settings(operator).open("a") as file:
+            file.write("proof_share = 1.0\n")
+    return country
 
 
 DRILL: Final = Drill("restart", "Restart every service under load; not one question fails.", play)
