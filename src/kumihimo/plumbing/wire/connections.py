@@ -23,6 +23,9 @@ from kumihimo.plumbing.wire.tls import host_name
 
 MAX_ANSWER: Final = 64 * 1024 * 1024  # the largest page of a feed has a sixth of it
 CONNECT_SECONDS: Final = 3.0
+# A peer that is being started again lets callers wait in the queue of its socket, where they are connected already. Shorter
+# than whoever asked us waits, so that they hear from us who was not there.
+HANDSHAKE_SECONDS: Final = 8.0
 IDLE_SECONDS: Final = 60.0  # shorter than a server keeps an idle connection
 PATIENCE_SECONDS: Final = 1.0  # with a peer that is being started again
 _KEPT: Final = 64
@@ -60,11 +63,13 @@ class _Connection(HTTPSConnection):
         self._party = party
         self._context_of_party = context
         self.idle_since = 0.0
+        self.handshake_seconds = HANDSHAKE_SECONDS
 
     def connect(self) -> None:
         sock = socket.create_connection((self.host, self.port), self.timeout)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.settimeout(self.handshake_seconds)
             self.sock = self._context_of_party.wrap_socket(sock, server_hostname=host_name(self._party))
         except BaseException:
             sock.close()
@@ -160,6 +165,7 @@ class Connections:
     def _new(self, party: PartyId, url: str, seconds: float) -> _Connection:
         connection = _Connection(party, url, self._context)
         connection.timeout = min(CONNECT_SECONDS, seconds)
+        connection.handshake_seconds = min(HANDSHAKE_SECONDS, seconds)
         try:
             connection.connect()
         except OSError as error:
