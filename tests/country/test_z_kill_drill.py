@@ -74,8 +74,6 @@ def test_every_service_is_restarted_under_load_and_not_one_question_fails(tmp_pa
     assert not shown["inquiries"].startswith("0 asked")
     assert {role.value for role in Role} <= shown.keys()
     assert "agree about every inquiry" in shown["stores"]
-<<<<<<< HEAD
-=======
 
 
 @pytest.fixture(scope="module")
@@ -136,4 +134,3 @@ def test_a_checkpoint_that_the_log_does_not_begin_with_is_found(inquired: tuple[
     assert inconsistent(country, published) == []
     assert inconsistent(country, [*published, Checkpoint("log", 4, bytes(32))]) != []
     assert inconsistent(country, [Checkpoint("log", 10**6, bytes(32))]) != []
->>>>>>> 8a5b48b8fd9f8d6075ed23903b29c8ab3d0f5e47
