@@ -6,10 +6,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import psutil
+from sqlalchemy import text
 
 from kumihimo.country.boundaries import Role
 from kumihimo.country.layout import Country
+from kumihimo.country.stores import store_url
 from kumihimo.country.supervisor import pids
+from kumihimo.domain.kernel import PartyId
+from kumihimo.plumbing.storage import open_engine
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ def sizes(country: Country) -> list[RoleSize]:
     by_role: dict[Role, list[tuple[int, int, int]]] = defaultdict(list)
     for party, pid in pids(country).items():
         memory = psutil.Process(pid).memory_full_info()
-        disk = sum(file.stat().st_size for file in country.home(party).glob("store.db*"))
+        disk = _disk(country, party)
         by_role[country.service(party).role].append((memory.rss, memory.pss, disk))
     return [
         RoleSize(
@@ -41,3 +45,15 @@ def sizes(country: Country) -> list[RoleSize]:
         )
         for role, found in by_role.items()
     ]
+
+
+def _disk(country: Country, party: PartyId) -> int:
+    """Bytes of a party's store: its files, or its database on a server."""
+    engine = open_engine(store_url(country, party))
+    try:
+        if engine.dialect.name == "postgresql":
+            with engine.connect() as conn:
+                return int(conn.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
+        return sum(file.stat().st_size for file in country.home(party).glob("store.db*"))
+    finally:
+        engine.dispose()

@@ -55,12 +55,13 @@ def test_systemd_takes_the_units_as_they_are(tmp_path: Path) -> None:
     if analyze is None:
         pytest.skip("systemd is not on this machine")
     program = Path(sys.executable).with_name("kumihimo")
-    for name in ("kumihimo@.service", "kumihimo@.socket", "kumihimo.target"):
+    backup = ("kumihimo-backup.service", "kumihimo-backup.timer")
+    for name in ("kumihimo@.service", "kumihimo@.socket", "kumihimo.target", *backup):
         (tmp_path / name).write_text((UNITS / name).read_text().replace(INSTALLED, str(program)))
     drop_in = tmp_path / "kumihimo@x-city-exchange.socket.d"
     drop_in.mkdir()
     (drop_in / "address.conf").write_text("[Socket]\nListenStream=192.0.2.10:8443\n")
-    units = ("kumihimo@x-city-exchange.service", "kumihimo@x-city-exchange.socket", "kumihimo.target")
+    units = ("kumihimo@x-city-exchange.service", "kumihimo@x-city-exchange.socket", "kumihimo.target", *backup)
     done = subprocess.run(
         [analyze, "verify", "--man=no", *(str(tmp_path / unit) for unit in units)],
         capture_output=True, text=True, env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},

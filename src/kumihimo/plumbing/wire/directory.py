@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -136,6 +136,7 @@ class Directory:
         self._now = _Listing.of(document, None)
         self._anchors: Mapping[PartyId, VerifyKey] = {}
         self._taking = threading.Lock()
+        self._told: list[Callable[[], None]] = []
         self.file: Path | None = None
 
     @classmethod
@@ -179,7 +180,13 @@ class Directory:
                     advice="Make the change again, upon the newest directory.",
                 )
             self._now = listing
+        for tell in self._told:
+            tell()
         return True
+
+    def when_newer(self, tell: Callable[[], None]) -> None:
+        """Have something called after every newer directory, in whichever thread took it."""
+        self._told.append(tell)
 
     def certificate_ends(self, party: str, sha256: str) -> datetime | None:
         """Until when a certificate of a party, by the SHA-256 of its DER bytes, is accepted at most; None: as it says."""

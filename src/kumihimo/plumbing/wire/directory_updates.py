@@ -9,6 +9,7 @@ that it begins with it the next time. An older one is refused, wherever it comes
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +30,6 @@ from kumihimo.plumbing.wire.link_keys import OPERATORS
 from kumihimo.plumbing.wire.routes import Peer
 
 LOOK_SECONDS: Final = 0.5  # between two looks at the own file
-_NEWS_SECONDS: Final = 0.2  # between two looks at whether there is news for who waits, or the service ends
 WAIT_SECONDS: Final = 25.0  # how long a question for a newer one stays open
 _AGAIN_SECONDS: Final = 5.0
 _REGISTRY: Final = PartyId("registry/network")
@@ -47,23 +47,40 @@ def sources_of(party: PartyId) -> tuple[PartyId, ...]:
 
 def mount_directory(app: FastAPI, directory: Directory) -> None:
     """Add `GET /directory?after=VERSION&wait=SECONDS`: the directory in use once it is newer, else 204."""
+    waiting: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
+    lock = threading.Lock()
     closing = False
+
+    def wake() -> None:
+        with lock:
+            woken = list(waiting.items())
+        for event, loop in woken:
+            with contextlib.suppress(RuntimeError):  # its loop has ended
+                loop.call_soon_threadsafe(event.set)
 
     def close() -> None:
         nonlocal closing
         closing = True
+        wake()
 
     at_closing(app, close)
+    directory.when_newer(wake)
 
     @app.get("/directory")
     async def newest(
         _peer: Peer, after: Annotated[int, Query(ge=0)] = 0, wait: Annotated[float, Query(ge=0, le=30)] = 0
     ) -> Response:
         """The signed directory, for any party."""
-        left = wait
-        while directory.version <= after and left > 0 and not closing:
-            await asyncio.sleep(min(_NEWS_SECONDS, left))
-            left -= _NEWS_SECONDS
+        event = asyncio.Event()
+        with lock:
+            waiting[event] = asyncio.get_running_loop()
+        try:
+            if directory.version <= after and wait > 0 and not closing:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(event.wait(), wait)
+        finally:
+            with lock:
+                del waiting[event]
         envelope = directory.envelope
         if envelope is None or directory.version <= after:
             return Response(status_code=204)
