@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from kumihimo.country.scenarios.waiting import until
 from kumihimo.domain.kernel import AddresseeNumber, PartyId, Problem
 from kumihimo.domain.transparency.access_proof import verify_proof_file
 from kumihimo.domain.transparency.note import VerifierKey
+from kumihimo.plumbing.wire.client import CAPTURE
 from kumihimo.plumbing.wire.envelope import Envelope, b64
 from kumihimo.plumbing.wire.messages.audits import (
     Audited,
@@ -38,7 +40,7 @@ from kumihimo.plumbing.wire.messages.audits import (
 from kumihimo.plumbing.wire.messages.freshness import Condition
 from kumihimo.plumbing.wire.messages.inquiry import LoggedRecord, LogRecord
 from kumihimo.plumbing.wire.messages.oversight import Measure, Order, OrderCarriedOut, Ordered
-from kumihimo.plumbing.wire.messages.provision import CopyOf
+from kumihimo.plumbing.wire.messages.provision import CopyOf, DatedItem
 
 HERE = Path(__file__).parent
 FINDING_SECONDS = 60.0
@@ -169,6 +171,7 @@ def lying(country: Country, case: FirstCase, tmp_path_factory: pytest.TempPathFa
     here = move_to_free_ports(Country.open(folder / "country"))
     _add(here, topology.exchange_of("x-city"), 'backlog_patience = "PT0S"\n')
     _add(here, topology.OVERSIGHT, "conditions_seconds = 0.5\n")
+    captured = os.environ.pop(CAPTURE, None)  # what passes here is not of the country that others look at
     started = []
     try:
         for role, party in (("hub", topology.HUB_1), ("hub", topology.HUB_2), ("oversight", topology.OVERSIGHT)):
@@ -187,6 +190,8 @@ def lying(country: Country, case: FirstCase, tmp_path_factory: pytest.TempPathFa
             until(lambda party=party: _answers(here, party), 120, f"{party} up")
         yield here
     finally:
+        if captured is not None:
+            os.environ[CAPTURE] = captured
         for process in started:
             process.terminate()
         for process in started:
@@ -271,7 +276,9 @@ def test_a_running_ledger_has_told_its_exchange_whom_it_knows(country: Country, 
     for institution in topology.institutions():
         until(lambda one=institution: _all_told(country, one), 60, f"the register at {institution}")
     nobody = AddresseeNumber.from_serial(999_999).digits
-    desk, item = Desk.of(country, "y-city"), case.granted.items[0]
+    desk = Desk.of(country, "y-city")
+    aid = {"kind": "grant", "monthly_amount": 20_000, "outstanding": 0}
+    item = DatedItem(item="student-aid", valid_from=country.founded, body=aid)
     placed = desk.place_copies((CopyOf(addressee_number=nobody, item=item),))
     assert (placed.placed, [one.code for one in placed.rejected]) == (0, ["addressee.unknown"])
     assert desk.copy_alarms().alarms == ()

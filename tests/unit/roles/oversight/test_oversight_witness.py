@@ -196,6 +196,7 @@ def test_the_status_tells_counts_to_operators_desks_and_residents(
         "promises_kept": 0,
         "alarms": 0,
         "alarms_by_kind": {},
+        "conditions": 0,
     }
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
+from pydantic import ValidationError
 
 from kumihimo.domain.codes import decrypt, encrypt, request_randomness
 from kumihimo.domain.kernel import AddresseeNumber, PartyId, Problem, institution_of
@@ -159,10 +160,13 @@ class OpeningAudit:
 
 
 def _sent(asked: OpenInquiry) -> bytes | None:
-    """The ciphertext as it was sent; None where the request was not kept."""
+    """The ciphertext as it was sent; None where the request was not kept, or is not that of one inquiry."""
     if asked.request is None:
         return None
-    return from_b64(InquiryRequest.model_validate_json(asked.request).subject, "subject")
+    try:
+        return from_b64(InquiryRequest.model_validate_json(asked.request).subject, "subject")
+    except ValidationError:
+        return None
 
 
 def _not_ordered(found: str, expected: str) -> Problem:
