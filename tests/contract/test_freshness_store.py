@@ -99,7 +99,7 @@ def test_a_ledger_remembers_whom_it_must_tell_of_until_it_has(engine: Engine) ->
 def test_copies_held_before_count_as_delivered_after_the_migration_and_come_back_down(engine: Engine) -> None:
     migrate(engine, exchange.MIGRATIONS)
     CopyStore(engine, "y-city").put(copies(1, 2), NOON)
-    downgrade(engine, exchange.MIGRATIONS, "0004_partitions")
+    downgrade(engine, exchange.MIGRATIONS, "0006_rotation")
     with engine.connect() as conn:
         assert conn.execute(text("SELECT count(*) FROM copy")).scalar_one() == 2
     migrate(engine, exchange.MIGRATIONS)
