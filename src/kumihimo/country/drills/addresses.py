@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from kumihimo.country.layout import Country
+from kumihimo.country.programs import CLOCK_OFF
 from kumihimo.domain.kernel import PartyId, Problem
 from kumihimo.plumbing.storage import write_public
 from kumihimo.plumbing.wire.directory import Directory, DirectoryDocument
@@ -41,23 +42,20 @@ def listen_at(country: Country, party: PartyId, host: str) -> None:
     file.write_text(re.sub(r"(?m)^host = .*$", f'host = "{host}"', file.read_text()))
 
 
-def free_port() -> int:
-    """A port on which nothing listens yet."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
 @contextmanager
-def served(country: Country, party: PartyId, role: str, namespace: str | None = None) -> Iterator[None]:
+def served(
+    country: Country, party: PartyId, role: str, namespace: str | None = None, clock_off: float = 0.0
+) -> Iterator[None]:
     """A service run by `kumihimo serve`, as a service manager would, where wanted in a network namespace.
+
+    Its clock is `clock_off` seconds ahead of the machine's.
 
     Raises Problem(drill.failed) with what it said where it does not come up.
     """
     prefix = [] if namespace is None else [shutil.which("ip") or "ip", "netns", "exec", namespace]
     command = [*prefix, sys.executable, "-c", _SERVE, "serve", role, "--settings", str(country.settings(party))]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
+    surroundings = {**os.environ, CLOCK_OFF: str(clock_off)} if clock_off else None
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=surroundings) as process:  # noqa: S603
         assert process.stderr is not None  # noqa: S101 - a pipe was asked for
         try:
             heard = process.stderr.readline()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kumihimo.country.drills import disk, network, restore, tamper
+from kumihimo.country.drills import clock, disk, network, restore, tamper
 from kumihimo.country.drills.drilling import Drill
 
-DRILLS: Final[tuple[Drill, ...]] = (restore.DRILL, disk.DRILL, network.DRILL, tamper.DRILL)
+DRILLS: Final[tuple[Drill, ...]] = (restore.DRILL, clock.DRILL, disk.DRILL, network.DRILL, tamper.DRILL)

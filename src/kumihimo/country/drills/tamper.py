@@ -274,6 +274,6 @@ FRAUDS: Final = (
     Fraud("tile", _tile, frozenset({"tile_altered"})),
     Fraud("tile, while up", _tile, frozenset({"tile_altered"}), up=True),
     Fraud("checkpoint", _checkpoint, frozenset({"checkpoint_invalid", "split_view"})),
-    Fraud("all, signed anew", _everything, frozenset({"split_view", "entries_altered"})),
+    Fraud("all, signed anew", _everything, frozenset({"split_view"})),
 )
 DRILL = Drill("tamper", "Alter operator 1's log in every way, and show two witnesses two histories.", play)

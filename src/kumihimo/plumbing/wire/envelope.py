@@ -216,7 +216,7 @@ def check_fresh(sent_at: datetime, now: datetime) -> None:
         seconds = int((now - sent_at).total_seconds())
         raise Problem(
             "message.stale",
-            f"sent {seconds} s before this clock",
+            f"sent {abs(seconds)} s {'before' if seconds > 0 else 'after'} the time of this clock",
             expected=f"at most {int(FRESHNESS.total_seconds())} s",
             advice="Check the clocks of both machines and send again.",
         )
