@@ -10,12 +10,13 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
-from fastapi import Depends, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import SQLAlchemyError
@@ -40,10 +41,11 @@ from kumihimo.plumbing.wire.envelope import (
 from kumihimo.plumbing.wire.identity import Identity
 from kumihimo.plumbing.wire.meters import Measured, Meters
 from kumihimo.plumbing.wire.problem import MEDIA_TYPE, to_document
-from kumihimo.plumbing.wire.tls import PEER
+from kumihimo.plumbing.wire.routes import MessageRoute
 
 MAX_BODY = 8 * 1024 * 1024
 BODY_SECONDS = 60.0
+THREADS: Final = 40
 log = structlog.get_logger()
 
 M = TypeVar("M", bound=Message)
@@ -82,20 +84,6 @@ class Edge:
     def message(self, kind: type[M], audience: PartyId, **fields: Any) -> M:
         """A new message from us to `audience`, dated now."""
         return addressed(kind, audience, self.clock, **fields)
-
-
-async def peer_of(request: Request) -> PartyId:
-    """The party at the other end of the connection. Raises Problem(peer.unknown).
-
-    Not in a thread, as a plain function would be: all threads may be waiting for a party that waits for an answer of ours.
-    """
-    party: PartyId | None = request.scope.get("extensions", {}).get(PEER)
-    if party is None:
-        raise Problem("peer.unknown", "no certificate of a party", expected="mutual TLS with a party's certificate")
-    return party
-
-
-Peer = Annotated[PartyId, Depends(peer_of)]
 
 
 class BodyLimit:
@@ -207,13 +195,19 @@ class Background:
     def stop(self) -> None: ...
 
 
-def application(title: str, background: Iterable[Background] = ()) -> FastAPI:
-    """A FastAPI application with problem documents, the body limit, meters, `/health`, and background work by life span."""
+def application(title: str, background: Iterable[Background] = (), threads: int = THREADS) -> FastAPI:
+    """A FastAPI application with problem documents, the body limit, meters, `/health`, and background work by life span.
+
+    Endpoints that are plain functions, and all others that need a thread, share `threads` of them.
+    """
     works = tuple(background)
 
     @contextlib.asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
         with contextlib.ExitStack() as begun:
+            pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
+            asyncio.get_running_loop().set_default_executor(pool)
+            begun.callback(pool.shutdown, wait=False, cancel_futures=True)
             for work in works:
                 try:
                     work.start()
@@ -224,6 +218,7 @@ def application(title: str, background: Iterable[Background] = ()) -> FastAPI:
             yield
 
     app = FastAPI(title=title, lifespan=life, docs_url=None, redoc_url=None)
+    app.router.route_class = MessageRoute
     app.state.closings = []
     app.state.meters = Meters()
     app.add_middleware(BodyLimit)

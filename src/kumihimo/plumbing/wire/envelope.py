@@ -12,6 +12,7 @@ import binascii
 import hashlib
 import json
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
@@ -21,7 +22,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from kumihimo.domain.kernel.clock import Clock
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
-from kumihimo.domain.sealing import SigningKey, VerifyKey, canonical_json, sign, verify
+from kumihimo.domain.sealing import SigningKey, VerifyKey, canonical_json, pae, sign, verify
 
 FRESHNESS = timedelta(minutes=5)
 Whole = Annotated[
@@ -129,6 +130,42 @@ class Signed(Generic[D]):
         return self.envelope.signers()[0]
 
 
+class _Verified:
+    """The newest signatures that this process made or verified: a permit passes one process several times.
+
+    Whether a signature holds depends on nothing but key, type, payload and signature; only those that hold are noted, by
+    a digest of all four. Safe for many threads.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: dict[bytes, None] = {}
+
+    def verify(self, kind: str, payload: bytes, signature: bytes, key: VerifyKey) -> None:
+        """As `sealing.verify`, once for each signature. Raises Problem(message.signature_invalid)."""
+        digest = _digest(kind, payload, signature, key)
+        if digest not in self._known:
+            verify(kind, payload, signature, key)
+            self._note(digest)
+
+    def made(self, kind: str, payload: bytes, signature: bytes, key: VerifyKey) -> None:
+        """A signature that this process itself made with the private key of `key`."""
+        self._note(_digest(kind, payload, signature, key))
+
+    def _note(self, digest: bytes) -> None:
+        self._known[digest] = None
+        if len(self._known) > self._most:
+            with suppress(KeyError, StopIteration, RuntimeError):  # another thread was as quick
+                del self._known[next(iter(self._known))]
+
+
+def _digest(kind: str, payload: bytes, signature: bytes, key: VerifyKey) -> bytes:
+    return hashlib.sha256(key.raw + signature + pae(kind, payload)).digest()
+
+
+_VERIFIED = _Verified(most=4_096)
+
+
 def b64(data: bytes) -> str:
     """Standard base64 text."""
     return base64.b64encode(data).decode("ascii")
@@ -151,14 +188,19 @@ def seal_envelope(document: Document, *signers: Signer) -> Envelope:
     """Sign a document by one or more parties."""
     payload = document.to_bytes()
     kind = document.payload_type()
-    signatures = tuple(Signature(keyid=s.party, sig=b64(sign(kind, payload, s.signing_key))) for s in signers)
+    signatures = tuple(_signature(kind, payload, signer) for signer in signers)
     return Envelope(payloadType=kind, payload=b64(payload), signatures=signatures)
+
+
+def _signature(kind: str, payload: bytes, signer: Signer) -> Signature:
+    signature = sign(kind, payload, signer.signing_key)
+    _VERIFIED.made(kind, payload, signature, signer.signing_key.verify_key)
+    return Signature(keyid=signer.party, sig=b64(signature))
 
 
 def add_signature(envelope: Envelope, signer: Signer) -> Envelope:
     """The same envelope with one more signature over the same bytes."""
-    signature = sign(envelope.payloadType, envelope.payload_bytes(), signer.signing_key)
-    added = Signature(keyid=signer.party, sig=b64(signature))
+    added = _signature(envelope.payloadType, envelope.payload_bytes(), signer)
     return envelope.model_copy(update={"signatures": (*envelope.signatures, added)})
 
 
@@ -184,7 +226,8 @@ def open_envelope(envelope: Envelope, kind: type[D], keys: KeyBook, *expected: P
         raise Problem("message.malformed", kind.KIND, where="payload", expected="text without NUL characters")
     for signature in envelope.signatures:
         key = keys.verify_key(PartyId(signature.keyid))
-        verify(envelope.payloadType, payload, from_b64(signature.sig, f"signature of {signature.keyid}"), key)
+        made = from_b64(signature.sig, f"signature of {signature.keyid}")
+        _VERIFIED.verify(envelope.payloadType, payload, made, key)
     try:
         value = kind.model_validate_json(payload)
     except ValidationError as error:

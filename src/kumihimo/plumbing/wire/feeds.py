@@ -13,12 +13,12 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import structlog
 from fastapi import FastAPI, Query
 from sqlalchemy import Connection, Engine, Table
-from starlette.concurrency import run_in_threadpool
 
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
@@ -32,8 +32,9 @@ from kumihimo.plumbing.storage import (
     set_cursor,
 )
 from kumihimo.plumbing.wire.client import PeerClient
-from kumihimo.plumbing.wire.edge import Background, Edge, Peer, at_closing
+from kumihimo.plumbing.wire.edge import Background, Edge, at_closing
 from kumihimo.plumbing.wire.envelope import Document, Envelope, Part, parse_envelope
+from kumihimo.plumbing.wire.routes import Peer, in_thread
 
 PAGE = 500
 WAIT_SECONDS = 5.0
@@ -79,8 +80,8 @@ class FeedDesk:
     from a backup asks again from an earlier cursor, and must get again what it lost.
     `told` makes of the stored items what leaves, for items too dear to be written out when they are appended.
 
-    When news comes while somebody waits, what follows within `GATHER_SECONDS` leaves on the same page: under load a page
-    for every item would cost both sides more than the items do.
+    When news comes while somebody waits, what follows within `GATHER_SECONDS`, or the seconds of `gather` for that party,
+    leaves on the same page: under load a page for every item would cost both sides more than the items do.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class FeedDesk:
         forget: Iterable[str] = (),
         told: Callable[[Sequence[FeedItem]], Sequence[FeedItem]] = lambda items: items,
         retain: Mapping[str, timedelta] | None = None,
+        gather: Mapping[PartyId, float] | None = None,
     ) -> None:
         self._edge = edge
         self._engine = engine
@@ -100,6 +102,7 @@ class FeedDesk:
         self._forgotten: dict[PartyId, int] = {}  # since this process began: up to where there is nothing to forget
         self._waiting: dict[asyncio.Event, tuple[PartyId, asyncio.AbstractEventLoop]] = {}
         self._retain = dict(retain or {})
+        self._gather = dict(gather or {})
         self._tidied: dict[PartyId, datetime] = {}
         self._asked: dict[PartyId, Asked] = {}
         self._lock = threading.Lock()
@@ -144,7 +147,7 @@ class FeedDesk:
             """The asking party's items after its cursor."""
             self._edge.directory.party(peer)  # a certificate outlives its party's place in the directory
             items = await self._next(peer, after, limit, wait)
-            return await run_in_threadpool(self._page, peer, after, items)
+            return await in_thread(partial(self._page, peer, after, items))
 
     def _page(self, peer: PartyId, after: int, items: Sequence[FeedItem]) -> Envelope:
         entries = tuple(FeedEntry(seq=i.seq, kind=i.kind, at=i.at, body=i.body) for i in self._told(items))
@@ -154,15 +157,15 @@ class FeedDesk:
         """What comes after the cursor, as soon as there is something, nothing once `wait` seconds have passed."""
         self._asked[peer] = Asked(after, self._edge.clock.now())
         if after and self._forget_kinds:
-            await run_in_threadpool(self._forget, peer, after)
+            await in_thread(partial(self._forget, peer, after))
         if after and self._retain:
-            await run_in_threadpool(self._tidy, peer, after)
+            await in_thread(partial(self._tidy, peer, after))
         event, loop = asyncio.Event(), asyncio.get_running_loop()
         deadline = loop.time() + wait
         with self._lock:
             self._waiting[event] = peer, loop
         try:
-            while not (items := await run_in_threadpool(self._read, peer, after, limit)):
+            while not (items := await in_thread(partial(self._read, peer, after, limit))):
                 left = deadline - loop.time()
                 if left <= 0 or self._closing:
                     return []
@@ -172,10 +175,10 @@ class FeedDesk:
         finally:
             with self._lock:
                 del self._waiting[event]
-        left = min(GATHER_SECONDS, deadline - loop.time())
+        left = min(self._gather.get(peer, GATHER_SECONDS), deadline - loop.time())
         if len(items) < limit and left > 0 and not self._closing:
             await asyncio.sleep(left)
-            items = await run_in_threadpool(self._read, peer, after, limit)
+            items = await in_thread(partial(self._read, peer, after, limit))
         return items
 
     def _read(self, peer: PartyId, after: int, limit: int) -> list[FeedItem]:

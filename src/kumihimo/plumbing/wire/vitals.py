@@ -21,9 +21,10 @@ from sqlalchemy import Engine, text
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId, institution_of
 from kumihimo.plumbing.storage import read_secret, require_current
-from kumihimo.plumbing.wire.edge import Edge, Peer
+from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.feeds import FeedDesk, FeedReader
 from kumihimo.plumbing.wire.meters import Meters, Reading
+from kumihimo.plumbing.wire.routes import Peer
 
 PULL_SECONDS: Final = 30.0  # a feed answers within five; six rounds without one are a fault
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"

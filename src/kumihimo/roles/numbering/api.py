@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from kumihimo.domain.kernel import Clock, PartyId, SystemClock, SystemRandomness
 from kumihimo.plumbing.storage import migrate, open_engine, require_current
-from kumihimo.plumbing.wire.edge import Peer, application
+from kumihimo.plumbing.wire.edge import application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.messages.lives import (
     AmendAssignments,
@@ -21,6 +21,7 @@ from kumihimo.plumbing.wire.messages.residents import (
     CorporateNumberAssigned,
     NumbersAssigned,
 )
+from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.vitals import KeysVital, StoreVital, watch
 from kumihimo.roles.numbering.service import Numbering
 from kumihimo.roles.numbering.settings import Settings

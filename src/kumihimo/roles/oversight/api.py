@@ -11,11 +11,12 @@ from kumihimo.domain.kernel import Clock, PartyId, Problem, SystemClock
 from kumihimo.domain.transparency.note import NoteKey, VerifierKey
 from kumihimo.plumbing.storage import migrate, open_engine, read_secret, require_current
 from kumihimo.plumbing.wire.client import PeerClient
-from kumihimo.plumbing.wire.edge import Peer, application
+from kumihimo.plumbing.wire.edge import application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.link_keys import OPERATORS
 from kumihimo.plumbing.wire.remote_log import RemoteLog
+from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.oversight.findings_api import mount_findings
 from kumihimo.roles.oversight.service.intake import Intake

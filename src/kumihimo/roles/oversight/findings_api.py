@@ -6,7 +6,8 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from kumihimo.domain.kernel import Problem
-from kumihimo.plumbing.wire.edge import Edge, Peer
+from kumihimo.plumbing.wire.edge import Edge
+from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.roles.oversight.service.alarms import plain
 from kumihimo.roles.oversight.service.orders import OFFICER
 from kumihimo.roles.oversight.store import Findings

@@ -17,8 +17,9 @@ from kumihimo.domain.kernel import Clock, Problem, SystemClock
 from kumihimo.domain.transparency.note import NoteKey, VerifierKey
 from kumihimo.domain.transparency.witness import WitnessRefusal
 from kumihimo.plumbing.storage import migrate, open_engine, read_secret, require_current
-from kumihimo.plumbing.wire.edge import Edge, Peer, application
+from kumihimo.plumbing.wire.edge import Edge, application
 from kumihimo.plumbing.wire.remote_log import LOGGER
+from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.vitals import KeysVital, StoreVital, watch
 from kumihimo.roles.oversight.service.witness import Witness
 from kumihimo.roles.oversight.settings import WitnessSettings

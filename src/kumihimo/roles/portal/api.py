@@ -13,12 +13,13 @@ from kumihimo.domain.law import RuleBook
 from kumihimo.domain.transparency.note import VerifierKey
 from kumihimo.plumbing.storage import migrate, open_engine, require_current
 from kumihimo.plumbing.wire.client import PeerClient
-from kumihimo.plumbing.wire.edge import Edge, Peer, application
+from kumihimo.plumbing.wire.edge import Edge, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.link_keys import OPERATORS, LinkKeys
 from kumihimo.plumbing.wire.messages.ledger import Accesses, PortalAccountOpened, PortalTicket, ShowAccesses
 from kumihimo.plumbing.wire.remote_log import RemoteLog
+from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.portal.service.accesses import AccessRecords
 from kumihimo.roles.portal.service.accounts import Accounts

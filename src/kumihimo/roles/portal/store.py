@@ -25,6 +25,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     delete,
     insert,
     select,
@@ -103,6 +104,15 @@ feed_cursor = cursor_table(metadata)
 
 UNKNOWN_TICKETS: Final = "unknown_tickets"
 NOBODYS_CODE: Final = "nobodys_code"
+# Of every item: made once, since putting a statement together costs more than running it.
+_REPLACED = select(replaced_code.c.replaced_by).where(replaced_code.c.link_code == bindparam("code"))
+_KEEP = {table: insert(table) for table in (access, outcome)}
+_SAME = {
+    table: select(table.c.log_index).where(
+        table.c.log_index == bindparam("log_index"), table.c.commitment == bindparam("commitment")
+    )
+    for table in (access, outcome)
+}
 _IN = 5_000  # bound parameters in one statement
 
 
@@ -180,8 +190,7 @@ class Transaction:
 
     def _present_code(self, link_code: bytes) -> bytes:
         """The code that took the place of this one, or itself."""
-        query = select(replaced_code.c.replaced_by).where(replaced_code.c.link_code == link_code)
-        found: bytes | None = self._conn.scalar(query)
+        found: bytes | None = self._conn.scalar(_REPLACED, {"code": link_code})
         return link_code if found is None else bytes(found)
 
     def count(self, name: str) -> None:
@@ -198,12 +207,12 @@ class Transaction:
         if self._is_new(access, kept):
             refusal = kept.refusal.model_dump_json() if kept.refusal is not None else None
             here = self._present_code(link_code)
-            self._conn.execute(insert(access).values(link_code=here, refusal=refusal, **_values(kept)))
+            self._conn.execute(_KEEP[access], {"link_code": here, "refusal": refusal, **_values(kept)})
 
     def keep_outcome(self, kept: KeptRecord) -> None:
         """Keep an outcome; once more changes nothing."""
         if self._is_new(outcome, kept):
-            self._conn.execute(insert(outcome).values(**_values(kept)))
+            self._conn.execute(_KEEP[outcome], _values(kept))
 
     def accesses(self, name: str) -> list[KeptRecord]:
         """The access records about an account's holder, newest first; none while the link code is under way."""
@@ -225,8 +234,8 @@ class Transaction:
         return found
 
     def _is_new(self, table: Table, kept: KeptRecord) -> bool:
-        same = (table.c.log_index == kept.index) & (table.c.commitment == kept.commitment)
-        return self._conn.scalar(select(table.c.log_index).where(same)) is None
+        asked = {"log_index": kept.index, "commitment": kept.commitment}
+        return self._conn.scalar(_SAME[table], asked) is None
 
 
 def _values(kept: KeptRecord) -> dict[str, object]:

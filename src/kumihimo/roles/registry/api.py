@@ -18,7 +18,7 @@ from kumihimo.domain.kernel import (
 )
 from kumihimo.plumbing.storage import migrate, open_engine, read_secret, require_current
 from kumihimo.plumbing.wire.client import PeerClient
-from kumihimo.plumbing.wire.edge import Edge, Peer, application
+from kumihimo.plumbing.wire.edge import Edge, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
 from kumihimo.plumbing.wire.link_keys import LinkKeys
@@ -51,6 +51,7 @@ from kumihimo.plumbing.wire.messages.residents import (
     ResidentSnapshot,
 )
 from kumihimo.plumbing.wire.repeating import Repeating
+from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.vitals import FeedDeskVital, KeysVital, StoreVital, meters_of, watch
 from kumihimo.roles.registry.schema import MIGRATIONS, feed
 from kumihimo.roles.registry.service.code_issuing import CodeIssuing

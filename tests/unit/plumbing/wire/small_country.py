@@ -16,9 +16,10 @@ from fastapi import FastAPI
 from kumihimo.country.keys import PartyPlan, Root, write_directory
 from kumihimo.domain.kernel import Clock, Institution, InstitutionId, PartyId, SystemClock
 from kumihimo.plumbing.wire.directory import Directory
-from kumihimo.plumbing.wire.edge import Edge, Peer, application
+from kumihimo.plumbing.wire.edge import Edge, application
 from kumihimo.plumbing.wire.envelope import Envelope, Message, Reply
 from kumihimo.plumbing.wire.identity import Identity
+from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.server import server
 
 LEDGER = PartyId("x-city/ledger")

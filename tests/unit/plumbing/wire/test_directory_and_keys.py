@@ -16,11 +16,12 @@ from kumihimo.domain.kernel import PartyId, Problem
 from kumihimo.domain.sealing import seal
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.directory import Directory, DirectoryDocument
-from kumihimo.plumbing.wire.edge import Edge, Peer, application
+from kumihimo.plumbing.wire.edge import Edge, application
 from kumihimo.plumbing.wire.envelope import Envelope, add_signature, b64, from_b64, parse_envelope, seal_envelope
 from kumihimo.plumbing.wire.identity import Identity
 from kumihimo.plumbing.wire.link_keys import LinkKeys, share_binding
 from kumihimo.plumbing.wire.messages.codes import KeyShare, ShareOfKey
+from kumihimo.plumbing.wire.routes import Peer
 
 Run = Callable[[FastAPI, Edge], None]
 

@@ -17,6 +17,7 @@ from kumihimo.plumbing.wire.envelope import (
     FRESHNESS,
     Document,
     Envelope,
+    Signature,
     add_signature,
     b64,
     from_b64,
@@ -229,3 +230,22 @@ def test_base64_is_taken_in_one_spelling_only() -> None:
         with pytest.raises(Problem) as caught:
             from_b64(other, "payload")
         assert (caught.value.code, caught.value.where) == ("message.malformed", "payload")
+
+
+def test_a_signature_that_held_once_does_not_hold_for_anything_else(country: SmallCountry) -> None:
+    """Signatures are verified once each; what is remembered must not help another key, type, payload or signature."""
+    ledger = country.edge(LEDGER)
+    message = ledger.message(Question, EXCHANGE, text="誰ですか")
+    envelope = ledger.answer(message)
+    assert ledger.read(envelope, Question, LEDGER).value == message
+    assert ledger.read(envelope, Question, LEDGER).value == message
+    other = ledger.answer(ledger.message(Question, EXCHANGE, text="私です"))
+    forged = (
+        envelope.model_copy(update={"payload": other.payload}),
+        envelope.model_copy(update={"signatures": other.signatures}),
+        envelope.model_copy(update={"signatures": (Signature(keyid=OTHER, sig=envelope.signatures[0].sig),)}),
+    )
+    for one in forged:
+        with pytest.raises(Problem) as caught:
+            ledger.read(one, Question)
+        assert caught.value.code == "message.signature_invalid"

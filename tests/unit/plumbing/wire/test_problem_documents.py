@@ -19,8 +19,9 @@ from starlette.requests import Request
 from kumihimo.domain.kernel import Problem
 from kumihimo.domain.kernel.errors import CATALOGUE
 from kumihimo.plumbing.wire.client import PeerClient
-from kumihimo.plumbing.wire.edge import MAX_BODY, Edge, application, peer_of
+from kumihimo.plumbing.wire.edge import MAX_BODY, Edge, application
 from kumihimo.plumbing.wire.problem import MEDIA_TYPE, from_document, to_document
+from kumihimo.plumbing.wire.routes import peer_of
 from kumihimo.plumbing.wire.tls import client_context, host_name
 
 Run = Callable[[FastAPI, Edge], None]

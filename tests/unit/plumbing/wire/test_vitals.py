@@ -18,10 +18,11 @@ from sqlalchemy import MetaData
 from kumihimo.domain.kernel import PartyId, Problem
 from kumihimo.plumbing.storage import cursor_table, migrate, open_engine
 from kumihimo.plumbing.wire.client import PeerClient
-from kumihimo.plumbing.wire.edge import Edge, Peer, application
+from kumihimo.plumbing.wire.edge import Edge, application
 from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.identity import Identity
 from kumihimo.plumbing.wire.meters import COUNTERS, GAUGES, PREFIX, Reading
+from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.vitals import (
     PULL_SECONDS,
     FeedVital,

@@ -10,7 +10,8 @@ from fastapi import FastAPI
 from small_country import EXCHANGE, LEDGER, SmallCountry
 
 from kumihimo.plumbing.wire.client import PeerClient
-from kumihimo.plumbing.wire.edge import Edge, Peer, application
+from kumihimo.plumbing.wire.edge import Edge, application
+from kumihimo.plumbing.wire.routes import Peer
 
 THREADS = 40  # FastAPI's
 

@@ -31,7 +31,7 @@ from kumihimo.domain.kernel import (
 from kumihimo.plumbing.storage import open_engine
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.directory import Directory
-from kumihimo.plumbing.wire.edge import Edge, Peer, application
+from kumihimo.plumbing.wire.edge import Edge, application
 from kumihimo.plumbing.wire.envelope import Envelope, Message, b64
 from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.identity import Identity
@@ -62,6 +62,7 @@ from kumihimo.plumbing.wire.messages.residents import (
     RegisterEventKind,
     ResidentSnapshot,
 )
+from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.tls import PEER
 from kumihimo.roles.gateway.api import exchange as exchange_api
 from kumihimo.roles.gateway.api import ledger as ledger_api

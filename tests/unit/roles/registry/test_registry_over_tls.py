@@ -21,7 +21,7 @@ from kumihimo.domain.codes import OperatorSecrets, assemble_key, decrypt, person
 from kumihimo.domain.kernel import Institution, InstitutionId, PartyId, Problem, ResidentCode, SystemClock
 from kumihimo.domain.sealing import seal
 from kumihimo.plumbing.wire.client import PeerClient
-from kumihimo.plumbing.wire.edge import Edge, Peer, application
+from kumihimo.plumbing.wire.edge import Edge, application
 from kumihimo.plumbing.wire.envelope import Envelope, b64, from_b64, parse_envelope
 from kumihimo.plumbing.wire.feeds import FeedPage
 from kumihimo.plumbing.wire.link_keys import share_binding
@@ -49,6 +49,7 @@ from kumihimo.plumbing.wire.messages.residents import (
     ResidentEvent,
     ResidentSnapshot,
 )
+from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.server import server
 from kumihimo.plumbing.wire.settings import RoleSettings
 from kumihimo.roles.numbering import api as numbering_api

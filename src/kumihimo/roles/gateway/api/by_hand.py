@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import partial
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 
 from kumihimo.domain.kernel import AddresseeNumber, PartyId
-from kumihimo.plumbing.wire.edge import Edge, Peer
+from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.messages.by_hand import (
     AnswerByHand,
@@ -24,6 +25,7 @@ from kumihimo.plumbing.wire.messages.by_hand import (
     WithholdByHand,
 )
 from kumihimo.plumbing.wire.messages.provision import Inquired
+from kumihimo.plumbing.wire.routes import Peer, in_thread
 from kumihimo.roles.gateway.service.by_hand import ByHand
 from kumihimo.roles.gateway.service.copies import Copies
 from kumihimo.roles.gateway.service.fetching import Fetching
@@ -85,13 +87,13 @@ def mount_queue(app: FastAPI, edge: Edge, by_hand: ByHand, own_desk: Allowed, an
         return edge.answer(answer_to(message, by_hand.later(message, peer)))
 
 
-def mount_fetching(app: FastAPI, edge: Edge, fetching: Fetching, own_desk: Allowed, in_turn: CapacityLimiter) -> None:
+def mount_fetching(app: FastAPI, edge: Edge, fetching: Fetching, own_desk: Allowed, in_turn: Executor) -> None:
     """Add the route by which the own desk fetches an answer; it waits for others, in the threads of inquiries."""
 
     @app.post("/inquiries/later")
     async def later(envelope: Envelope, peer: Peer) -> Envelope:
         """FetchAnswer → Inquired."""
-        return await to_thread.run_sync(fetch, envelope, peer, limiter=in_turn)
+        return await in_thread(partial(fetch, envelope, peer), in_turn)
 
     def fetch(envelope: Envelope, peer: Peer) -> Envelope:
         message = edge.open(envelope, FetchAnswer, peer, own_desk).value

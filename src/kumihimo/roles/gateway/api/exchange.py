@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Final
 
 import structlog
-from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from sqlalchemy import Connection, Engine
 
 from kumihimo.domain.kernel import Clock, PartyId, SystemClock, SystemRandomness, institution_of, party_id
 from kumihimo.plumbing.storage import FeedItem, migrate, open_engine, read_secret, require_current
 from kumihimo.plumbing.wire.client import PeerClient
-from kumihimo.plumbing.wire.edge import Background, Edge, Peer, application
+from kumihimo.plumbing.wire.edge import Background, Edge, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.link_keys import LinkKeys
@@ -37,6 +38,7 @@ from kumihimo.plumbing.wire.messages.provision import (
     RecordShown,
     ShowRecords,
 )
+from kumihimo.plumbing.wire.routes import Peer, in_thread
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.gateway.api.by_hand import inquired, mount_fetching, mount_protection, mount_queue
 from kumihimo.roles.gateway.api.vitals import HoldingsVital, OutboxVital
@@ -105,11 +107,14 @@ class OutcomeSender(Background):
 class LifeOfExchange(Background):
     """What is done first when the process starts, and last when it stops."""
 
-    def __init__(self, inquiry: Inquiry, commit: Together, client: PeerClient, engine: Engine) -> None:
+    def __init__(
+        self, inquiry: Inquiry, commit: Together, client: PeerClient, engine: Engine, in_turn: Executor
+    ) -> None:
         self._inquiry = inquiry
         self._commit = commit
         self._client = client
         self._engine = engine
+        self._in_turn = in_turn
 
     def start(self) -> None:
         interrupted = self._inquiry.close_interrupted()
@@ -117,6 +122,7 @@ class LifeOfExchange(Background):
             log.warning("inquiries.interrupted", count=interrupted)
 
     def stop(self) -> None:
+        self._in_turn.shutdown(wait=False, cancel_futures=True)
         self._commit.close()
         self._client.close()
         self._engine.dispose()
@@ -196,7 +202,8 @@ def build(settings: ExchangeSettings, clock: Clock = SystemClock()) -> FastAPI: 
     commit = Together(engine)
     services = wire(settings, edge, engine, client, commit)
     feed = FeedReader(client, edge, HUB_2, engine, feed_cursor, services.receive_codes)
-    life = LifeOfExchange(services.inquiry, commit, client, engine)
+    in_turn = ThreadPoolExecutor(INQUIRIES_AT_ONCE, thread_name_prefix="inquiry")
+    life = LifeOfExchange(services.inquiry, commit, client, engine, in_turn)
     app = application(edge.party, background=[life, feed, services.sender])
     watch(
         app,
@@ -208,7 +215,7 @@ def build(settings: ExchangeSettings, clock: Clock = SystemClock()) -> FastAPI: 
         HoldingsVital(services.codes.store, services.copies.store, clock),
     )
     _for_ledger(app, edge, services)
-    _for_desk(app, edge, services)
+    _for_desk(app, edge, services, in_turn)
     _for_others(app, edge, services)
     return app
 
@@ -242,16 +249,15 @@ def _for_ledger(app: FastAPI, edge: Edge, services: Services) -> None:
         return edge.answer(ExpectedCodes(in_reply_to=message.message_id, count=count))
 
 
-def _for_desk(app: FastAPI, edge: Edge, services: Services) -> None:
+def _for_desk(app: FastAPI, edge: Edge, services: Services, in_turn: Executor) -> None:
     own_desk = _only(edge, "desk")
     mount_protection(app, edge, services.copies, own_desk)
-    in_turn = CapacityLimiter(INQUIRIES_AT_ONCE)
     mount_fetching(app, edge, Fetching(services.inquiry), own_desk, in_turn)
 
     @app.post("/inquiries")
     async def inquiries(envelope: Envelope, peer: Peer) -> Envelope:
         """Inquire → Inquired."""
-        return await to_thread.run_sync(inquire, envelope, peer, limiter=in_turn)
+        return await in_thread(partial(inquire, envelope, peer), in_turn)
 
     def inquire(envelope: Envelope, peer: Peer) -> Envelope:
         message = edge.open(envelope, Inquire, peer, own_desk).value

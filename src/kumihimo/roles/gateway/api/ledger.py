@@ -18,7 +18,7 @@ from kumihimo.domain.kernel import (
 )
 from kumihimo.plumbing.storage import FeedItem, migrate, open_engine, require_current
 from kumihimo.plumbing.wire.client import PeerClient
-from kumihimo.plumbing.wire.edge import Peer, application
+from kumihimo.plumbing.wire.edge import application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.messages.ledger import (
@@ -46,6 +46,7 @@ from kumihimo.plumbing.wire.messages.lives import (
 )
 from kumihimo.plumbing.wire.messages.residents import RegisterEventKind
 from kumihimo.plumbing.wire.repeating import Repeating
+from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.gateway.service.addressees import Addressees, person_of
 from kumihimo.roles.gateway.service.aftermath import LOOKED_AT, Aftermath, told_of

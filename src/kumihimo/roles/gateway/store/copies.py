@@ -10,9 +10,10 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, func, or_, select
+from sqlalchemy import Connection, Engine, Select, bindparam, func, or_, select
 
 from kumihimo.domain.sealing import canonical_json
 from kumihimo.plumbing.wire.messages.inquiry import Period
@@ -47,6 +48,27 @@ class PlacedCopy:
     copy: StoredCopy
 
 
+_FLAGS = select(flag.c.item, flag.c.kind).where(
+    flag.c.institution == bindparam("institution"), flag.c.addressee_number == bindparam("addressee")
+)
+
+
+@cache
+def _held_by(asked: frozenset[str]) -> Select[Any]:
+    """The statement for what is asked, made once: putting one together costs more than running it."""
+    query = select(copy).where(
+        copy.c.institution == bindparam("institution"),
+        copy.c.addressee_number.in_(bindparam("addressees", expanding=True)),
+    )
+    if "items" in asked:
+        query = query.where(copy.c.item.in_(bindparam("items", expanding=True)))
+    if "until" in asked:
+        query = query.where(copy.c.valid_from <= bindparam("until"))
+    if "since" in asked:
+        query = query.where(or_(copy.c.valid_until.is_(None), copy.c.valid_until >= bindparam("since")))
+    return query.order_by(copy.c.item, copy.c.valid_from)
+
+
 class CopyStore:
     """One institution's copies and flags in a database."""
 
@@ -63,8 +85,7 @@ class CopyStore:
 
     def held(self, conn: Connection, addressee: str, items: Sequence[str], period: Period) -> list[StoredCopy]:
         """Copies of these items with a day in the period, by item and first day."""
-        rows = conn.execute(self._held([addressee], items, period))
-        return [self._stored(addressee, row) for row in rows]
+        return [self._stored(addressee, row) for row in self._held(conn, [addressee], items, period)]
 
     def placed(
         self, conn: Connection, addressees: Sequence[str], items: Sequence[str] | None, period: Period
@@ -72,18 +93,21 @@ class CopyStore:
         """The same of several addressees, and of every item where none is named."""
         return [
             PlacedCopy(row.addressee_number, row.valid_from, row.placed_at, self._stored(row.addressee_number, row))
-            for row in conn.execute(self._held(addressees, items, period))
+            for row in self._held(conn, addressees, items, period)
         ]
 
-    def _held(self, addressees: Sequence[str], items: Sequence[str] | None, period: Period) -> Select[Any]:
-        query = select(copy).where(copy.c.institution == self._institution, copy.c.addressee_number.in_(addressees))
-        if items is not None:
-            query = query.where(copy.c.item.in_(items))
-        if period.until is not None:
-            query = query.where(copy.c.valid_from <= period.until)
-        if period.since is not None:
-            query = query.where(or_(copy.c.valid_until.is_(None), copy.c.valid_until >= period.since))
-        return query.order_by(copy.c.item, copy.c.valid_from)
+    def _held(
+        self, conn: Connection, addressees: Sequence[str], items: Sequence[str] | None, period: Period
+    ) -> Sequence[Any]:
+        asked = {
+            "institution": self._institution,
+            "addressees": list(addressees),
+            "items": None if items is None else list(items),
+            "until": period.until,
+            "since": period.since,
+        }
+        named = {name: value for name, value in asked.items() if value is not None}
+        return conn.execute(_held_by(frozenset(named)), named).all()
 
     def by_item(self) -> dict[str, tuple[int, datetime]]:
         """How many copies of each item there are, and when one of it was last placed."""
@@ -98,10 +122,8 @@ class CopyStore:
 
     def flags(self, conn: Connection, addressee: str) -> list[StoredFlag]:
         """Every flag of an addressee, whatever it says."""
-        query = select(flag.c.item, flag.c.kind).where(
-            flag.c.institution == self._institution, flag.c.addressee_number == addressee
-        )
-        return [StoredFlag(row.item, row.kind) for row in conn.execute(query)]
+        rows = conn.execute(_FLAGS, {"institution": self._institution, "addressee": addressee})
+        return [StoredFlag(item, kind) for item, kind in rows]
 
     def standing(self, addressee: str) -> tuple[StoredFlag, ...]:
         """Every flag of an addressee, outside any other transaction."""

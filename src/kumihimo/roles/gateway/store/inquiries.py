@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, select
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, select
 
 from kumihimo.domain.kernel.numbers import AddresseeNumber
 from kumihimo.plumbing.wire.envelope import Envelope
@@ -19,6 +19,18 @@ from kumihimo.roles.gateway.store.records import AccessRecord, replace_record
 from kumihimo.roles.gateway.store.upserts import upsert
 
 ANY_AFFAIR: Final = "*"
+
+
+# Of every inquiry: made once, since putting a statement together costs more than running it.
+_DEPARTMENTS = select(staff_right.c.affair, staff_right.c.department).where(
+    staff_right.c.institution == bindparam("institution"),
+    staff_right.c.staff == bindparam("staff"),
+    staff_right.c.affair.in_((bindparam("affair"), ANY_AFFAIR)),
+)
+_OPEN = inquiry.insert()
+_CLOSE = inquiry.update().where(
+    inquiry.c.institution == bindparam("of_institution"), inquiry.c.transaction == bindparam("of_transaction")
+)
 
 
 @dataclass(frozen=True)
@@ -73,13 +85,9 @@ class InquiryStore:
 
     def department(self, staff: str, affair: str) -> str | None:
         """The department in which a staff member may handle this affair; None: may not."""
-        query = select(staff_right.c.affair, staff_right.c.department).where(
-            staff_right.c.institution == self._institution,
-            staff_right.c.staff == staff,
-            staff_right.c.affair.in_((affair, ANY_AFFAIR)),
-        )
+        asked = {"institution": self._institution, "staff": staff, "affair": affair}
         with self._engine.connect() as conn:
-            departments = {row.affair: row.department for row in conn.execute(query)}
+            departments = {row.affair: row.department for row in conn.execute(_DEPARTMENTS, asked)}
         return departments.get(affair, departments.get(ANY_AFFAIR))
 
     def grant(self, staff: str, affair: str, department: str) -> None:
@@ -119,7 +127,7 @@ class InquiryStore:
             "department": opened.department,
             "request": opened.request,
         }
-        self._commit(lambda conn: conn.execute(inquiry.insert().values(values)).close())
+        self._commit(lambda conn: conn.execute(_OPEN, values).close())
 
     def close(self, closing: Closing) -> None:
         """Close an inquiry with its access record, and with its report where one is due, in one transaction.
@@ -128,6 +136,8 @@ class InquiryStore:
         """
         record = closing.record
         closed = {
+            "of_institution": self._institution,
+            "of_transaction": record.transaction,
             "closed_at": record.recorded_at,
             "outcome": record.outcome,
             "problem": record.problem,
@@ -135,10 +145,9 @@ class InquiryStore:
         }
         if record.outcome is Outcome.PENDING:
             closed["pending_at"] = record.recorded_at
-        this = (inquiry.c.institution == self._institution) & (inquiry.c.transaction == record.transaction)
 
         def work(conn: Connection) -> None:
-            conn.execute(inquiry.update().where(this).values(closed))
+            conn.execute(_CLOSE, closed)
             replace_record(conn, self._institution, record)
             if closing.report:
                 append_report(conn, self._institution, closing.report, record.recorded_at)

@@ -10,12 +10,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, bindparam, func, select
 
 from kumihimo.domain.kernel.numbers import AddresseeNumber
 from kumihimo.roles.gateway.store.exchange import expected_ticket, link_code
 from kumihimo.roles.gateway.store.links import LinkStore
 from kumihimo.roles.gateway.store.upserts import upsert
+
+_CODE = select(link_code.c.code, link_code.c.epoch).where(
+    link_code.c.institution == bindparam("institution"), link_code.c.addressee_number == bindparam("number")
+)
 
 
 @dataclass(frozen=True)
@@ -104,10 +108,7 @@ class LinkCodeStore:
         """The code of an addressee, or of the one they stand for."""
         with self._engine.connect() as conn:
             survivor = self._links.survivor(conn, number.digits)
-            query = select(link_code.c.code, link_code.c.epoch).where(
-                self._code_here, link_code.c.addressee_number == survivor
-            )
-            row = conn.execute(query).one_or_none()
+            row = conn.execute(_CODE, {"institution": self._institution, "number": survivor}).one_or_none()
         return None if row is None else LinkCode(bytes(row.code), row.epoch)
 
     def count(self) -> int:

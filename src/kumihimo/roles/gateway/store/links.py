@@ -11,12 +11,21 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, bindparam, select
 
 from kumihimo.plumbing.wire.messages.inquiry import Period
 from kumihimo.roles.gateway.store.copies import CopyStore, PlacedCopy, StoredCopy, StoredFlag
 from kumihimo.roles.gateway.store.exchange import addressee_link
 from kumihimo.roles.gateway.store.upserts import upsert
+
+# Asked at every inquiry: made once, since putting a statement together costs more than running it.
+_HERE = addressee_link.c.institution == bindparam("institution")
+_STANDS_FOR = select(addressee_link.c.stands_for).where(_HERE, addressee_link.c.addressee_number == bindparam("number"))
+_STANDING_FOR = (
+    select(addressee_link.c.addressee_number, addressee_link.c.since)
+    .where(_HERE, addressee_link.c.stands_for == bindparam("survivor"))
+    .order_by(addressee_link.c.addressee_number)
+)
 
 
 @dataclass(frozen=True)
@@ -64,18 +73,12 @@ class LinkStore:
 
     def survivor(self, conn: Connection, number: str) -> str | None:
         """Whom an addressee number stands for; None for nobody."""
-        row = conn.execute(
-            select(addressee_link.c.stands_for).where(self._here, addressee_link.c.addressee_number == number)
-        ).one_or_none()
+        row = conn.execute(_STANDS_FOR, {"institution": self._institution, "number": number}).one_or_none()
         return number if row is None else row.stands_for
 
     def family(self, conn: Connection, survivor: str) -> Family:
         """The survivor with everybody who stands for them."""
-        rows = conn.execute(
-            select(addressee_link.c.addressee_number, addressee_link.c.since)
-            .where(self._here, addressee_link.c.stands_for == survivor)
-            .order_by(addressee_link.c.addressee_number)
-        ).all()
+        rows = conn.execute(_STANDING_FOR, {"institution": self._institution, "survivor": survivor}).all()
         return Family(
             (survivor, *(row.addressee_number for row in rows)), max((row.since for row in rows), default=None)
         )

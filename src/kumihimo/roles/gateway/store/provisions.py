@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol, TypeVar
+from datetime import datetime, timedelta
+from typing import Final, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from kumihimo.domain.kernel.errors import Problem
@@ -24,6 +24,16 @@ from kumihimo.roles.gateway.store.links import LinkStore
 from kumihimo.roles.gateway.store.outbox import Report, append_report
 from kumihimo.roles.gateway.store.records import AccessRecord, append_record
 from kumihimo.roles.gateway.store.upserts import upsert
+
+TIDY_EVERY: Final = timedelta(minutes=1)
+# Of every provision: made once, since putting a statement together costs more than running it.
+_USED = select(provision.c.transaction).where(
+    provision.c.institution == bindparam("institution"), provision.c.transaction == bindparam("transaction")
+)
+_OWNER = select(link_code.c.addressee_number).where(
+    link_code.c.institution == bindparam("institution"), link_code.c.code == bindparam("code")
+)
+_WRITE = provision.insert()
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,7 @@ class ProvisionStore:
         self._institution = institution
         self._commit = commit or OneByOne(engine)
         self._links = LinkStore(engine, institution)
+        self._tidied_at: datetime | None = None
 
     def answered(self, transaction: str) -> bool:
         """Whether the permit of this transaction was used."""
@@ -152,16 +163,12 @@ class ProvisionStore:
         return self._commit(work)
 
     def _used(self, conn: Connection, transaction: str) -> bool:
-        query = select(provision.c.transaction).where(
-            provision.c.institution == self._institution, provision.c.transaction == transaction
-        )
-        return conn.execute(query).one_or_none() is not None
+        asked = {"institution": self._institution, "transaction": transaction}
+        return conn.execute(_USED, asked).one_or_none() is not None
 
     def _holdings(self, conn: Connection, claim: Claim) -> Holdings:
-        owner = select(link_code.c.addressee_number).where(
-            link_code.c.institution == self._institution, link_code.c.code == claim.code
-        )
-        number: str | None = conn.execute(owner).scalar_one_or_none()
+        asked = {"institution": self._institution, "code": claim.code}
+        number: str | None = conn.execute(_OWNER, asked).scalar_one_or_none()
         # The code of an addressee that turned out to be somebody else, or nobody, no longer stands for anyone.
         if self._links.survivor(conn, number or "") != number:
             number = None
@@ -173,27 +180,32 @@ class ProvisionStore:
 
     def _write(self, conn: Connection, answer: Written) -> None:
         record = answer.record
-        conn.execute(
-            provision.insert().values(
-                institution=self._institution,
-                transaction=record.transaction,
-                addressee_number=record.addressee_number,
-                requester=record.requester,
-                permit=answer.permit.model_dump_json(),
-                permit_hash=answer.permit.digest(),
-                outcome=record.outcome,
-                payload_hash=record.payload_hash,
-                answered_at=record.recorded_at,
-            )
-        )
+        row = {
+            "institution": self._institution,
+            "transaction": record.transaction,
+            "addressee_number": record.addressee_number,
+            "requester": record.requester,
+            "permit": answer.permit.model_dump_json(),
+            "permit_hash": answer.permit.digest(),
+            "outcome": record.outcome,
+            "payload_hash": record.payload_hash,
+            "answered_at": record.recorded_at,
+        }
+        conn.execute(_WRITE, row)
         keep_answer(conn, self._institution, record.transaction, answer.kept)
         if answer.due_at is not None:
-            row = {"institution": self._institution, "transaction": record.transaction, "due_at": answer.due_at}
-            conn.execute(by_hand.insert().values(row))
+            queued = {"institution": self._institution, "transaction": record.transaction, "due_at": answer.due_at}
+            conn.execute(by_hand.insert().values(queued))
         append_record(conn, self._institution, record)
         append_report(conn, self._institution, answer.report, record.recorded_at)
-        expired = sealed_answer.c.kept_until < record.recorded_at
-        conn.execute(sealed_answer.delete().where(sealed_answer.c.institution == self._institution, expired))
+        self._forget_expired(conn, record.recorded_at)
+
+    def _forget_expired(self, conn: Connection, now: datetime) -> None:
+        """Forget answers whose time is over, once a minute: nobody can fetch them any more."""
+        if self._tidied_at is None or abs(now - self._tidied_at) >= TIDY_EVERY:
+            expired = sealed_answer.c.kept_until < now
+            conn.execute(sealed_answer.delete().where(sealed_answer.c.institution == self._institution, expired))
+            self._tidied_at = now
 
 
 def keep_answer(conn: Connection, institution: str, transaction: str, kept: KeptAnswer) -> None:

@@ -6,7 +6,7 @@ Both ends keep one for every inquiry, also for one that was refused or never lef
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -57,9 +57,13 @@ class AccessRecord:
     payload_hash: str | None = None
 
 
+_PLAIN: Final = tuple(one.name for one in fields(AccessRecord) if one.name not in ("items", "rules", "period"))
+_WRITE: Final = access_record.insert()
+
+
 def append_record(conn: Connection, institution: str, record: AccessRecord) -> None:
     """Write a record in the caller's transaction."""
-    conn.execute(access_record.insert().values(_values(institution, record)))
+    conn.execute(_WRITE, _values(institution, record))
 
 
 def replace_record(conn: Connection, institution: str, record: AccessRecord) -> None:
@@ -79,9 +83,8 @@ def read_record(conn: Connection, institution: str, transaction: str, side: Side
 
 
 def _values(institution: str, record: AccessRecord) -> dict[str, Any]:
-    values = asdict(record)
-    del values["period"]
-    values |= {
+    values: dict[str, Any] = {
+        **{name: getattr(record, name) for name in _PLAIN},
         "institution": institution,
         "items": json.dumps(record.items),
         "rules": json.dumps(record.rules),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -11,14 +12,23 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 def upsert(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows that name every column; a row whose primary key is taken replaces the one that holds it."""
-    if not rows:
-        return
-    keys = [column.name for column in table.primary_key]
-    insert = dialect_insert(conn, table)
-    replaced = {column.name: insert.excluded[column.name] for column in table.c if column.name not in keys}
-    conn.execute(insert.on_conflict_do_update(index_elements=keys, set_=replaced), list(rows))
+    if rows:
+        conn.execute(_upserting(conn.dialect.name, table), list(rows))
 
 
 def dialect_insert(conn: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that can say what to do on conflict; both engines spell it alike, each under its own name."""
-    return postgresql.insert(table) if conn.dialect.name == "postgresql" else sqlite.insert(table)
+    return _insert(conn.dialect.name, table)
+
+
+def _insert(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+@cache
+def _upserting(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """Made once for each table: putting a statement together costs more than running it."""
+    keys = [column.name for column in table.primary_key]
+    insert = _insert(dialect, table)
+    replaced = {column.name: insert.excluded[column.name] for column in table.c if column.name not in keys}
+    return insert.on_conflict_do_update(index_elements=keys, set_=replaced)

@@ -13,16 +13,17 @@ from kumihimo.domain.kernel.institutions import PartyId
 from kumihimo.domain.transparency.note import NoteKey, VerifierKey
 from kumihimo.domain.transparency.tiles import Tile, parse_path, tile_width
 from kumihimo.plumbing.storage import read_secret
-from kumihimo.plumbing.wire.edge import Background, Peer, application
+from kumihimo.plumbing.wire.edge import Background, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
-from kumihimo.roles.hub.api.shared import Body, Operator, mount_keys, run_in
+from kumihimo.plumbing.wire.routes import Body, Peer, in_thread
+from kumihimo.roles.hub.api.shared import Operator, mount_keys
 from kumihimo.roles.hub.api.vitals import SequencerVital, watch_operator
 from kumihimo.roles.hub.service.codes import FirstCodeDesk
 from kumihimo.roles.hub.service.journal import Journal
 from kumihimo.roles.hub.service.orders import FirstOrderDesk
 from kumihimo.roles.hub.service.outcomes import OutcomeDesk
-from kumihimo.roles.hub.service.parties import OVERSIGHT
+from kumihimo.roles.hub.service.parties import GATHER, OVERSIGHT
 from kumihimo.roles.hub.service.permits import PermitDesk
 from kumihimo.roles.hub.service.records import rule_book_record
 from kumihimo.roles.hub.service.refusals import RefusalRelay
@@ -51,7 +52,7 @@ def build_first(operator: Operator) -> FastAPI:
     """The application of operator 1."""
     settings, edge = operator.settings, operator.edge
     store = LogStore(operator.engine, edge.answer, OVERSIGHT)
-    feeds = FeedDesk(edge, operator.engine, feed, told=store.told)
+    feeds = FeedDesk(edge, operator.engine, feed, told=store.told, gather=GATHER)
     notify = partial(feeds.notify, OVERSIGHT)
     journal = Journal(store, edge.clock, notify)
     tree = TreeStore(operator.engine)
@@ -62,7 +63,8 @@ def build_first(operator: Operator) -> FastAPI:
         Opening(journal, operator.book.sha256),
     )
     refusals = RefusalRelay(edge, store, operator.translator, operator.seeds, operator.client)
-    app = application("hub operator 1", (*background, refusals))
+    # Most of a request's time at operator 1 is waiting for the commit and for operator 2.
+    app = application("hub operator 1", (*background, refusals), threads=settings.threads)
     watch_operator(app, operator, feeds, SequencerVital(sequencer, tree, edge.clock), secrets=(LOG_KEY,))
     permits = PermitDesk(
         edge,
@@ -91,7 +93,7 @@ def build_first(operator: Operator) -> FastAPI:
     @app.post("/orders")
     async def carry_out(body: Body, peer: Peer) -> Envelope:
         """CarryOutOrder → OrderCarriedOut. In a thread of its own: all others may be waiting for the other operator."""
-        return edge.answer(await run_in(operator.orders_pool, partial(orders.carry_out, body, peer)))
+        return edge.answer(await in_thread(partial(orders.carry_out, body, peer), operator.orders_pool))
 
     @app.post("/code-batches")
     def code_batches(body: Body, peer: Peer) -> Envelope:

@@ -8,15 +8,16 @@ from functools import partial
 import structlog
 from fastapi import FastAPI
 
-from kumihimo.plumbing.wire.edge import Peer, application
+from kumihimo.plumbing.wire.edge import application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
-from kumihimo.roles.hub.api.shared import Operator, mount_keys, run_in
+from kumihimo.plumbing.wire.routes import Peer, in_thread
+from kumihimo.roles.hub.api.shared import Operator, mount_keys
 from kumihimo.roles.hub.api.vitals import watch_operator
 from kumihimo.roles.hub.service.codes import CODES_KIND, SecondCodeDesk
 from kumihimo.roles.hub.service.orders import OrderDesk
 from kumihimo.roles.hub.service.outcomes import OUTCOME_KIND, SecondOutcomeDesk
-from kumihimo.roles.hub.service.parties import OVERSIGHT, PORTAL
+from kumihimo.roles.hub.service.parties import GATHER, OVERSIGHT, PORTAL
 from kumihimo.roles.hub.service.refusals import SecondRefusalDesk
 from kumihimo.roles.hub.service.second import ACCESS_KIND, SecondDesk
 from kumihimo.roles.hub.store import SecondStore, feed
@@ -29,9 +30,10 @@ def build_second(operator: Operator) -> FastAPI:
     edge = operator.edge
     kept = timedelta(days=operator.settings.retention_days)
     # Tickets may not be kept once they have served; what a restored portal would miss must be.
-    feeds = FeedDesk(edge, operator.engine, feed, forget=(CODES_KIND,), retain={ACCESS_KIND: kept, OUTCOME_KIND: kept})
+    retain = {ACCESS_KIND: kept, OUTCOME_KIND: kept}
+    feeds = FeedDesk(edge, operator.engine, feed, forget=(CODES_KIND,), retain=retain, gather=GATHER)
     store = SecondStore(operator.engine, OVERSIGHT)
-    app = application("hub operator 2", [operator.lives(store.close)])
+    app = application("hub operator 2", [operator.lives(store.close)], threads=operator.settings.threads)
     watch_operator(app, operator, feeds)
     notify = partial(feeds.notify, PORTAL, OVERSIGHT)
     inquiries = SecondDesk(
@@ -73,7 +75,7 @@ def build_second(operator: Operator) -> FastAPI:
     @app.post("/orders")
     async def carry_out(envelope: Envelope, peer: Peer) -> Envelope:
         """CarryOutOrder → OrderCarriedOut. In a thread of its own: all others may be waiting for the other operator."""
-        return edge.answer(await run_in(operator.orders_pool, partial(orders.carry_out, envelope, peer)))
+        return edge.answer(await in_thread(partial(orders.carry_out, envelope, peer), operator.orders_pool))
 
     mount_keys(app, operator)
     feeds.mount(app)

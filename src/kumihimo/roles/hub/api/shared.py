@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
-from anyio import to_thread
-from fastapi import Depends, FastAPI, Request
+from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from kumihimo.domain.codes import OperatorSecrets, Translator
@@ -18,9 +16,10 @@ from kumihimo.domain.kernel.randomness import SystemRandomness
 from kumihimo.domain.law import RuleBook
 from kumihimo.plumbing.storage import open_engine, read_secret, require_current
 from kumihimo.plumbing.wire.client import PeerClient
-from kumihimo.plumbing.wire.edge import Background, Edge, Peer
+from kumihimo.plumbing.wire.edge import Background, Edge
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.messages.oversight import Quota
+from kumihimo.plumbing.wire.routes import Peer, in_thread
 from kumihimo.roles.hub.service.codes import CodeHop
 from kumihimo.roles.hub.service.keys import KeyDesk, PeerPoints
 from kumihimo.roles.hub.service.ports import Notify
@@ -32,14 +31,6 @@ from kumihimo.roles.hub.store import MIGRATIONS, HopSeeds, Notices, Standings, r
 
 TRANSLATION_THREADS = 2
 R = TypeVar("R")
-
-
-async def _whole_body(request: Request) -> bytes:
-    return await request.body()
-
-
-# For messages whose rejection must be logged: the desk parses them itself, so that nothing is refused before it.
-Body = Annotated[bytes, Depends(_whole_body)]
 
 
 @dataclass(frozen=True)
@@ -113,15 +104,11 @@ class Operator:
 
 
 class LifeOf(Background):
-    """Sets the number of threads when the application starts, and closes everything when it stops."""
+    """Closes everything when the application stops."""
 
     def __init__(self, operator: Operator, finish: Callable[[], None]) -> None:
         self._operator = operator
         self._finish = finish
-
-    def start(self) -> None:
-        # Most of a request's time at operator 1 is waiting for the commit and for operator 2.
-        to_thread.current_default_thread_limiter().total_tokens = self._operator.settings.threads
 
     def stop(self) -> None:
         self._finish()
@@ -129,11 +116,6 @@ class LifeOf(Background):
         self._operator.orders_pool.shutdown()
         self._operator.client.close()
         self._operator.engine.dispose()
-
-
-async def run_in(pool: Executor, work: Callable[[], R]) -> R:
-    """Do something in a thread of `pool`, apart from the threads that all other requests share."""
-    return await asyncio.get_running_loop().run_in_executor(pool, work)
 
 
 def mount_keys(app: FastAPI, operator: Operator) -> None:
@@ -144,7 +126,7 @@ def mount_keys(app: FastAPI, operator: Operator) -> None:
     @app.post("/proofs")
     async def prove(envelope: Envelope, peer: Peer) -> Envelope:
         """ProveHops → HopsProven. In a translation thread: all others may be waiting for an operator that waits for this."""
-        return edge.answer(await run_in(operator.pool, partial(proofs.prove, envelope, peer)))
+        return edge.answer(await in_thread(partial(proofs.prove, envelope, peer), operator.pool))
 
     @app.post("/key-shares")
     def key_shares(envelope: Envelope, peer: Peer) -> Envelope:

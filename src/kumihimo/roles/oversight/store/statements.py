@@ -8,12 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from kumihimo.roles.oversight.service.alarms import Alarm
 from kumihimo.roles.oversight.store import tables as t
 from kumihimo.roles.oversight.store.findings import raise_alarm
 from kumihimo.roles.oversight.store.tables import PromiseState
+
+# Of every item: made once, since putting a statement together costs more than running it.
+_NEXT = select(func.coalesce(func.max(t.record.c.log_index) + 1, 0))
+_COMMITMENT = select(t.record.c.commitment).where(t.record.c.log_index == bindparam("index"))
+_TAKE_RECORD = insert(t.record)
+_STATE = select(t.promise.c.state).where(
+    t.promise.c.log_index == bindparam("index"), t.promise.c.commitment == bindparam("commitment")
+)
+_TAKE_PROMISE = insert(t.promise)
 
 
 @dataclass(frozen=True)
@@ -44,12 +53,11 @@ class Statements:
 
     def next_index(self) -> int:
         """The index of the record that must come next."""
-        return int(self._conn.execute(select(func.coalesce(func.max(t.record.c.log_index) + 1, 0))).scalar_one())
+        return int(self._conn.execute(_NEXT).scalar_one())
 
     def commitment_of(self, index: int) -> bytes | None:
         """The commitment of the record taken in at an index."""
-        query = select(t.record.c.commitment).where(t.record.c.log_index == index)
-        found: bytes | None = self._conn.execute(query).scalar_one_or_none()
+        found: bytes | None = self._conn.execute(_COMMITMENT, {"index": index}).scalar_one_or_none()
         return found
 
     def take_record(self, record: StoredRecord, at: datetime) -> None:
@@ -61,12 +69,12 @@ class Statements:
             "promise": record.promise,
             "received_at": at,
         }
-        self._conn.execute(insert(t.record).values(values))
+        self._conn.execute(_TAKE_RECORD, values)
 
     def take_promise(self, promise: StoredPromise, at: datetime) -> None:
         """Keep a promise; one that is known already is left as it is."""
-        same = (t.promise.c.log_index == promise.index) & (t.promise.c.commitment == promise.commitment)
-        if self._conn.execute(select(t.promise.c.state).where(same)).scalar_one_or_none() is not None:
+        asked = {"index": promise.index, "commitment": promise.commitment}
+        if self._conn.execute(_STATE, asked).scalar_one_or_none() is not None:
             return
         values = {
             "log_index": promise.index,
@@ -75,7 +83,7 @@ class Statements:
             "state": PromiseState.AWAITED.value,
             "received_at": at,
         }
-        self._conn.execute(insert(t.promise).values(values))
+        self._conn.execute(_TAKE_PROMISE, values)
 
     def alarm(self, alarm: Alarm, at: datetime) -> None:
         """Raise an alarm in the same transaction."""
