@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
+from kumihimo.country.founding import free_ports
 from kumihimo.country.layout import Country
 from kumihimo.country.programs import CLOCK_OFF
+from kumihimo.country.supervisor import pids
 from kumihimo.domain.kernel import PartyId, Problem
 from kumihimo.plumbing.storage import write_public
 from kumihimo.plumbing.wire.directory import Directory, DirectoryDocument
@@ -34,6 +37,24 @@ def sign_addresses(country: Country, urls: Mapping[PartyId, str]) -> None:
     document = DirectoryDocument(version=old.version + 1, institutions=old.institutions, parties=entries)
     signers = [Identity(operator, country.keys(operator)) for operator in OPERATORS]
     write_public(country.directory, seal_envelope(document, *signers).model_dump_json().encode())
+
+
+def set_apart(country: Country, *parties: PartyId) -> dict[PartyId, int]:
+    """Have everybody look for these services at other ports than those at which the supervisor starts them.
+
+    It may go on holding those. Once its own process is ended, `take_over` says where a service is started.
+    """
+    ports = {party: free_ports()[party] for party in parties}
+    sign_addresses(country, {party: f"https://127.0.0.1:{port}" for party, port in ports.items()})
+    return ports
+
+
+def take_over(country: Country, party: PartyId, host: str, port: int) -> None:
+    """End the supervisor's process of a service; from its next start on it listens where everybody looks for it."""
+    os.kill(pids(country)[party], signal.SIGKILL)
+    file = country.settings(party)
+    text = re.sub(r"(?m)^host = .*$", f'host = "{host}"', file.read_text())
+    file.write_text(re.sub(r"(?m)^port = .*$", f"port = {port}", text))
 
 
 def listen_at(country: Country, party: PartyId, host: str) -> None:

@@ -6,8 +6,6 @@ farther off cannot speak with anybody, is told so with the seconds, and can agai
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,15 +13,16 @@ from typing import Final
 
 from kumihimo.country import topology
 from kumihimo.country.desk import Desk
-from kumihimo.country.drills.addresses import served
+from kumihimo.country.drills.addresses import served, set_apart, take_over
 from kumihimo.country.drills.drilling import Drill, Ground, Shown
 from kumihimo.country.layout import Country
 from kumihimo.country.log_check import verify_log
 from kumihimo.country.officer import Officer
 from kumihimo.country.people.hanako import hanako
+from kumihimo.country.running import issue_codes
 from kumihimo.country.scenarios import first_case
 from kumihimo.country.scenarios.waiting import until
-from kumihimo.country.supervisor import pids
+from kumihimo.country.supervisor import running
 from kumihimo.domain.kernel import Problem
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
 
@@ -39,16 +38,23 @@ _PARTIES: Final = {
 
 def play(ground: Ground) -> Iterator[Shown]:
     """Set the clock of operator 2 wrong, then that of a provider."""
-    with ground.up() as country, ExitStack() as right:
+    with ground.founded() as country, ExitStack() as started:
+        ports = set_apart(country, *_PARTIES)
+        started.enter_context(running(country))
+        right = {party: started.enter_context(ExitStack()) for party in _PARTIES}
+        for party, (role, _, _) in _PARTIES.items():
+            take_over(country, party, "127.0.0.1", ports[party])
+            right[party].enter_context(served(country, party, role))
+        issue_codes(country, ground.step)
         number = Desk.of(country, "x-city").find(hanako(country.founded).four_items).addressee_number
         for party, (role, borne, told) in _PARTIES.items():
-            os.kill(pids(country)[party], signal.SIGKILL)
+            right[party].close()
             with served(country, party, role, clock_off=borne):
                 _answered(country, number)
             yield Shown(party, f"{borne:+.0f} s: answered")
             with served(country, party, role, clock_off=told):
                 yield Shown(party, f"{told:+.0f} s: {_told(country, number, told)}")
-            right.enter_context(served(country, party, role))
+            right[party].enter_context(served(country, party, role))
             _answered(country, number)
             yield Shown(party, "right again: answered")
         yield Shown("log", _in_order(country))
