@@ -275,4 +275,4 @@ FRAUDS: Final = (
     Fraud("checkpoint", _checkpoint, frozenset({"checkpoint_invalid", "split_view"})),
     Fraud("all, signed anew", _everything, frozenset({"split_view"})),
 )
-DRILL = Drill("tamper", "Alter operator 1's log in every way, and show two witnesses two histories.", play)
+DRILL = Drill("tamper", "Alter operator 1's log in every way, and show it in two versions.", play)
