@@ -8,6 +8,7 @@ bulk: their ledgers and copies.
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import socket
 from collections.abc import Callable, Iterable
@@ -31,6 +32,7 @@ from kumihimo.country.stores import (
 from kumihimo.country.supervisor import is_up
 from kumihimo.domain.kernel import PartyId, Problem, SystemClock, SystemRandomness
 
+_FIRST_PORT, _LAST_PORT = 10_240, 32_767
 Step = Callable[[str, int, int], None]
 
 
@@ -91,14 +93,21 @@ def _undo(country: Country) -> list[str]:
 
 
 def free_ports(services: Iterable[topology.Service]) -> dict[PartyId, int]:
-    """A free port for every service, all held at once so that no two are the same."""
+    """A free port for every service, all held at once so that no two are the same.
+
+    Not of those that the system gives to outgoing connections: one of these could have it when the service starts.
+    """
     with ExitStack() as held:
-        ports = {}
-        for service in services:
-            listener = held.enter_context(socket.socket())
-            listener.bind(("127.0.0.1", 0))
-            ports[service.party] = listener.getsockname()[1]
-    return ports
+        return {service.party: _held_port(held) for service in services}
+
+
+def _held_port(held: ExitStack) -> int:
+    while True:
+        listener = held.enter_context(socket.socket())
+        port = _FIRST_PORT + secrets.randbelow(_LAST_PORT - _FIRST_PORT)
+        with suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def _equip(country: Country, stores: Stores, step: Step) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 from fastapi import FastAPI
 
 from kumihimo.country.boundaries import Role
-from kumihimo.domain.kernel.clock import Clock, SystemClock
+from kumihimo.domain.kernel.clock import Clock, ShiftedClock, SystemClock
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.plumbing.wire.settings import RoleSettings
+
+CLOCK_OFF: Final = "KUMIHIMO_CLOCK_OFF"
+log = structlog.get_logger()
 
 # role -> (module with `build` and `prepare`, module and name of its settings)
 PROGRAMS: Final[dict[Role, tuple[str, str, str]]] = {
@@ -39,12 +45,21 @@ def build(role: Role, settings: RoleSettings, clock: Clock | None = None) -> Fas
     """The application of a service. Raises Problem where keys, directory or store are not as they must be."""
     make: Callable[[Any, Clock], FastAPI] = import_module(PROGRAMS[role][0]).build
     try:
-        return make(settings, clock or SystemClock())
+        return make(settings, clock or _present_clock())
     except Problem as problem:
         if problem.code != "store.not_migrated" or problem.advice is not None:
             raise
         advice = f"Run: kumihimo migrate {role} --settings {settings.file or 'FILE'}"
         raise replace(problem, advice=advice) from None
+
+
+def _present_clock() -> Clock:
+    """The machine's clock, or for drills one that is wrong by KUMIHIMO_CLOCK_OFF seconds, which the program log then says."""
+    off = os.environ.get(CLOCK_OFF)
+    if not off:
+        return SystemClock()
+    log.warning("clock off", seconds=float(off))
+    return ShiftedClock(timedelta(seconds=float(off)))
 
 
 def prepare(role: Role, settings: RoleSettings) -> None:

@@ -86,3 +86,21 @@ def test_every_event_of_the_program_logs_is_explained_to_operators() -> None:
     table = page.partition("| event | who |")[2].partition("\n\n")[0]
     explained = {event for row in table.splitlines()[2:] for event in re.findall(r"`([^`]+)`", row.split("|")[1])}
     assert written == explained
+
+
+def test_every_test_that_security_names_exists_and_every_threat_has_one() -> None:
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", page)
+    functions = {
+        (file.name, name)
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)\(", file.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert len(named) > 80
+    assert set(named) <= functions, sorted(set(named) - functions)
+    threats = re.findall(
+        r"^\*\*([A-Z][^*]+?)\.\*\*", page.partition("## 3.")[2].partition("### Which test")[0], re.MULTILINE
+    )
+    table = page.partition("### Which test shows it")[2].partition("### Faults")[0]
+    rows = [row for row in table.splitlines() if row.startswith("| ") and "::" in row]
+    assert len(threats) <= len(rows), (len(threats), len(rows))

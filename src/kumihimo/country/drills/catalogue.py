@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from kumihimo.country.drills import disk, handover, killing, network, restore, tamper
+from kumihimo.country.drills import clock, disk, handover, killing, network, restore, tamper
 from kumihimo.country.drills.drilling import Drill
 
 DRILLS: Final[tuple[Drill, ...]] = (
     restore.DRILL,
     handover.DRILL,
     killing.DRILL,
+    clock.DRILL,
     disk.DRILL,
     network.DRILL,
     tamper.DRILL,

@@ -7,8 +7,6 @@ and what waited for the line (refusals, outcomes, the portal's copies) arrives b
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,7 +17,7 @@ from typing import Final
 from kumihimo.country import topology
 from kumihimo.country.by_hand import OfficersDesk
 from kumihimo.country.desk import Desk, ResidentsBrowser
-from kumihimo.country.drills.addresses import listen_at, served, sign_addresses
+from kumihimo.country.drills.addresses import listen_at, served, sign_addresses, take_over
 from kumihimo.country.drills.drilling import Drill, Ground, Shown
 from kumihimo.country.drills.lines import Lines, bad_lines
 from kumihimo.country.inspection import read_cell
@@ -30,7 +28,7 @@ from kumihimo.country.people.hanako import hanako
 from kumihimo.country.running import issue_codes
 from kumihimo.country.scenarios import first_case
 from kumihimo.country.scenarios.waiting import until
-from kumihimo.country.supervisor import pids, running
+from kumihimo.country.supervisor import running
 from kumihimo.domain.kernel import PartyId, Problem
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
 from kumihimo.plumbing.wire.messages.provision import Inquired
@@ -112,8 +110,7 @@ def far_away(country: Country, lines: Lines) -> Iterator[None]:
     """The parties with lines, each in its namespace, started there as a service manager would."""
     with ExitStack() as started:
         for party, line in lines.by_party.items():
-            os.kill(pids(country)[party], signal.SIGKILL)
-            listen_at(country, party, line.address)
+            take_over(country, party, line.address, country.ports[party])
             started.enter_context(served(country, party, _ROLES[party], line.namespace))
         yield
 

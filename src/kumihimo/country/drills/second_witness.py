@@ -6,7 +6,8 @@ from typing import Final
 
 from kumihimo.country import programs, topology
 from kumihimo.country.boundaries import Role
-from kumihimo.country.drills.addresses import free_port, sign_addresses
+from kumihimo.country.drills.addresses import sign_addresses
+from kumihimo.country.founding import free_ports
 from kumihimo.country.keys import write_random_secret
 from kumihimo.country.layout import WITNESS, Country
 from kumihimo.domain.transparency.note import NoteKey
@@ -21,7 +22,7 @@ def add_witness(country: Country) -> None:
     write_random_secret(country.keys(WITNESS) / _KEY)
     key = NoteKey.from_seed(NAME, read_secret(country.keys(WITNESS) / _KEY)).witness_key
     log_key = (country.folder / "log.vkey").read_text().strip()
-    port = free_port()
+    port = free_ports()[topology.OVERSIGHT]
     country.settings(WITNESS).write_text(
         f'party = "{WITNESS}"\nkeys = "keys"\ndirectory = "../../../directory.json"\nstore = "sqlite:///store.db"\n'
         f'host = "127.0.0.1"\nport = {port}\nlog_key = "{log_key}"\nwitness_name = "{NAME}"\n'

@@ -22,6 +22,16 @@ class SystemClock:
         return datetime.now(UTC)
 
 
+@dataclass(frozen=True)
+class ShiftedClock:
+    """The machine's clock as it would be if it were wrong by `by`: for drills of that."""
+
+    by: timedelta
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.by
+
+
 @dataclass
 class FixedClock:
     """A clock that stands still until it is set: for tests and replays."""

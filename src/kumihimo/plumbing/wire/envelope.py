@@ -15,7 +15,7 @@ import json
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -29,6 +29,8 @@ FRESHNESS = timedelta(minutes=5)
 Whole = Annotated[
     int, Field(ge=0, le=2**63 - 1)
 ]  # a count, a place in a log or a number of a row: what a store can keep
+# An instant of this country: years at the ends of the calendar cannot be moved by five minutes or into another time zone.
+Instant = Annotated[AwareDatetime, Field(ge=datetime(1900, 1, 1, tzinfo=UTC), le=datetime(2999, 12, 31, tzinfo=UTC))]
 MOST_SIGNATURES = 4  # a permit and a directory carry two
 
 
@@ -62,7 +64,7 @@ class Message(Document):
     REPEATABLE: ClassVar[bool] = True
 
     audience: str
-    sent_at: AwareDatetime
+    sent_at: Instant
     message_id: str
 
 
@@ -279,7 +281,7 @@ def check_fresh(sent_at: datetime, now: datetime) -> None:
         seconds = int((now - sent_at).total_seconds())
         raise Problem(
             "message.stale",
-            f"sent {seconds} s before this clock",
+            f"sent {abs(seconds)} s {'before' if seconds > 0 else 'after'} the time of this clock",
             expected=f"at most {int(FRESHNESS.total_seconds())} s",
             advice="Check the clocks of both machines and send again.",
         )

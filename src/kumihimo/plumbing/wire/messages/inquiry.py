@@ -6,9 +6,9 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from kumihimo.plumbing.wire.envelope import Document, Envelope, Message, Part, Reply, Whole
+from kumihimo.plumbing.wire.envelope import Document, Envelope, Instant, Message, Part, Reply, Whole
 
 ITEMS = 50  # in one inquiry
 
@@ -80,7 +80,7 @@ class LogRecord(Document):
 
     KIND: ClassVar[str] = "log-record.v1"
     entry: EntryKind
-    logged_at: AwareDatetime
+    logged_at: Instant
     transaction: str | None = None
     requester: str | None = None
     provider: str | None = None
@@ -109,7 +109,7 @@ class LogPromise(Document):
     KIND: ClassVar[str] = "log-promise.v1"
     index: Whole
     entry: str  # the 32-byte commitment, base64
-    logged_at: AwareDatetime
+    logged_at: Instant
 
 
 class LoggedRecord(Part):
@@ -172,8 +172,8 @@ class Permit(Document):
     rule_book: str
     subject_hash: str
     log_index: Whole
-    issued_at: AwareDatetime
-    expires_at: AwareDatetime
+    issued_at: Instant
+    expires_at: Instant
     epoch: int | None = None
 
 

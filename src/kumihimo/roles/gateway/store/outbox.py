@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
@@ -37,6 +38,9 @@ class Waiting:
     attempts: int
 
 
+_FARTHEST: Final = timedelta(minutes=10)
+
+
 def append_report(conn: Connection, institution: str, report: Report, due_at: datetime) -> None:
     """Put a report into the outbox in the caller's transaction; a final one takes the place of "pending"."""
     row = {
@@ -61,8 +65,9 @@ class OutboxStore:
         self._here = outbox.c.institution == institution
 
     def due(self, now: datetime, limit: int) -> list[Waiting]:
-        """Reports to be sent by now, the longest waiting first."""
-        query = select(outbox).where(self._here, outbox.c.due_at <= now).order_by(outbox.c.due_at).limit(limit)
+        """Reports to be sent by now, the longest waiting first; what is due later than any pause was put off by another clock."""
+        is_due = (outbox.c.due_at <= now) | (outbox.c.due_at > now + _FARTHEST)
+        query = select(outbox).where(self._here, is_due).order_by(outbox.c.due_at).limit(limit)
         with self._engine.connect() as conn:
             return [
                 Waiting(

@@ -42,7 +42,8 @@ class Witness:
 
     def cosigned(self, note: SignedNote, size: int, tiles: TileSource, now: datetime) -> SignedNote | None:
         """The note with the witness's cosignature; None when there is none to be had now."""
-        if self._not_before is not None and now < self._not_before:
+        # No pause is longer than the longest: one that would be began before the clock was set back.
+        if self._not_before is not None and now < self._not_before <= now + _LONGEST_PAUSE:
             return None
         try:
             cosignatures = self._ask(note, size, tiles)
