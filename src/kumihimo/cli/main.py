@@ -7,7 +7,19 @@ import sys
 import structlog
 import typer
 
-from kumihimo.cli import bench, by_hand, country, desk, log, operations, oversight, records, register_lives, rules
+from kumihimo.cli import (
+    batch,
+    bench,
+    by_hand,
+    country,
+    desk,
+    log,
+    operations,
+    oversight,
+    records,
+    register_lives,
+    rules,
+)
 from kumihimo.cli.problems import print_problem
 from kumihimo.domain.kernel import Problem
 
@@ -31,6 +43,8 @@ app.add_typer(bench.app, name="bench", help="Measure, as ratios against a refere
 app.add_typer(register_lives.app, name="register", help="What a municipality reports: births, moves, merges.")
 app.add_typer(records.portal, name="portal", help="The resident's side: an account and its accesses.")
 app.add_typer(by_hand.pending, name="pending", help="Inquiries of others that wait for a person.")
+app.add_typer(batch.app, name="batch", help="Ask about many addressees at once.")
+app.add_typer(schedule.app, name="schedule", help="Inquiries that are made by themselves on their days.")
 app.add_typer(oversight.app, name="oversight", help="The oversight body: its findings and its orders.")
 app.add_typer(operations.drill, name="drill", help="Do for real what must work on a bad day.")
 app.command("demo")(country.demo)

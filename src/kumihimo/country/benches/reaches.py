@@ -15,5 +15,6 @@ REACHES: Final[dict[str, Reach]] = {
     "numbering.assign": Reach("value", ">=", 100_000),
     "inquiry.alone": Reach("value", "<=", 25),
     "inquiry.throughput": Reach("value", ">=", 150),
+    "batch.answered": Reach("value", ">=", 1_000),
     "inquiry.p99": Reach("value", "<=", 300),
 }

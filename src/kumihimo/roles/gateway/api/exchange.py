@@ -40,6 +40,7 @@ from kumihimo.plumbing.wire.messages.provision import (
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.gateway.api.batch import BatchWorker, mount_batches, mount_chunk_provision
 from kumihimo.roles.gateway.api.by_hand import inquired, mount_fetching, mount_protection, mount_queue
+from kumihimo.roles.gateway.api.schedules import DailyRound, mount_schedules
 from kumihimo.roles.gateway.api.vitals import HoldingsVital, OutboxVital
 from kumihimo.roles.gateway.service.batch import Batches
 from kumihimo.roles.gateway.service.batch_asking import Asking
@@ -54,6 +55,7 @@ from kumihimo.roles.gateway.service.lines import HUB_2
 from kumihimo.roles.gateway.service.link_codes import LinkCodes, OwnDomain
 from kumihimo.roles.gateway.service.outcomes import Outcomes
 from kumihimo.roles.gateway.service.provision import Provision, answer_to
+from kumihimo.roles.gateway.service.schedules import Schedules
 from kumihimo.roles.gateway.settings import ExchangeSettings
 from kumihimo.roles.gateway.store.batches import BatchStore
 from kumihimo.roles.gateway.store.by_hand import ByHandStore
@@ -68,6 +70,7 @@ from kumihimo.roles.gateway.store.links import LinkStore
 from kumihimo.roles.gateway.store.outbox import OutboxStore
 from kumihimo.roles.gateway.store.provisions import ProvisionStore
 from kumihimo.roles.gateway.store.records import RecordStore
+from kumihimo.roles.gateway.store.schedules import ScheduleStore
 
 AUDIT_KEY = "audit.key"
 _PAUSE_SECONDS = 1.0
@@ -148,6 +151,8 @@ class Services:
     batches: Batches
     chunks: ChunkProvision
     worker: BatchWorker
+    schedules: Schedules
+    daily: DailyRound
 
 
 def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerClient, commit: Commit) -> Services:
@@ -178,6 +183,8 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
     batch_store = BatchStore(engine, institution, commit)
     asking = Asking(batch_store, domain, edge, client, SystemRandomness(), audit_key, sender.wake)
     worker = BatchWorker(batch_store, asking.ask)
+    batches = Batches(batch_store, inquiries, domain, edge, SystemRandomness(), settings.batch_kept, worker.wake)
+    schedules = Schedules(ScheduleStore(engine, institution, commit), batches, SystemRandomness())
     return Services(
         codes,
         Copies(CopyStore(engine, institution), edge.clock),
@@ -197,11 +204,13 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
         sender,
         receive_codes,
         LinkStore(engine, institution),
-        Batches(batch_store, inquiries, domain, edge, SystemRandomness(), settings.batch_kept, worker.wake),
+        batches,
         ChunkProvision(
             ChunkProvisionStore(engine, institution, commit), edge, domain, settings.by_hand_patience, sender.wake
         ),
         worker,
+        schedules,
+        DailyRound(schedules, batch_store, edge.clock),
     )
 
 
@@ -222,7 +231,7 @@ def build(settings: ExchangeSettings, clock: Clock = SystemClock()) -> FastAPI: 
     services = wire(settings, edge, engine, client, commit)
     feed = FeedReader(client, edge, HUB_2, engine, feed_cursor, services.receive_codes)
     life = LifeOfExchange(services.inquiry, commit, client, engine)
-    app = application(edge.party, background=[life, feed, services.sender, services.worker])
+    app = application(edge.party, background=[life, feed, services.sender, services.worker, services.daily])
     watch(
         app,
         edge,
@@ -273,6 +282,7 @@ def _for_desk(app: FastAPI, edge: Edge, services: Services) -> None:
     in_turn = CapacityLimiter(INQUIRIES_AT_ONCE)
     mount_fetching(app, edge, Fetching(services.inquiry), own_desk, in_turn)
     mount_batches(app, edge, services.batches, BatchResults(services.batches, edge), own_desk)
+    mount_schedules(app, edge, services.schedules, own_desk)
 
     @app.post("/inquiries")
     async def inquiries(envelope: Envelope, peer: Peer) -> Envelope:

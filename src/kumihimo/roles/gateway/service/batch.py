@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from sqlalchemy import Connection
+
 from kumihimo.domain.kernel import AddresseeNumber, Problem, RandomSource, institution_of
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import FRESHNESS
@@ -65,8 +67,13 @@ class Batches:
     entered: Callable[[], None] = lambda: None
     chunk: int = CHUNK
 
-    def enter(self, message: EnterBatch, schedule: str | None = None) -> Entered:
-        """Check a batch and write it down.
+    def enter(
+        self,
+        message: EnterBatch,
+        schedule: str | None = None,
+        also: Callable[[Connection, str, Checked], None] = lambda _conn, _batch, _checked: None,
+    ) -> Entered:
+        """Check a batch and write it down; `also` what belongs to it, in the same transaction.
 
         Raises Problem: value.invalid (nobody, or more than 10,000), staff.not_entitled. Whoever cannot be asked about is
         rejected with a reason: addressee_number.*, addressee.no_code, value.invalid for a person named before.
@@ -94,7 +101,12 @@ class Batches:
         )  # fmt: skip
         without = {one.place: one.code for one in checked.rejected if one.code == "addressee.no_code"}
         numbers = {place: AddresseeNumber(message.addressee_numbers[place]).digits for place in without}
-        self.store.enter(batch, chunks, self._unasked(message, department, now, numbers, without))
+        self.store.enter(
+            batch,
+            chunks,
+            self._unasked(message, department, now, numbers, without),
+            lambda conn: also(conn, number, checked),
+        )
         self.entered()
         return Entered(number, len(places), checked.rejected)
 
