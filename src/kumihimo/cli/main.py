@@ -19,6 +19,7 @@ from kumihimo.cli import (
     records,
     register_lives,
     rules,
+    schedule,
 )
 from kumihimo.cli.problems import print_problem
 from kumihimo.domain.kernel import Problem
