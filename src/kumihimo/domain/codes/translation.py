@@ -49,6 +49,7 @@ class Translator:
         self._peer_points = lru_cache(_CACHED_DOMAINS)(peer_points)
         self._own_points = lru_cache(_CACHED_DOMAINS)(secrets.published)
         self._factors = lru_cache(_CACHED_PAIRS)(self._derive_factors)
+        self._prefixes = lru_cache(_CACHED_PAIRS)(self._derive_prefix)
 
     def hop(
         self,
@@ -128,11 +129,14 @@ class Translator:
         peer_key = self._peer_points(source if self._operator == 1 else target).U
         return HopFactors(mul(old_share, Point(peer_key)), reshuffle, scalar_mul(reshuffle, rekey_inverse))
 
+    def _derive_prefix(self, source: str, target: str) -> bytes:
+        context = framed(_HOP_RANDOMNESS, bytes([self._operator]), source.encode(), target.encode())
+        return hashlib.sha512(context).digest()
+
     def _scalars(self, ciphertexts: Sequence[bytes], source: str, target: str, seed: bytes) -> list[Scalar]:
         if len(seed) != HOP_SEED_BYTES:
             raise Problem("value.invalid", f"a hop seed of {len(seed)} bytes", expected=f"{HOP_SEED_BYTES} bytes")
-        context = framed(_HOP_RANDOMNESS, bytes([self._operator]), source.encode(), target.encode())
-        prefix = hashlib.sha512(context).digest()
+        prefix = self._prefixes(source, target)
         return [
             scalar_from_wide(hmac.digest(seed, prefix + index.to_bytes(4, "big") + ciphertext, "sha512"))
             for index, ciphertext in enumerate(ciphertexts)
