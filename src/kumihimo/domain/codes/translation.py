@@ -78,6 +78,15 @@ class Translator:
         chunks = [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)]
         return [item for done in pool.map(work, chunks) for item in done]
 
+    def hop_each(self, ciphertexts: Sequence[bytes], source: str, target: str, seeds: Sequence[bytes]) -> list[bytes]:
+        """Translate ciphertexts each as a batch of its own, with a seed of its own: the same as `hop` for each alone.
+
+        Raises Problem as `hop`.
+        """
+        prefix = self._prefixes(source, target)
+        jobs = [(0, one, _scalar(prefix, 0, one, seed)) for one, seed in zip(ciphertexts, seeds, strict=True)]
+        return _hop_chunk(self._factors(source, target), jobs)
+
     def new_seed(self) -> bytes:
         """A seed for one batch, 32 bytes."""
         return self._rng(HOP_SEED_BYTES)
@@ -137,10 +146,11 @@ class Translator:
         if len(seed) != HOP_SEED_BYTES:
             raise Problem("value.invalid", f"a hop seed of {len(seed)} bytes", expected=f"{HOP_SEED_BYTES} bytes")
         prefix = self._prefixes(source, target)
-        return [
-            scalar_from_wide(hmac.digest(seed, prefix + index.to_bytes(4, "big") + ciphertext, "sha512"))
-            for index, ciphertext in enumerate(ciphertexts)
-        ]
+        return [_scalar(prefix, index, ciphertext, seed) for index, ciphertext in enumerate(ciphertexts)]
+
+
+def _scalar(prefix: bytes, index: int, ciphertext: bytes, seed: bytes) -> Scalar:
+    return scalar_from_wide(hmac.digest(seed, prefix + index.to_bytes(4, "big") + ciphertext, "sha512"))
 
 
 def _hop_chunk(factors: HopFactors, jobs: Sequence[tuple[int, bytes, Scalar]]) -> list[bytes]:
