@@ -238,7 +238,7 @@ def build(settings: ExchangeSettings, clock: Clock = SystemClock()) -> FastAPI: 
         StoreVital(engine, MIGRATIONS),
         KeysVital(edge, ("seal.key", AUDIT_KEY)),
         FeedVital(feed, edge),
-        OutboxVital(OutboxStore(engine, institution_of(edge.party))),
+        OutboxVital(OutboxStore(engine, institution_of(edge.party)), ChunkOutbox(engine, institution_of(edge.party))),
         HoldingsVital(services.codes.store, services.copies.store, clock),
     )
     _for_ledger(app, edge, services)
