@@ -133,7 +133,10 @@ def fetch(
     staff: Staff = STAFF,
     country: CountryFolder = Path(".demo"),
 ) -> None:
-    """Fetch the results, also partial ones; status 1 while somebody waits or has failed."""
+    """Fetch the results, also partial ones.
+
+    Status 1 while somebody waits or has failed.
+    """
     check_writable(out)
     desk = BatchDesk.of(Country.open(country), requester)
     results = desk.results(staff, batch)

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection
-
 from kumihimo.domain.kernel import AddresseeNumber, Problem, RandomSource, institution_of
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import FRESHNESS
@@ -27,6 +25,7 @@ from kumihimo.plumbing.wire.messages.batch_desk import (
 from kumihimo.plumbing.wire.messages.inquiry import Outcome
 from kumihimo.roles.gateway.service.link_codes import OwnDomain
 from kumihimo.roles.gateway.store.batches import Batch, BatchStore, Chunk, ChunkState, PersonOutcome
+from kumihimo.roles.gateway.store.commits import Work
 from kumihimo.roles.gateway.store.inquiries import InquiryStore
 from kumihimo.roles.gateway.store.records import AccessRecord, Side
 
@@ -71,7 +70,7 @@ class Batches:
         self,
         message: EnterBatch,
         schedule: str | None = None,
-        also: Callable[[Connection, str, Checked], None] = lambda _conn, _batch, _checked: None,
+        also: Callable[[str, Checked], Work] = lambda _batch, _checked: _nothing,
     ) -> Entered:
         """Check a batch and write it down; `also` what belongs to it, in the same transaction.
 
@@ -105,7 +104,7 @@ class Batches:
             batch,
             chunks,
             self._unasked(message, department, now, numbers, without),
-            lambda conn: also(conn, number, checked),
+            also(number, checked),
         )
         self.entered()
         return Entered(number, len(places), checked.rejected)
@@ -243,6 +242,10 @@ class Batches:
             )
             for place, number in numbers.items()
         ]
+
+
+def _nothing(_conn: object) -> None:
+    """Nothing else belongs to the batch."""
 
 
 def is_final(one: PersonOutcome) -> bool:

@@ -13,8 +13,6 @@ from itertools import count
 from typing import Final
 
 import structlog
-from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from kumihimo.domain.kernel import Problem, RandomSource, fiscal_year, legal_day
 from kumihimo.domain.kernel.recurrence import days_later, months_later, years_later
@@ -29,7 +27,8 @@ from kumihimo.plumbing.wire.messages.batch_desk import (
 )
 from kumihimo.plumbing.wire.messages.inquiry import Period
 from kumihimo.roles.gateway.service.batch import Batches, Checked, not_entitled
-from kumihimo.roles.gateway.store.schedules import Run, Schedule, ScheduleStore
+from kumihimo.roles.gateway.store.commits import Work
+from kumihimo.roles.gateway.store.schedules import AlreadyRun, Run, Schedule, ScheduleStore
 
 _SCHEDULE_BYTES: Final = 8
 _LATER: Final[dict[Recurrence, Callable[[date, int], date]]] = {
@@ -115,16 +114,16 @@ class Schedules:
         message = self._message(one, due_on)
         now = self.batches.edge.clock.now()
 
-        def ran(conn: Connection, batch: str, checked: Checked) -> None:
+        def ran(batch: str, checked: Checked) -> Work:
             left_out = tuple((one.addressees[rejected.place], rejected.code) for rejected in checked.rejected)
-            self.store.ran(conn, Run(one.schedule, due_on, now, batch, None, left_out), following)
+            return self.store.running(Run(one.schedule, due_on, now, batch, None, left_out), following)
 
         try:
             entered = self.batches.enter(message, one.schedule, ran)
             problem = None if entered.batch else "addressee.no_code"
         except Problem as stopped:
             problem = stopped.code
-        except IntegrityError:
+        except AlreadyRun:
             return False  # another process has run this day
         if problem is not None:
             log.warning("schedule.failed", code=problem)

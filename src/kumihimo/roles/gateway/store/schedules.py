@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, select
 
 from kumihimo.plumbing.wire.messages.batch_desk import Recurrence
 from kumihimo.plumbing.wire.messages.inquiry import Period
-from kumihimo.roles.gateway.store.commits import Commit, OneByOne
+from kumihimo.roles.gateway.store.commits import Commit, OneByOne, Work
 from kumihimo.roles.gateway.store.exchange import schedule, schedule_run
 
 
@@ -46,6 +46,10 @@ class Run:
     batch: str | None
     problem: str | None
     left_out: tuple[tuple[str, str], ...] = ()
+
+
+class AlreadyRun(Exception):
+    """A day on which a scheduled inquiry was made already."""
 
 
 class ScheduleStore:
@@ -95,8 +99,11 @@ class ScheduleStore:
         with self._engine.connect() as conn:
             return [_schedule(row) for row in conn.execute(query)]
 
-    def ran(self, conn: Connection, run: Run, next_on: date | None) -> None:
-        """Write a run down, and when the next one is, in the caller's transaction; a day is run once."""
+    def running(self, run: Run, next_on: date | None) -> Work:
+        """What writes a run down, and when the next one is; for a transaction of the batch it became.
+
+        Raises AlreadyRun there, for a day that was run.
+        """
         values = {
             "institution": self._institution,
             "schedule": run.schedule,
@@ -106,13 +113,21 @@ class ScheduleStore:
             "problem": run.problem,
             "left_out": json.dumps(run.left_out),
         }
-        conn.execute(schedule_run.insert().values(values))
+        same = (schedule_run.c.institution == self._institution) & (schedule_run.c.schedule == run.schedule)
         this = self._here & (schedule.c.schedule == run.schedule) & schedule.c.cancelled_at.is_(None)
-        conn.execute(schedule.update().where(this).values(next_on=next_on))
+
+        def work(conn: Connection) -> None:
+            known = select(schedule_run.c.due_on).where(same, schedule_run.c.due_on == run.due_on)
+            if conn.execute(known).one_or_none() is not None:
+                raise AlreadyRun(run.due_on)
+            conn.execute(schedule_run.insert().values(values))
+            conn.execute(schedule.update().where(this).values(next_on=next_on))
+
+        return work
 
     def failed(self, run: Run, next_on: date | None) -> None:
-        """Write a run down that became no batch."""
-        self._commit(lambda conn: self.ran(conn, run, next_on))
+        """Write a run down that became no batch. Raises AlreadyRun."""
+        self._commit(self.running(run, next_on))
 
     def cancel(self, number: str, at: datetime) -> None:
         """Ask no more; runs and their results stay."""
