@@ -23,7 +23,7 @@ from sqlalchemy import select
 
 from kumihimo.domain.kernel import PartyId, Problem
 from kumihimo.plumbing.wire.client import PeerClient
-from kumihimo.plumbing.wire.envelope import Envelope
+from kumihimo.plumbing.wire.envelope import Envelope, Reply
 from kumihimo.plumbing.wire.messages.batch import ChunkAnswer, ChunkDecision
 from kumihimo.plumbing.wire.messages.batch_desk import (
     BatchEntered,
@@ -181,7 +181,7 @@ def test_a_batch_says_of_each_person_what_a_single_inquiry_says(many: Many) -> N
         Outcome.PROVIDED, Outcome.WITHHELD, Outcome.PENDING, Outcome.NONE, Outcome.NONE, Outcome.PENDING,
         Outcome.WITHHELD, Outcome.PROVIDED,
     ]  # fmt: skip
-    apart = {"transaction": "", "payload_hash": None, "log_index": None, "case_reference": None}
+    apart: dict[str, Any] = {"transaction": "", "payload_hash": None, "log_index": None, "case_reference": None}
     together = {one.transaction: one for one in records(many.y, Side.PROVIDER)}
     for single, one in zip(singles, results, strict=True):
         assert replace(alone[single.transaction], **apart) == replace(together[one.transaction or ""], **apart)
@@ -388,15 +388,17 @@ def test_data_protected_between_two_deliveries_are_not_given_again(many: Many, m
 
 @pytest.mark.parametrize("path", ["/chunks", "/provisions-of-chunks"])
 def test_an_answer_that_was_altered_on_the_way_is_not_taken(many: Many, path: str) -> None:
-    kind, party = (ChunkDecision, HUB_1) if path == "/chunks" else (ChunkAnswer, PartyId("y-city/exchange"))
+    party = HUB_1 if path == "/chunks" else PartyId("y-city/exchange")
     edge = many.country.edge(party)
 
     def altered(body: bytes) -> bytes:
-        said = edge.read(Envelope.model_validate_json(body), kind).value
-        if isinstance(said, ChunkDecision):
-            changed: Any = said.model_copy(update={"subjects": said.subjects[::-1].lstrip("=")})
+        envelope = Envelope.model_validate_json(body)
+        if path == "/chunks":
+            decision = edge.read(envelope, ChunkDecision).value
+            changed: Reply = decision.model_copy(update={"subjects": decision.subjects[::-1].lstrip("=")})
         else:
-            changed = said.model_copy(update={"outcomes": "N" * len(said.outcomes)})
+            answer = edge.read(envelope, ChunkAnswer).value
+            changed = answer.model_copy(update={"outcomes": "N" * len(answer.outcomes)})
         return edge.answer(changed).model_dump_json().encode()
 
     many.country.altered[f"{party}{path}"] = altered

@@ -297,7 +297,7 @@ def test_a_pending_person_of_a_chunk_is_reported_singly_in_the_end(country: HubC
     assert decision.permit is not None
     report(country, Y, decision.permit, "H" + "P" * 39)
     provider = country.party(Y)
-    fields = {"requester": "x-city", "provider": "y-city", "permit": decision.permit, "payload_hash": "b" * 64}
+    fields: dict[str, Any] = {"requester": "x-city", "provider": "y-city", "permit": decision.permit, "payload_hash": "b" * 64}
     final = provider.message(
         ReportOutcome,
         transaction=person_transaction(request.transaction, 0),
@@ -403,7 +403,7 @@ def test_neither_wire_nor_stores_of_the_hub_show_two_persons_of_two_chunks_as_on
 def test_the_record_form_writes_what_the_record_itself_would() -> None:
     record = LogRecord(
         entry=EntryKind.REQUEST,
-        logged_at="2026-11-02T03:00:00Z",  # type: ignore[arg-type]
+        logged_at="2026-11-02T03:00:00Z",
         requester="x-city",
         affair='with "quotes"',
         items=("local-tax",),
