@@ -23,6 +23,7 @@ from kumihimo.plumbing.wire.tls import client_context, host_name
 
 R = TypeVar("R", bound=Reply)
 CAPTURE = "KUMIHIMO_CAPTURE"
+PATIENCE_SECONDS = 60.0
 MAX_ANSWER = 64 * 1024 * 1024  # the largest page of a feed has a sixth of it
 log = structlog.get_logger()
 
@@ -38,14 +39,14 @@ class PeerClient:
         self._lock = threading.Lock()
         self._capture = _capture_file(edge.party)
 
-    def send(self, path: str, message: Message, reply: type[R]) -> Signed[R]:
-        """Sign a message, post it to its audience, verify the signed reply.
+    def send(self, path: str, message: Message, reply: type[R], timeout: float | None = None) -> Signed[R]:
+        """Sign a message, post it to its audience, verify the signed reply; `timeout` in seconds, else the client's.
 
         Raises Problem: what the peer reported, peer.unreachable, or a fault of the reply's signature or reference.
         """
         party = PartyId(message.audience)
         envelope = self._edge.answer(message)
-        response = self._request("POST", party, path, content=envelope.model_dump_json())
+        response = self._request("POST", party, path, content=envelope.model_dump_json(), timeout=timeout)
         signed = self._edge.read(parse_envelope(response.content), reply, party)
         if signed.value.in_reply_to != message.message_id:
             raise Problem("message.replayed", f"{party} answered another message", expected=message.message_id)
@@ -142,6 +143,18 @@ class PeerClient:
         assert self._capture is not None  # noqa: S101 - called only when capturing
         with open(self._capture, "a", opener=_for_owner) as file:
             file.write(json.dumps(line) + "\n")
+
+
+class Patient:
+    """A client that waits longer: for messages about many persons, which take their time on a machine under load."""
+
+    def __init__(self, client: PeerClient, seconds: float) -> None:
+        self._client = client
+        self._seconds = seconds
+
+    def send(self, path: str, message: Message, reply: type[R]) -> Signed[R]:
+        """As `PeerClient.send`."""
+        return self._client.send(path, message, reply, self._seconds)
 
 
 def _read(answer: httpx.Response, party: PartyId, seconds: float) -> httpx.Response:

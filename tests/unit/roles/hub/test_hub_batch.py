@@ -297,7 +297,12 @@ def test_a_pending_person_of_a_chunk_is_reported_singly_in_the_end(country: HubC
     assert decision.permit is not None
     report(country, Y, decision.permit, "H" + "P" * 39)
     provider = country.party(Y)
-    fields: dict[str, Any] = {"requester": "x-city", "provider": "y-city", "permit": decision.permit, "payload_hash": "b" * 64}
+    fields: dict[str, Any] = {
+        "requester": "x-city",
+        "provider": "y-city",
+        "permit": decision.permit,
+        "payload_hash": "b" * 64,
+    }
     final = provider.message(
         ReportOutcome,
         transaction=person_transaction(request.transaction, 0),

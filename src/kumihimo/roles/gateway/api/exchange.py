@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 
 from kumihimo.domain.kernel import Clock, PartyId, SystemClock, SystemRandomness, institution_of, party_id
 from kumihimo.plumbing.storage import FeedItem, migrate, open_engine, read_secret, require_current
-from kumihimo.plumbing.wire.client import PeerClient
+from kumihimo.plumbing.wire.client import PATIENCE_SECONDS, Patient, PeerClient
 from kumihimo.plumbing.wire.edge import Background, Edge, Peer, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedReader
@@ -163,7 +163,7 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
     records = RecordStore(engine, institution, commit)
     sender = OutcomeSender(
         Outcomes(OutboxStore(engine, institution), edge, client),
-        ChunkOutcomes(ChunkOutbox(engine, institution), edge, client),
+        ChunkOutcomes(ChunkOutbox(engine, institution), edge, Patient(client, PATIENCE_SECONDS)),
     )
 
     def receive_codes(conn: Connection, item: FeedItem) -> None:
@@ -181,7 +181,8 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
     queue = ByHandStore(engine, institution, commit)
     audit_key = read_secret(edge.identity.folder / AUDIT_KEY)
     batch_store = BatchStore(engine, institution, commit)
-    asking = Asking(batch_store, domain, edge, client, SystemRandomness(), audit_key, sender.wake)
+    patient = Patient(client, PATIENCE_SECONDS)
+    asking = Asking(batch_store, domain, edge, patient, SystemRandomness(), audit_key, sender.wake)
     worker = BatchWorker(batch_store, asking.ask)
     batches = Batches(batch_store, inquiries, domain, edge, SystemRandomness(), settings.batch_kept, worker.wake)
     schedules = Schedules(ScheduleStore(engine, institution, commit), batches, SystemRandomness())
