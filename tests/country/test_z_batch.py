@@ -30,7 +30,7 @@ from kumihimo.roles.hub.store.tables import entries
 from kumihimo.roles.portal.store import access, outcome
 
 X, PENSION = "x-city", "pension-service"
-SECONDS = 60.0
+SECONDS = 120.0
 
 
 @pytest.fixture(scope="module")

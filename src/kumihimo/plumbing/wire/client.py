@@ -23,7 +23,7 @@ from kumihimo.plumbing.wire.tls import client_context, host_name
 
 R = TypeVar("R", bound=Reply)
 CAPTURE = "KUMIHIMO_CAPTURE"
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 30.0
 MAX_ANSWER = 64 * 1024 * 1024  # the largest page of a feed has a sixth of it
 log = structlog.get_logger()
 
