@@ -30,7 +30,7 @@ from kumihimo.plumbing.wire.messages.batch_desk import (
 )
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
 
-_LOOK_SECONDS = 0.25
+_LOOK_SECONDS = 0.5
 
 
 class BatchDesk(OfficersDesk):
