@@ -85,6 +85,8 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "boundaries-ja": partial(boundaries, "ja"),
     "messages-residents": partial(messages, "residents"),
     "messages-codes": partial(messages, "codes"),
+    "messages-batch": partial(messages, "batch"),
+    "messages-batch-desk": partial(messages, "batch_desk"),
     "messages-inquiry": partial(messages, "inquiry"),
     "messages-provision": partial(messages, "provision"),
     "messages-by-hand": partial(messages, "by_hand"),

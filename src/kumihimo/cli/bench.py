@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from kumihimo.country.benches import appends, enrolment, numbering, proofs, rules, seal, translate
+from kumihimo.country.benches import batch as batch_bench
 from kumihimo.country.benches import inquiry as inquiry_bench
 from kumihimo.country.benches.figures import Effort, Measured, judged
 from kumihimo.country.benches.reaches import REACHES
@@ -56,6 +57,15 @@ def inquiry(country: CountryFolder = Path(".demo"), quick: Quick = False) -> Non
     _finish(_print(inquiry_bench.measure(Country.open(country), _effort(quick))))
 
 
+@app.command()
+def batch(country: CountryFolder = Path(".demo"), quick: Quick = False) -> None:
+    """10,000 persons asked about in batches on a running country.
+
+    Until everybody is answered, and until the portal shows every outcome.
+    """
+    _finish(_print(batch_bench.measure(Country.open(country), _effort(quick))))
+
+
 @app.command("all")
 def every(
     country: Annotated[
@@ -67,9 +77,11 @@ def every(
     effort = _effort(quick)
     failed = [name for bench, _ in BENCHES.values() for name in _print(bench(effort))]
     if country is None:
-        typer.echo("inquiry: NOT MEASURED, it needs a country that is up: --country DIR", err=True)
+        for name in ("inquiry", "batch"):
+            typer.echo(f"{name}: NOT MEASURED, it needs a country that is up: --country DIR", err=True)
     else:
         failed += _print(inquiry_bench.measure(Country.open(country), effort))
+        failed += _print(batch_bench.measure(Country.open(country), effort))
     _finish(failed)
 
 

@@ -57,7 +57,7 @@ def inquire(
     Status 0 when the information was provided, 1 otherwise. Every inquiry is logged and shown to the person.
     """
     here = Country.open(country)
-    asked_year = fiscal_year(here.founded) if year is None else _asked(year)
+    about_year = fiscal_year(here.founded) if year is None else asked_year(year)
     desk, asked = Desk.of(here, requester), Desk.of(here, provider)
     if asked == desk:
         raise Problem(
@@ -66,7 +66,7 @@ def inquire(
         )  # fmt: skip
     answer = desk.inquire(
         staff=staff, case=case, addressee_number=about, provider=provider, affair=affair, items=tuple(item),
-        period=Period(since=asked_year.start, until=asked_year.end),
+        period=Period(since=about_year.start, until=about_year.end),
     )  # fmt: skip
     if as_json:
         console.print_json(answer.model_dump_json())
@@ -76,7 +76,7 @@ def inquire(
         raise typer.Exit(1)
 
 
-def _asked(year: str) -> FiscalYear:
+def asked_year(year: str) -> FiscalYear:
     """The fiscal year a caseworker names. The one in which an era changes has two names (平成31年度, 令和元年度)."""
     name = unicodedata.normalize("NFKC", year).strip().removesuffix("度").removesuffix("年")
     calendar_year = f"{int(name):04}年" if name.isascii() and name.isdigit() else f"{name}年"

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kumihimo.cli import (
     audits,
+    batch,
     bench,
     by_hand,
     copies,
@@ -23,6 +24,7 @@ from kumihimo.cli import (
     register_lives,
     rotate,
     rules,
+    schedule,
 )
 from kumihimo.cli.problems import as_problem, print_problem
 from kumihimo.domain.kernel import Problem
@@ -47,6 +49,8 @@ app.add_typer(bench.app, name="bench", help="Measure, as ratios against a refere
 app.add_typer(register_lives.app, name="register", help="What a municipality reports: births, moves, merges.")
 app.add_typer(records.portal, name="portal", help="The resident's side: an account and its accesses.")
 app.add_typer(by_hand.pending, name="pending", help="Inquiries of others that wait for a person.")
+app.add_typer(batch.app, name="batch", help="Ask about many addressees at once.")
+app.add_typer(schedule.app, name="schedule", help="Inquiries that are made by themselves on their days.")
 app.add_typer(copies.app, name="copies", help="How fresh copies are, and what is wrong with them.")
 app.add_typer(audits.app, name="oversight", help="The oversight body: its findings and its orders.")
 app.add_typer(rotate.app, name="rotate", help="Renew link codes and the keys they come from.")

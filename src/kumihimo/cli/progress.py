@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,3 +42,12 @@ def steps() -> Iterator[Steps]:
     finally:
         if progress.live.is_started:
             progress.stop()
+
+
+@contextmanager
+def counting(name: str) -> Iterator[Callable[[int, int, str], None]]:
+    """One bar for the length of a `with` block, with a word about what was counted: `step(done, total, word)`."""
+    columns = (TextColumn("  {task.description}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.fields[word]}"), console=console) as progress:
+        task = progress.add_task(name, total=None, word="")
+        yield lambda done, total, word: progress.update(task, completed=done, total=total, word=word)

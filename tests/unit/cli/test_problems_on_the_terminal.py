@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kumihimo.cli.desk import _asked
+from kumihimo.cli.desk import asked_year
 from kumihimo.cli.problems import print_problem, writing
 from kumihimo.domain.kernel import FiscalYear, Problem
 
@@ -57,7 +57,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_fiscal_year_may_be_named_as_officials_write_it(written: str, year: int) -> None:
-    assert _asked(written) == FiscalYear(year)
+    assert asked_year(written) == FiscalYear(year)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_fiscal_year_may_be_named_as_officials_write_it(written: str, year: in
 )
 def test_an_impossible_fiscal_year_is_refused_as_it_was_written(written: str) -> None:
     with pytest.raises(Problem) as caught:
-        _asked(written)
+        asked_year(written)
     assert caught.value.code in ("date.format", "date.impossible")
     assert repr(written) in caught.value.detail
     assert caught.value.where == "--year"

@@ -22,5 +22,6 @@ REACHES: Final[dict[str, Reach]] = {
     "country.postgresql_growth": Reach("ratio", "<=", 1.5),
     "inquiry.alone": Reach("value", "<=", 25),
     "inquiry.throughput": Reach("value", ">=", 150),
+    "batch.answered": Reach("value", ">=", 1_000),
     "inquiry.p99": Reach("value", "<=", 300),
 }

@@ -44,7 +44,7 @@ def set_apart(country: Country, *parties: PartyId) -> dict[PartyId, int]:
 
     It may go on holding those. Once its own process is ended, `take_over` says where a service is started.
     """
-    ports = {party: free_ports()[party] for party in parties}
+    ports = {party: free_ports(country.services())[party] for party in parties}
     sign_addresses(country, {party: f"https://127.0.0.1:{port}" for party, port in ports.items()})
     return ports
 

@@ -22,7 +22,7 @@ def add_witness(country: Country) -> None:
     write_random_secret(country.keys(WITNESS) / _KEY)
     key = NoteKey.from_seed(NAME, read_secret(country.keys(WITNESS) / _KEY)).witness_key
     log_key = (country.folder / "log.vkey").read_text().strip()
-    port = free_ports()[topology.OVERSIGHT]
+    port = free_ports(country.services())[topology.OVERSIGHT]
     country.settings(WITNESS).write_text(
         f'party = "{WITNESS}"\nkeys = "keys"\ndirectory = "../../../directory.json"\nstore = "sqlite:///store.db"\n'
         f'host = "127.0.0.1"\nport = {port}\nlog_key = "{log_key}"\nwitness_name = "{NAME}"\n'

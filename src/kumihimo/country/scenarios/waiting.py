@@ -11,8 +11,11 @@ from kumihimo.domain.kernel import Problem
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T | None], seconds: float, what: str) -> T:
-    """The first answer that is not None. Raises Problem(country.not_running) when none came in time."""
+def until(look: Callable[[], T | None], seconds: float, what: str, pause: float = 0.05) -> T:
+    """The first answer that is not None; `pause` seconds between looks.
+
+    Raises Problem(country.not_running) when none came in time.
+    """
     deadline = time.monotonic() + seconds
     while True:
         found = look()
@@ -20,4 +23,4 @@ def until(look: Callable[[], T | None], seconds: float, what: str) -> T:
             return found
         if time.monotonic() > deadline:
             raise Problem("country.not_running", f"{what} did not happen within {seconds:.0f} s")
-        time.sleep(0.05)
+        time.sleep(pause)

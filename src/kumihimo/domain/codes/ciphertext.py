@@ -8,6 +8,7 @@ transaction number, so that it can be made to open what it asked about (開示�
 from __future__ import annotations
 
 import hmac
+from functools import lru_cache
 from typing import Final, NamedTuple, NewType
 
 from cryptography.hazmat.primitives.hashes import SHA512
@@ -84,8 +85,14 @@ def encrypt(point: bytes, public_key: bytes, randomness: bytes) -> bytes:
     Raises Problem(codes.not_a_point, codes.identity_point, value.invalid).
     """
     scalar = as_scalar(randomness, "randomness")
-    code, key = as_point(point, "code"), as_point(public_key, "public key")
+    code, key = as_point(point, "code"), _checked_key(bytes(public_key))
     return base_mul(scalar) + add(code, mul(scalar, key))
+
+
+@lru_cache(256)
+def _checked_key(public_key: bytes) -> Point:
+    """A public key, looked at once: a batch encrypts thousands of codes under one."""
+    return as_point(public_key, "public key")
 
 
 def decrypt(ciphertext: bytes, secret_key: bytes) -> Point:

@@ -49,6 +49,7 @@ class Translator:
         self._peer_points = lru_cache(_CACHED_DOMAINS)(peer_points)
         self._own_points = lru_cache(_CACHED_DOMAINS)(secrets.published)
         self._factors = lru_cache(_CACHED_PAIRS)(self._derive_factors)
+        self._prefixes = lru_cache(_CACHED_PAIRS)(self._derive_prefix)
 
     def hop(
         self,
@@ -76,6 +77,15 @@ class Translator:
             return work(jobs)
         chunks = [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)]
         return [item for done in pool.map(work, chunks) for item in done]
+
+    def hop_each(self, ciphertexts: Sequence[bytes], source: str, target: str, seeds: Sequence[bytes]) -> list[bytes]:
+        """Translate ciphertexts each as a batch of its own, with a seed of its own: the same as `hop` for each alone.
+
+        Raises Problem as `hop`.
+        """
+        prefix = self._prefixes(source, target)
+        jobs = [(0, one, _scalar(prefix, 0, one, seed)) for one, seed in zip(ciphertexts, seeds, strict=True)]
+        return _hop_chunk(self._factors(source, target), jobs)
 
     def new_seed(self) -> bytes:
         """A seed for one batch, 32 bytes."""
@@ -128,15 +138,19 @@ class Translator:
         peer_key = self._peer_points(source if self._operator == 1 else target).U
         return HopFactors(mul(old_share, Point(peer_key)), reshuffle, scalar_mul(reshuffle, rekey_inverse))
 
+    def _derive_prefix(self, source: str, target: str) -> bytes:
+        context = framed(_HOP_RANDOMNESS, bytes([self._operator]), source.encode(), target.encode())
+        return hashlib.sha512(context).digest()
+
     def _scalars(self, ciphertexts: Sequence[bytes], source: str, target: str, seed: bytes) -> list[Scalar]:
         if len(seed) != HOP_SEED_BYTES:
             raise Problem("value.invalid", f"a hop seed of {len(seed)} bytes", expected=f"{HOP_SEED_BYTES} bytes")
-        context = framed(_HOP_RANDOMNESS, bytes([self._operator]), source.encode(), target.encode())
-        prefix = hashlib.sha512(context).digest()
-        return [
-            scalar_from_wide(hmac.digest(seed, prefix + index.to_bytes(4, "big") + ciphertext, "sha512"))
-            for index, ciphertext in enumerate(ciphertexts)
-        ]
+        prefix = self._prefixes(source, target)
+        return [_scalar(prefix, index, ciphertext, seed) for index, ciphertext in enumerate(ciphertexts)]
+
+
+def _scalar(prefix: bytes, index: int, ciphertext: bytes, seed: bytes) -> Scalar:
+    return scalar_from_wide(hmac.digest(seed, prefix + index.to_bytes(4, "big") + ciphertext, "sha512"))
 
 
 def _hop_chunk(factors: HopFactors, jobs: Sequence[tuple[int, bytes, Scalar]]) -> list[bytes]:

@@ -22,6 +22,7 @@ from kumihimo.plumbing.storage.bulk import insert_rows
 from kumihimo.plumbing.storage.types import UtcDateTime
 
 EVERYBODY: Final = "*"
+MOST_CHARACTERS: Final = 8 * 1024 * 1024  # of bodies on one page: a reader takes an answer of 64 MiB
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
 
 
@@ -89,14 +90,24 @@ def append_feed_all(conn: Connection, table: Table, items: Sequence[NewItem]) ->
 
 
 def read_feed(conn: Connection, table: Table, audience: str, after: int, limit: int) -> list[FeedItem]:
-    """The next items for `audience` or everybody with numbers above `after`, at most `limit`, in ascending order."""
+    """The next items for `audience` or everybody with numbers above `after`, at most `limit`, in ascending order.
+
+    Fewer where they are large: no page takes more than about `MOST_CHARACTERS`, and one item goes in any case.
+    """
     rows = conn.execute(
         select(table.c.seq, table.c.kind, table.c.body, table.c.at)
         .where(table.c.audience.in_((audience, EVERYBODY)), table.c.seq > after)
         .order_by(table.c.seq)
         .limit(limit)
     )
-    return [FeedItem(seq, kind, json.loads(body), at) for seq, kind, body, at in rows]
+    items: list[FeedItem] = []
+    size = 0
+    for seq, kind, body, at in rows:
+        size += len(body)
+        if items and size > MOST_CHARACTERS:
+            break
+        items.append(FeedItem(seq, kind, json.loads(body), at))
+    return items
 
 
 def delete_feed(

@@ -21,6 +21,7 @@ from kumihimo.plumbing.wire.tls import CallingContext
 
 R = TypeVar("R", bound=Reply)
 CAPTURE = "KUMIHIMO_CAPTURE"
+PATIENCE_SECONDS = 30.0
 log = structlog.get_logger()
 
 
@@ -34,8 +35,8 @@ class PeerClient:
         self._connections = Connections(context, context.made)
         self._capture = _capture_file(edge.party)
 
-    def send(self, path: str, message: Message, reply: type[R]) -> Signed[R]:
-        """Sign a message, post it to its audience, verify the signed reply.
+    def send(self, path: str, message: Message, reply: type[R], timeout: float | None = None) -> Signed[R]:
+        """Sign a message, post it to its audience, verify the signed reply; `timeout` in seconds, else the client's.
 
         Where the answer is lost on its way, a message that says of itself that it may be repeated is sent once more.
         Raises Problem: what the peer reported, peer.unreachable, or a fault of the reply's signature or reference.
@@ -43,7 +44,7 @@ class PeerClient:
         party = PartyId(message.audience)
         envelope = self._edge.answer(message)
         response = self._exchange(
-            "POST", party, path, content=envelope.model_dump_json().encode(), repeat=message.REPEATABLE
+            "POST", party, path, envelope.model_dump_json().encode(), None, timeout, repeat=message.REPEATABLE
         )
         signed = self._edge.read(parse_envelope(_accepted(response, party)), reply, party)
         if signed.value.in_reply_to != message.message_id:
@@ -107,6 +108,18 @@ class PeerClient:
         assert self._capture is not None  # noqa: S101 - called only when capturing
         with open(self._capture, "a", opener=_for_owner) as file:
             file.write(json.dumps(line) + "\n")
+
+
+class Patient:
+    """A client that waits longer: for messages about many persons, which take their time on a machine under load."""
+
+    def __init__(self, client: PeerClient, seconds: float) -> None:
+        self._client = client
+        self._seconds = seconds
+
+    def send(self, path: str, message: Message, reply: type[R]) -> Signed[R]:
+        """As `PeerClient.send`."""
+        return self._client.send(path, message, reply, self._seconds)
 
 
 def _accepted(response: Answered, party: PartyId) -> bytes:

@@ -74,6 +74,18 @@ def test_a_single_translation_can_be_proven(hub: Hub, batch: Batch) -> None:
     hub.operator2.verify_peer(batch.asked[:1], out, X_CITY, Y_CITY, proof)
 
 
+def test_translations_made_one_by_one_can_be_proven_together(hub: Hub, batch: Batch) -> None:
+    seeds = [bytes([person]) * 32 for person in range(PEOPLE)]
+    out = hub.operator1.hop_each(batch.asked, X_CITY, Y_CITY, seeds)
+    alone = [
+        hub.operator1.hop([one], X_CITY, Y_CITY, seed=seed)[0] for one, seed in zip(batch.asked, seeds, strict=True)
+    ]
+    assert out == alone
+    proof = hub.operator1.prove_each(batch.asked, out, X_CITY, Y_CITY, seeds)
+    hub.operator2.verify_peer(batch.asked, out, X_CITY, Y_CITY, proof)
+    assert refused(hub.operator2, batch.asked, exchanged(out), proof)
+
+
 @given(place=st.integers(0, PEOPLE - 1))
 @settings(max_examples=10, deadline=None)
 def test_one_tampered_person_in_a_batch_is_caught_at_either_operator(hub: Hub, batch: Batch, place: int) -> None:

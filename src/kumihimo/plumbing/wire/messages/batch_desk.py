@@ -154,7 +154,10 @@ class Recurrence(StrEnum):
 
 
 class EnterSchedule(Message):
-    """Ask about these addressees on a day to come, or on every such day until `last_on`."""
+    """Ask about these addressees on a day to come, or on every such day until `last_on`.
+
+    Without a period each run asks about the fiscal year of its day.
+    """
 
     KIND: ClassVar[str] = "enter-schedule.v1"
     staff: str
@@ -163,7 +166,7 @@ class EnterSchedule(Message):
     provider: str
     affair: str
     items: _Items
-    period: Period = Period()
+    period: Period | None = None
     recurrence: Recurrence
     first_on: date
     last_on: date | None = None
@@ -203,7 +206,7 @@ class ScheduleShown(Part):
     provider: str
     affair: str
     items: tuple[str, ...]
-    period: Period
+    period: Period | None
     persons: int
     recurrence: Recurrence
     first_on: date

@@ -34,7 +34,7 @@ from kumihimo.roles.gateway.service.chunk_provision import ChunkProvision, chunk
 from kumihimo.roles.gateway.store.batches import BatchStore
 
 # Enough that requester, operators and provider all have one in work; each costs its memory at every party.
-CHUNKS_AT_ONCE: Final = 4
+CHUNKS_AT_ONCE: Final = 3
 _PAUSE_SECONDS: Final = 5.0
 log = structlog.get_logger()
 

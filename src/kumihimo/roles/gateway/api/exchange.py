@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine
 
 from kumihimo.domain.kernel import Clock, PartyId, SystemClock, SystemRandomness, institution_of, party_id
 from kumihimo.plumbing.storage import FeedItem, migrate, open_engine, read_secret, require_current
-from kumihimo.plumbing.wire.client import PeerClient
+from kumihimo.plumbing.wire.client import PATIENCE_SECONDS, Patient, PeerClient
 from kumihimo.plumbing.wire.edge import Background, Edge, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedReader
@@ -45,6 +45,7 @@ from kumihimo.roles.gateway.api.batch import BatchWorker, mount_batches, mount_c
 from kumihimo.roles.gateway.api.by_hand import inquired, mount_fetching, mount_protection, mount_queue
 from kumihimo.roles.gateway.api.copies import CopiesVital, mount_copies, mount_register
 from kumihimo.roles.gateway.api.rotation import mount_rotation
+from kumihimo.roles.gateway.api.schedules import DailyRound, mount_schedules
 from kumihimo.roles.gateway.api.vitals import HoldingsVital, OutboxVital
 from kumihimo.roles.gateway.service.audit import OpeningAudit
 from kumihimo.roles.gateway.service.audit_codes import AuditCodes
@@ -63,6 +64,7 @@ from kumihimo.roles.gateway.service.link_codes import LinkCodes, OwnDomain
 from kumihimo.roles.gateway.service.outcomes import Outcomes
 from kumihimo.roles.gateway.service.provision import Provision, answer_to
 from kumihimo.roles.gateway.service.rotation import Rotations
+from kumihimo.roles.gateway.service.schedules import Schedules
 from kumihimo.roles.gateway.settings import ExchangeSettings
 from kumihimo.roles.gateway.store.batches import BatchStore
 from kumihimo.roles.gateway.store.by_hand import ByHandStore
@@ -80,6 +82,7 @@ from kumihimo.roles.gateway.store.provisions import ProvisionStore
 from kumihimo.roles.gateway.store.records import RecordStore
 from kumihimo.roles.gateway.store.registered import RegisteredStore
 from kumihimo.roles.gateway.store.rotations import RotationStore
+from kumihimo.roles.gateway.store.schedules import ScheduleStore
 
 AUDIT_KEY = "audit.key"
 _PAUSE_SECONDS = 1.0
@@ -167,6 +170,8 @@ class Services:
     audit: OpeningAudit
     registered: RegisteredStore
     rotations: Rotations
+    schedules: Schedules
+    daily: DailyRound
 
 
 def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerClient, commit: Commit) -> Services:
@@ -188,7 +193,7 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
     records = RecordStore(engine, institution, commit)
     sender = OutcomeSender(
         Outcomes(OutboxStore(engine, institution), edge, client),
-        ChunkOutcomes(ChunkOutbox(engine, institution), edge, client),
+        ChunkOutcomes(ChunkOutbox(engine, institution), edge, Patient(client, PATIENCE_SECONDS)),
     )
 
     def receive_codes(conn: Connection, item: FeedItem) -> None:
@@ -208,9 +213,12 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
     queue = ByHandStore(engine, institution, commit)
     audit_key = read_secret(edge.identity.folder / AUDIT_KEY)
     batch_store = BatchStore(engine, institution, commit)
-    asking = Asking(batch_store, domain, edge, client, SystemRandomness(), audit_key, sender.wake)
+    patient = Patient(client, PATIENCE_SECONDS)
+    asking = Asking(batch_store, domain, edge, patient, SystemRandomness(), audit_key, sender.wake)
     worker = BatchWorker(batch_store, asking.ask)
     registered = RegisteredStore(engine, institution)
+    batches = Batches(batch_store, inquiries, domain, edge, SystemRandomness(), settings.batch_kept, worker.wake)
+    schedules = Schedules(ScheduleStore(engine, institution, commit), batches, SystemRandomness())
     return Services(
         codes,
         Copies(CopyStore(engine, institution), edge.clock, registered.unknown, settings.copies_per_day),
@@ -237,7 +245,7 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
         sender,
         receive_codes,
         LinkStore(engine, institution),
-        Batches(batch_store, inquiries, domain, edge, SystemRandomness(), settings.batch_kept, worker.wake),
+        batches,
         ChunkProvision(
             ChunkProvisionStore(engine, institution, commit), edge, domain, settings.by_hand_patience, sender.wake
         ),
@@ -245,6 +253,8 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
         OpeningAudit(inquiries, codes, edge, audit_codes),
         registered,
         rotations,
+        schedules,
+        DailyRound(schedules, batch_store, edge.clock),
     )
 
 
@@ -268,7 +278,8 @@ def build(settings: ExchangeSettings, clock: Clock = SystemClock()) -> FastAPI: 
     life = LifeOfExchange(services.inquiry, commit, client, engine, in_turn)
     rotating = Repeating("rotation", services.rotations.carrying.advance)
     services.rotations.carrying.level, services.rotations.wake = feed.is_level, rotating.wake
-    app = application(edge.party, background=[life, feed, services.sender, services.worker, rotating])
+    works = [life, feed, services.sender, services.worker, services.daily, rotating]
+    app = application(edge.party, background=works)
     institution = institution_of(edge.party)
     outbox = OutboxStore(engine, institution)
     copies = CopyWatch(
@@ -286,7 +297,7 @@ def build(settings: ExchangeSettings, clock: Clock = SystemClock()) -> FastAPI: 
         StoreVital(engine, MIGRATIONS),
         KeysVital(edge, ("seal.key", AUDIT_KEY)),
         FeedVital(feed, edge),
-        OutboxVital(outbox),
+        OutboxVital(outbox, ChunkOutbox(engine, institution)),
         HoldingsVital(services.codes.store, services.copies.store, clock),
         CopiesVital(copies),
     )
@@ -335,6 +346,7 @@ def _for_desk(app: FastAPI, edge: Edge, services: Services, in_turn: Executor) -
     mount_fetching(app, edge, fetching, own_desk, in_turn)
     mount_batches(app, edge, services.batches, BatchResults(services.batches, edge), own_desk)
     mount_rotation(app, edge, services.rotations, own_desk)
+    mount_schedules(app, edge, services.schedules, own_desk)
 
     @app.post("/inquiries")
     async def inquiries(envelope: Envelope, peer: Peer) -> Envelope:

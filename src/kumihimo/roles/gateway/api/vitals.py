@@ -8,6 +8,7 @@ from typing import Final
 
 from kumihimo.domain.kernel import Clock
 from kumihimo.plumbing.wire.meters import Reading
+from kumihimo.roles.gateway.store.chunk_reports import ChunkOutbox
 from kumihimo.roles.gateway.store.copies import CopyStore
 from kumihimo.roles.gateway.store.link_codes import LinkCodeStore
 from kumihimo.roles.gateway.store.outbox import OutboxStore
@@ -21,15 +22,20 @@ class OutboxVital:
 
     name = "outbox"
 
-    def __init__(self, outbox: OutboxStore) -> None:
+    def __init__(self, outbox: OutboxStore, chunks: ChunkOutbox) -> None:
         self._outbox = outbox
+        self._chunks = chunks
 
     def fault(self) -> str | None:
-        waiting = self._outbox.size()
+        waiting = self._waiting()
         return f"{waiting} reports wait, expected at most {MOST_WAITING}" if waiting > MOST_WAITING else None
 
     def readings(self) -> Iterable[Reading]:
-        yield Reading("outbox_reports", float(self._outbox.size()))
+        yield Reading("outbox_reports", float(self._waiting()))
+
+    def _waiting(self) -> int:
+        """Persons whose outcome waits, also those of batches."""
+        return self._outbox.size() + self._chunks.size()
 
 
 class HoldingsVital:

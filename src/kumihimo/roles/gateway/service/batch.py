@@ -25,6 +25,7 @@ from kumihimo.plumbing.wire.messages.batch_desk import (
 from kumihimo.plumbing.wire.messages.inquiry import Outcome
 from kumihimo.roles.gateway.service.link_codes import OwnDomain
 from kumihimo.roles.gateway.store.batches import Batch, BatchStore, Chunk, ChunkState, PersonOutcome
+from kumihimo.roles.gateway.store.commits import Work
 from kumihimo.roles.gateway.store.inquiries import InquiryStore
 from kumihimo.roles.gateway.store.records import AccessRecord, Side
 
@@ -65,8 +66,13 @@ class Batches:
     entered: Callable[[], None] = lambda: None
     chunk: int = CHUNK
 
-    def enter(self, message: EnterBatch, schedule: str | None = None) -> Entered:
-        """Check a batch and write it down.
+    def enter(
+        self,
+        message: EnterBatch,
+        schedule: str | None = None,
+        also: Callable[[str, Checked], Work] = lambda _batch, _checked: _nothing,
+    ) -> Entered:
+        """Check a batch and write it down; `also` what belongs to it, in the same transaction.
 
         Raises Problem: value.invalid (nobody, or more than 10,000), staff.not_entitled. Whoever cannot be asked about is
         rejected with a reason: addressee_number.*, addressee.no_code, value.invalid for a person named before.
@@ -94,7 +100,12 @@ class Batches:
         )  # fmt: skip
         without = {one.place: one.code for one in checked.rejected if one.code == "addressee.no_code"}
         numbers = {place: AddresseeNumber(message.addressee_numbers[place]).digits for place in without}
-        self.store.enter(batch, chunks, self._unasked(message, department, now, numbers, without))
+        self.store.enter(
+            batch,
+            chunks,
+            self._unasked(message, department, now, numbers, without),
+            also(number, checked),
+        )
         self.entered()
         return Entered(number, len(places), checked.rejected)
 
@@ -230,6 +241,10 @@ class Batches:
             )
             for place, number in numbers.items()
         ]
+
+
+def _nothing(_conn: object) -> None:
+    """Nothing else belongs to the batch."""
 
 
 def is_final(one: PersonOutcome) -> bool:

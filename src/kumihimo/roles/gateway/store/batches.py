@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -128,8 +128,17 @@ class BatchStore:
         with self._engine.connect() as conn:
             return codes_of(conn, self._institution, numbers, epoch)
 
-    def enter(self, entered: Batch, chunks: Mapping[str, dict[int, str]], records: Sequence[AccessRecord]) -> None:
-        """Write a batch with its chunks, by transaction number, and records of those who are not asked about."""
+    def enter(
+        self,
+        entered: Batch,
+        chunks: Mapping[str, dict[int, str]],
+        records: Sequence[AccessRecord],
+        also: Callable[[Connection], None] = lambda _conn: None,
+    ) -> None:
+        """Write a batch with its chunks, by transaction number, and records of those who are not asked about.
+
+        `also` is written in the same transaction.
+        """
 
         def work(conn: Connection) -> None:
             values = {name: getattr(entered, name) for name in batch.columns.keys() if hasattr(entered, name)}  # noqa: SIM118
@@ -146,6 +155,7 @@ class BatchStore:
             ]
             insert_rows(conn, batch_chunk, _CHUNK, rows)
             append_records(conn, self._institution, records)
+            also(conn)
 
         self._commit(work)
 

@@ -330,6 +330,9 @@ schedule = Table(
     Column("items", Text, nullable=False),
     Column("since", Date),
     Column("until", Date),
+    Column(
+        "year_of_run", Boolean, nullable=False
+    ),  # the fiscal year of each run's day, in the place of since and until
     Column("addressees", Text, nullable=False),
     Column("recurrence", Text, nullable=False),
     Column("first_on", Date, nullable=False),

@@ -13,6 +13,7 @@ from kumihimo.domain.kernel.institutions import PartyId
 from kumihimo.domain.transparency.note import NoteKey, VerifierKey
 from kumihimo.domain.transparency.tiles import Tile, parse_path, tile_width
 from kumihimo.plumbing.storage import read_secret
+from kumihimo.plumbing.wire.client import PATIENCE_SECONDS, Patient
 from kumihimo.plumbing.wire.edge import Background, application, needed_at_the_end
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
@@ -71,7 +72,8 @@ def build_first(operator: Operator) -> FastAPI:
         Opening(journal, operator.book.sha256),
     )
     entries = ChunkJournal(store, notify)
-    chunk_refusals = ChunkRefusals(edge, entries, operator.chunk_translation(), operator.client)
+    patient = Patient(operator.client, PATIENCE_SECONDS)
+    chunk_refusals = ChunkRefusals(edge, entries, operator.chunk_translation(), patient)
     underway = Underway()
     permits = PermitDesk(
         edge,
@@ -97,8 +99,8 @@ def build_first(operator: Operator) -> FastAPI:
     outcomes = OutcomeDesk(edge, journal, store, operator.client)
     check = operator.proof_check(notify)
     translation = operator.chunk_translation()
-    chunks = ChunkDesk(edge, operator.bench(), journal, entries, translation, operator.client, check)
-    chunk_outcomes = ChunkOutcomeDesk(edge, journal, entries, store, operator.client)
+    chunks = ChunkDesk(edge, operator.bench(), journal, entries, translation, patient, check)
+    chunk_outcomes = ChunkOutcomeDesk(edge, journal, entries, store, patient)
     mount_chunks(app, edge, chunks, chunk_outcomes)
     codes = FirstCodeDesk(edge, operator.hop(), journal, operator.client)
 

@@ -37,5 +37,5 @@ class ChunkTranslation:
         return [ciphertext for share in done for ciphertext in share]
 
     def _hop(self, items: Sequence[Item], source: str, target: str, at: datetime) -> list[bytes]:
-        hop, seed = self._translator.hop, self._seeds.seed
-        return [hop([item], source, target, seed=seed(transaction, at))[0] for transaction, item in items]
+        seeds = [self._seeds.seed(transaction, at) for transaction, _ in items]
+        return self._translator.hop_each([item for _, item in items], source, target, seeds)

@@ -87,6 +87,7 @@ def upgrade() -> None:
         sa.Column("items", sa.Text, nullable=False),
         sa.Column("since", sa.Date),
         sa.Column("until", sa.Date),
+        sa.Column("year_of_run", sa.Boolean, nullable=False),
         sa.Column("addressees", sa.Text, nullable=False),
         sa.Column("recurrence", sa.Text, nullable=False),
         sa.Column("first_on", sa.Date, nullable=False),
