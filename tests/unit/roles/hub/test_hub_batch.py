@@ -262,7 +262,7 @@ def refusal_relay(country: HubCountry) -> Any:
     store = LogStore(operator.engine, edge.answer, OVERSIGHT)
     entries = ChunkJournal(store, lambda: None)
     chunks = ChunkRefusals(edge, entries, operator.chunk_translation(), operator.client)
-    return RefusalRelay(edge, store, operator.translator, operator.seeds, operator.client, chunks)
+    return RefusalRelay(edge, store, operator.translator, operator.seeds, operator.client, operator.domains, chunks)
 
 
 def test_every_outcome_of_a_chunk_is_logged_once_and_told_to_the_portal(

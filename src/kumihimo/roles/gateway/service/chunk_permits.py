@@ -162,7 +162,7 @@ def person_permit(edge: Edge, envelope: Envelope, transaction: str) -> Permit:
     chunk = edge.read(envelope, ChunkPermit, HUB_1, HUB_2).value
     for position in positions_in(chunk.positions, PERSONS):
         if person_transaction(chunk.transaction, position) == transaction:
-            return permit_for_person(chunk, position, "", -1)  # who it was is known here by the transaction number
+            return permit_for_person(chunk, position, "", 0)  # who it was is known here by the transaction number
     raise Problem("transaction.unknown", transaction, "transaction", "a person of the permit that is shown")
 
 

@@ -175,7 +175,7 @@ def permit_of_report(edge: Edge, report: ReportOutcome) -> Permit:
     chunk = edge.read(report.permit, ChunkPermit, *OPERATORS).value
     for position in positions_in(chunk.positions, PERSONS):
         if person_transaction(chunk.transaction, position) == report.transaction:
-            return permit_for_person(chunk, position, "", -1)  # ciphertext and entry are no matter of a report
+            return permit_for_person(chunk, position, "", 0)  # ciphertext and entry are no matter of a report
     raise Problem("message.malformed", "report and permit differ", where="permit", expected="the permit it is about")
 
 

@@ -47,6 +47,10 @@ PLAIN: Final[dict[AlarmKind, str]] = {
     AlarmKind.PROMISE_INVALID: "A promise was shown that operator 1 has not signed.",
     AlarmKind.PROMISE_OVERDUE: "An entry that was promised is not in the log yet.",
     AlarmKind.TRANSLATION_UNPROVEN: "An operator could not prove a translation.",
+    AlarmKind.AUDIT_CONTRADICTED: "An institution says that it asked about somebody else than it did.",
+    AlarmKind.AUDIT_REFUSED: "An institution does not open an inquiry that it was ordered to open.",
+    AlarmKind.AUDIT_LATE: "An institution has not answered an audit by its day.",
+    AlarmKind.KEYS_DIFFER: "The operators state different public keys of an institution.",
     AlarmKind.PROMISE_BROKEN: "The log holds something else where an entry was promised.",
 }
 
