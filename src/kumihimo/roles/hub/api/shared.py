@@ -59,6 +59,7 @@ class Operator:
     keys: KeyDesk
     pool: ThreadPoolExecutor
     orders_pool: ThreadPoolExecutor
+    chunks_pool: ThreadPoolExecutor
 
     @classmethod
     def open(cls, settings: Settings, edge: Edge, client: PeerClient) -> Operator:
@@ -87,6 +88,9 @@ class Operator:
             KeyDesk(edge, secrets, standings.require_active),
             ThreadPoolExecutor(TRANSLATION_THREADS, thread_name_prefix="translation"),
             ThreadPoolExecutor(1, thread_name_prefix="orders"),
+            # One thread: the chunks under way keep both operators busy, and threads that wait for one another's lock between
+            # calls of 50 µs cost more than they bring.
+            ThreadPoolExecutor(1, thread_name_prefix="chunks"),
         )
 
     def bench(self) -> Bench:
@@ -96,7 +100,7 @@ class Operator:
         return CodeHop(self.edge, self.translator, self.standings.require_active, self.pool)
 
     def chunk_translation(self) -> ChunkTranslation:
-        return ChunkTranslation(self.translator, self.seeds, self.pool)
+        return ChunkTranslation(self.translator, self.seeds, self.chunks_pool)
 
     def proof_check(self, notify: Notify) -> ProofCheck:
         """The check of the other operator's translations; `notify` wakes the oversight body's reader."""
@@ -131,6 +135,7 @@ class LifeOf(Background):
         self._finish()
         self._operator.pool.shutdown()
         self._operator.orders_pool.shutdown()
+        self._operator.chunks_pool.shutdown()
         self._operator.client.close()
         self._operator.engine.dispose()
 
