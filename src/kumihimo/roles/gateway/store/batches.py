@@ -177,8 +177,9 @@ class BatchStore:
         """The chunks of a batch in order, without their large fields."""
         light = [column for column in batch_chunk.columns if column.name not in _HEAVY]
         query = select(*light).where(self._chunks_here, batch_chunk.c.batch == number)
+        in_order = batch_chunk.c.ordinal, batch_chunk.c.transaction
         with self._engine.connect() as conn:
-            return [_chunk(row) for row in conn.execute(query.order_by(batch_chunk.c.ordinal))]
+            return [_chunk(row) for row in conn.execute(query.order_by(*in_order))]
 
     def chunk(self, transaction: str) -> Chunk | None:
         """One chunk with everything."""

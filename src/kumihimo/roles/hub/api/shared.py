@@ -62,6 +62,7 @@ class Operator:
     seed_store: SeedStore
     pool: ThreadPoolExecutor
     orders_pool: ThreadPoolExecutor
+    chunks_pool: ThreadPoolExecutor
 
     @classmethod
     def open(cls, settings: Settings, edge: Edge, client: PeerClient) -> Operator:
@@ -92,6 +93,9 @@ class Operator:
             seed_store,
             ThreadPoolExecutor(TRANSLATION_THREADS, thread_name_prefix="translation"),
             ThreadPoolExecutor(1, thread_name_prefix="orders"),
+            # One thread: the chunks under way keep both operators busy, and threads that wait for one another's lock between
+            # calls of 50 µs cost more than they bring.
+            ThreadPoolExecutor(1, thread_name_prefix="chunks"),
         )
 
     def bench(self) -> Bench:
@@ -104,7 +108,7 @@ class Operator:
         return RotationHop(self.edge, self.translator, self.domains, self.seeds, self.standings.require_active)
 
     def chunk_translation(self) -> ChunkTranslation:
-        return ChunkTranslation(self.translator, self.seeds, self.pool, self.domains)
+        return ChunkTranslation(self.translator, self.seeds, self.chunks_pool, self.domains)
 
     def proof_check(self, notify: Notify) -> ProofCheck:
         """The check of the other operator's translations; `notify` wakes the oversight body's reader."""
@@ -135,6 +139,7 @@ class LifeOf(Background):
         self._finish()
         self._operator.pool.shutdown()
         self._operator.orders_pool.shutdown()
+        self._operator.chunks_pool.shutdown()
         self._operator.client.close()
         self._operator.engine.dispose()
 

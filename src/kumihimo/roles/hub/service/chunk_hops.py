@@ -1,7 +1,7 @@
 """Translation of a chunk (一括の符号変換): every person's ciphertext under the seed of their own transaction number.
 
-So each translation can be proven by itself, as that of a single inquiry. The work is shared out over a few threads:
-libsodium runs outside the interpreter lock.
+So each translation can be proven by itself, as that of a single inquiry. The work goes to threads of its own, a share at a
+time, so that of two chunks neither waits for the whole of the other.
 """
 
 from __future__ import annotations
