@@ -36,6 +36,12 @@ from kumihimo.roles.hub.store.tables import entries
 REASON = "符号の漏えいのおそれ"
 
 
+@pytest.fixture(autouse=True)
+def looked_up_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps are taken here beside the process that answers, which else believes for half a second what it knows."""
+    monkeypatch.setattr("kumihimo.plumbing.storage.rotations.REFRESH_SECONDS", -1.0)
+
+
 def worker(desk: Desk) -> CodeRotation:
     """The rotation as a process that has just begun finds it."""
     services, edge, engine = desk.services(), desk.country.edge(desk.exchange), desk.country.engine(desk.exchange)
