@@ -20,7 +20,8 @@ from kumihimo.plumbing.wire.identity import Identity
 from kumihimo.plumbing.wire.messages.audits import Audited, InquiriesOpened, OpenInquiries
 from kumihimo.plumbing.wire.messages.oversight import Order
 from kumihimo.plumbing.wire.server import serve
-from kumihimo.roles.gateway.api.exchange import AUDIT_KEY, build
+from kumihimo.roles.gateway.api.exchange import build
+from kumihimo.roles.gateway.api.services import AUDIT_KEY
 from kumihimo.roles.gateway.service.audit import Opening, OpeningAudit
 from kumihimo.roles.gateway.settings import ExchangeSettings
 from kumihimo.roles.gateway.store.exchange import link_code

@@ -66,7 +66,7 @@ from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.tls import PEER
 from kumihimo.roles.gateway.api import exchange as exchange_api
 from kumihimo.roles.gateway.api import ledger as ledger_api
-from kumihimo.roles.gateway.api.exchange import Services
+from kumihimo.roles.gateway.api.services import Services
 from kumihimo.roles.gateway.settings import ExchangeSettings, LedgerSettings
 from kumihimo.roles.gateway.store.addressees import LedgerStore
 from kumihimo.roles.gateway.store.commits import OneByOne

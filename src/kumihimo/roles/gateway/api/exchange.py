@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from typing import Final
 
-import structlog
 from fastapi import FastAPI
-from sqlalchemy import Connection, Engine
 
-from kumihimo.domain.kernel import Clock, PartyId, SystemClock, SystemRandomness, institution_of, party_id
-from kumihimo.plumbing.storage import FeedItem, migrate, open_engine, read_secret, require_current
-from kumihimo.plumbing.wire.client import PATIENCE_SECONDS, Patient, PeerClient
-from kumihimo.plumbing.wire.edge import Background, Edge, application
+from kumihimo.domain.kernel import Clock, PartyId, SystemClock, institution_of, party_id
+from kumihimo.plumbing.storage import migrate, open_engine, require_current
+from kumihimo.plumbing.wire.client import PeerClient
+from kumihimo.plumbing.wire.edge import Edge, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedReader
-from kumihimo.plumbing.wire.link_keys import LinkKeys
 from kumihimo.plumbing.wire.messages.audits import OpenInquiries
 from kumihimo.plumbing.wire.messages.codes import ExpectCodes, ExpectedCodes, LackCodes, WhichLackCodes
 from kumihimo.plumbing.wire.messages.lives import (
@@ -37,225 +33,32 @@ from kumihimo.plumbing.wire.messages.provision import (
     RecordShown,
     ShowRecords,
 )
-from kumihimo.plumbing.wire.moving_codes import MovingCodes
 from kumihimo.plumbing.wire.repeating import Repeating
 from kumihimo.plumbing.wire.routes import Peer, in_thread
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
-from kumihimo.roles.gateway.api.batch import BatchWorker, mount_batches, mount_chunk_provision
+from kumihimo.roles.gateway.api.batch import mount_batches, mount_chunk_provision
 from kumihimo.roles.gateway.api.by_hand import inquired, mount_fetching, mount_protection, mount_queue
 from kumihimo.roles.gateway.api.copies import CopiesVital, mount_copies, mount_register
+from kumihimo.roles.gateway.api.life import LifeOfExchange
 from kumihimo.roles.gateway.api.rotation import mount_rotation
-from kumihimo.roles.gateway.api.schedules import DailyRound, mount_schedules
+from kumihimo.roles.gateway.api.schedules import mount_schedules
+from kumihimo.roles.gateway.api.services import AUDIT_KEY, Services, wire
 from kumihimo.roles.gateway.api.vitals import HoldingsVital, OutboxVital
-from kumihimo.roles.gateway.service.audit import OpeningAudit
-from kumihimo.roles.gateway.service.audit_codes import AuditCodes
-from kumihimo.roles.gateway.service.batch import Batches
-from kumihimo.roles.gateway.service.batch_asking import Asking
 from kumihimo.roles.gateway.service.batch_results import BatchResults
-from kumihimo.roles.gateway.service.by_hand import ByHand
-from kumihimo.roles.gateway.service.chunk_provision import ChunkProvision
-from kumihimo.roles.gateway.service.chunk_reports import ChunkOutcomes
-from kumihimo.roles.gateway.service.copies import Copies
 from kumihimo.roles.gateway.service.copy_watch import CopyWatch
 from kumihimo.roles.gateway.service.fetching import Fetching
-from kumihimo.roles.gateway.service.inquiry import Inquiry
 from kumihimo.roles.gateway.service.lines import HUB_2, OVERSIGHT
-from kumihimo.roles.gateway.service.link_codes import LinkCodes, OwnDomain
-from kumihimo.roles.gateway.service.outcomes import Outcomes
-from kumihimo.roles.gateway.service.provision import Provision, answer_to
-from kumihimo.roles.gateway.service.rotation import Rotations
-from kumihimo.roles.gateway.service.schedules import Schedules
+from kumihimo.roles.gateway.service.provision import answer_to
 from kumihimo.roles.gateway.settings import ExchangeSettings
-from kumihimo.roles.gateway.store.batches import BatchStore
-from kumihimo.roles.gateway.store.by_hand import ByHandStore
-from kumihimo.roles.gateway.store.chunk_provisions import ChunkProvisionStore
 from kumihimo.roles.gateway.store.chunk_reports import ChunkOutbox
-from kumihimo.roles.gateway.store.commits import Commit, Together
-from kumihimo.roles.gateway.store.copies import CopyStore
+from kumihimo.roles.gateway.store.commits import Together
 from kumihimo.roles.gateway.store.deliveries import DeliveryStore
 from kumihimo.roles.gateway.store.exchange import MIGRATIONS, feed_cursor
-from kumihimo.roles.gateway.store.inquiries import InquiryStore
-from kumihimo.roles.gateway.store.link_codes import LinkCodeStore
-from kumihimo.roles.gateway.store.links import LinkStore
 from kumihimo.roles.gateway.store.outbox import OutboxStore
-from kumihimo.roles.gateway.store.provisions import ProvisionStore
-from kumihimo.roles.gateway.store.records import RecordStore
-from kumihimo.roles.gateway.store.registered import RegisteredStore
-from kumihimo.roles.gateway.store.rotations import RotationStore
-from kumihimo.roles.gateway.store.schedules import ScheduleStore
 
-AUDIT_KEY = "audit.key"
-_PAUSE_SECONDS = 1.0
-_LAST_WORDS_SECONDS = 2.0
 # Threads of their own: an inquiry waits for others, and others must not wait for it. Two institutions that ask one another
 # with every thread they have would else wait until both give up, and one provider that hangs would stop the exchange.
 INQUIRIES_AT_ONCE: Final = 32
-log = structlog.get_logger()
-
-
-class OutcomeSender(Background):
-    """A thread that empties the outbox: at once when something was reported, otherwise every second."""
-
-    def __init__(self, outcomes: Outcomes, chunks: ChunkOutcomes) -> None:
-        self._outcomes = outcomes
-        self._chunks = chunks
-        self._wake = threading.Event()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="outcomes", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping = True
-        self._wake.set()
-        self._thread.join(_LAST_WORDS_SECONDS)
-
-    def wake(self) -> None:
-        """Something was put into the outbox."""
-        self._wake.set()
-
-    def _run(self) -> None:
-        while not self._stopping:
-            try:
-                sent = self._outcomes.send_due() + self._chunks.send_due()
-            except Exception:
-                log.exception("outcomes.stopped")
-                sent = 0
-            if not sent:
-                self._wake.wait(_PAUSE_SECONDS)
-                self._wake.clear()
-
-
-class LifeOfExchange(Background):
-    """What is done first when the process starts, and last when it stops."""
-
-    def __init__(
-        self, inquiry: Inquiry, commit: Together, client: PeerClient, engine: Engine, in_turn: Executor
-    ) -> None:
-        self._inquiry = inquiry
-        self._commit = commit
-        self._client = client
-        self._engine = engine
-        self._in_turn = in_turn
-
-    def start(self) -> None:
-        interrupted = self._inquiry.close_interrupted()
-        if interrupted:
-            log.warning("inquiries.interrupted", count=interrupted)
-
-    def stop(self) -> None:
-        self._in_turn.shutdown(wait=False, cancel_futures=True)
-        self._commit.close()
-        self._client.close()
-        self._engine.dispose()
-
-
-@dataclass(frozen=True)
-class Services:
-    """What an exchange consists of, wired together."""
-
-    codes: LinkCodes
-    copies: Copies
-    inquiry: Inquiry
-    provision: Provision
-    by_hand: ByHand
-    records: RecordStore
-    sender: OutcomeSender
-    receive_codes: Callable[[Connection, FeedItem], None]
-    links: LinkStore
-    batches: Batches
-    chunks: ChunkProvision
-    worker: BatchWorker
-    audit: OpeningAudit
-    registered: RegisteredStore
-    rotations: Rotations
-    schedules: Schedules
-    daily: DailyRound
-
-
-def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerClient, commit: Commit) -> Services:
-    """Put the services of one institution together. Raises Problem(key.missing, key.permissions)."""
-    institution = institution_of(edge.party)
-    rotation_store, keys = RotationStore(engine, institution, edge.directory.epoch(institution)), LinkKeys(edge, client)
-    domain = OwnDomain(edge, keys, rotation_store.present)
-    codes = LinkCodes(LinkCodeStore(engine, institution), edge, domain, settings.ticket_patience)
-    audit_key = read_secret(edge.identity.folder / AUDIT_KEY)
-    audit_codes = AuditCodes(rotation_store, audit_key)
-    rotations = Rotations.around(
-        rotation_store,
-        edge,
-        domain,
-        MovingCodes(edge, client, keys.secret),
-        audit_codes,
-        settings.rotation_overlap,
-    )
-    records = RecordStore(engine, institution, commit)
-    sender = OutcomeSender(
-        Outcomes(OutboxStore(engine, institution), edge, client),
-        ChunkOutcomes(ChunkOutbox(engine, institution), edge, Patient(client, PATIENCE_SECONDS)),
-    )
-
-    def receive_codes(conn: Connection, item: FeedItem) -> None:
-        ordered = rotations.carrying.ordered(item)
-        if ordered is not None:
-            rotation_store.begin(conn, ordered.reason, ordered.at, ordered.close_at, ordered.number)
-        opened = codes.opened(item)
-        if opened is not None and opened.codes:
-            placed = codes.store.place(conn, opened.codes, opened.epoch, edge.clock.now())
-            log.info("codes.placed", count=placed.stored)
-            if placed.without_ticket or placed.of_another:
-                log.warning("codes.not_placed", count=placed.without_ticket + placed.of_another)
-        if opened is not None and opened.pairs:
-            log.info("codes.replaced", count=codes.store.replace(conn, opened.pairs, edge.clock.now()))
-
-    inquiries = InquiryStore(engine, institution, commit)
-    queue = ByHandStore(engine, institution, commit)
-    audit_key = read_secret(edge.identity.folder / AUDIT_KEY)
-    batch_store = BatchStore(engine, institution, commit)
-    patient = Patient(client, PATIENCE_SECONDS)
-    asking = Asking(batch_store, domain, edge, patient, SystemRandomness(), audit_key, sender.wake)
-    worker = BatchWorker(batch_store, asking.ask)
-    registered = RegisteredStore(engine, institution)
-    batches = Batches(batch_store, inquiries, domain, edge, SystemRandomness(), settings.batch_kept, worker.wake)
-    schedules = Schedules(ScheduleStore(engine, institution, commit), batches, SystemRandomness())
-    return Services(
-        codes,
-        Copies(CopyStore(engine, institution), edge.clock, registered.unknown, settings.copies_per_day),
-        Inquiry(
-            inquiries,
-            records,
-            codes,
-            edge,
-            client,
-            SystemRandomness(),
-            audit_key,
-            sender.wake,
-        ),
-        Provision(
-            ProvisionStore(engine, institution, commit),
-            edge,
-            domain,
-            settings.by_hand_patience,
-            sender.wake,
-            settings.freshness(),
-        ),
-        ByHand(queue, inquiries, edge, settings.by_hand_kept, sender.wake),
-        records,
-        sender,
-        receive_codes,
-        LinkStore(engine, institution),
-        batches,
-        ChunkProvision(
-            ChunkProvisionStore(engine, institution, commit), edge, domain, settings.by_hand_patience, sender.wake
-        ),
-        worker,
-        OpeningAudit(inquiries, codes, edge, audit_codes),
-        registered,
-        rotations,
-        schedules,
-        DailyRound(schedules, batch_store, edge.clock),
-    )
 
 
 def prepare(settings: ExchangeSettings) -> None:
