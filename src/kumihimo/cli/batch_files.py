@@ -18,7 +18,7 @@ from kumihimo.plumbing.wire.messages.batch_desk import PersonResult, RejectedPer
 
 COLUMN: Final = "addressee_number"
 RESULTS: Final = (
-    COLUMN, "outcome", "transaction", "log_entry", "problem", "item", "valid_from", "valid_until", "body",
+    COLUMN, "outcome", "transaction", "log_entry", "problem", "item", "valid_from", "valid_until", "body", "as_of", "late",
 )  # fmt: skip
 
 
@@ -79,9 +79,12 @@ def write_results(file: Path, results: Iterable[PersonResult]) -> int:
         what = (one.addressee_number, one.outcome or "", one.transaction, one.log_index, one.problem)
         for item in one.items:
             body = json.dumps(item.body, ensure_ascii=False)
-            writer.writerow((*what, item.item, item.valid_from, item.valid_until, body))
+            state = next((at for at in one.as_of if at.item == item.item), None)
+            since = "" if state is None or state.at is None else state.at.isoformat()
+            late = "" if state is None else str(state.late).lower()
+            writer.writerow((*what, item.item, item.valid_from, item.valid_until, body, since, late))
         if not one.items:
-            writer.writerow((*what, "", "", "", ""))
+            writer.writerow((*what, "", "", "", "", "", ""))
     _write(file, "\ufeff" + text.getvalue())
     return len(persons)
 

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, Field
 from kumihimo.plumbing.wire.envelope import Document, Envelope, Message, Part, Reply
 from kumihimo.plumbing.wire.messages.inquiry import ITEMS, LogRecord, Period, Refusal
 from kumihimo.plumbing.wire.messages.proofs import MOST
-from kumihimo.plumbing.wire.messages.provision import HASH, DatedItem
+from kumihimo.plumbing.wire.messages.provision import HASH, AsOf, DatedItem
 
 PERSONS = 1_000  # in one chunk
 TRANSACTION = r"^[0-9a-f]{32}$"
@@ -156,10 +156,11 @@ class ChunkProvisionRequest(Message):
 
 
 class SealedPersons(Part):
-    """What is inside a sealed answer to a chunk: the items of each permitted person, in order."""
+    """What is inside a sealed answer to a chunk: the items of each permitted person, in order; `as_of` as in SealedItems."""
 
     transaction: str
     persons: tuple[tuple[DatedItem, ...], ...]
+    as_of: tuple[AsOf, ...] = ()
 
 
 class ChunkAnswer(Reply):

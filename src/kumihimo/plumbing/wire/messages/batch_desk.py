@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field
 
 from kumihimo.plumbing.wire.envelope import Message, Part, Reply
 from kumihimo.plumbing.wire.messages.inquiry import ITEMS, Outcome, Period, Refusal
-from kumihimo.plumbing.wire.messages.provision import DatedItem
+from kumihimo.plumbing.wire.messages.provision import AsOf, DatedItem
 
 MOST_PERSONS = 10_000  # in one batch
 NUMBER = r"^[0-9a-f]{16}$"
@@ -132,6 +132,7 @@ class PersonResult(Part):
     refusal: Refusal | None = None
     log_index: int | None = None
     items: tuple[DatedItem, ...] = ()
+    as_of: tuple[AsOf, ...] = ()
 
 
 class BatchPart(Reply):

@@ -147,7 +147,12 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
         LinkStore(engine, institution),
         batches,
         ChunkProvision(
-            ChunkProvisionStore(engine, institution, commit), edge, domain, settings.by_hand_patience, sender.wake
+            ChunkProvisionStore(engine, institution, commit),
+            edge,
+            domain,
+            settings.by_hand_patience,
+            sender.wake,
+            settings.freshness(),
         ),
         worker,
         OpeningAudit(inquiries, codes, edge, audit_codes),

@@ -160,7 +160,7 @@ class Asking:
             answer = self._ask_provider(granted)
             outcomes = checked_outcomes(granted, answer)
             sealed = from_b64(answer.sealed, "answer.sealed")
-            check_content(open_chunk(self.edge, granted, sealed), outcomes)
+            check_content(open_chunk(self.edge, granted, sealed).persons, outcomes)
         except Problem as problem:
             code = "provider.unreachable" if problem.code == "peer.unreachable" else problem.code
             told |= {

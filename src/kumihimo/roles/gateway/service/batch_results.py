@@ -14,7 +14,7 @@ from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.messages.batch import PERSONS, ChunkDecision
 from kumihimo.plumbing.wire.messages.batch_desk import PersonResult
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Refusal
-from kumihimo.plumbing.wire.messages.provision import DatedItem
+from kumihimo.plumbing.wire.messages.provision import AsOf, DatedItem
 from kumihimo.roles.gateway.service.batch import Batches, chunk_of
 from kumihimo.roles.gateway.service.chunk_permits import granted_chunk, open_chunk
 from kumihimo.roles.gateway.service.lines import HUB_1
@@ -41,7 +41,7 @@ class BatchResults:
         return self._results(batch, chunk), len(chunks)
 
     def _results(self, batch: Batch, chunk: Chunk) -> tuple[PersonResult, ...]:
-        items = self._items(batch, chunk)
+        items, as_of = self._items(batch, chunk)
         refusals = self._refusals(chunk)
         ended = self.batches.ended(list(chunk.outcomes.values()))
         results = []
@@ -59,16 +59,17 @@ class BatchResults:
                     problem=one.problem,
                     refusal=refusals.get(one.transaction) if one.outcome is Outcome.REFUSED else None,
                     log_index=one.log_index,
-                    items=items.get(one.transaction, ()),
+                    items=(theirs := items.get(one.transaction, ())),
+                    as_of=tuple(at for at in as_of if at.item in {item.item for item in theirs}),
                 )
             )
         return tuple(results)
 
-    def _items(self, batch: Batch, chunk: Chunk) -> dict[str, tuple[DatedItem, ...]]:
-        """What was provided, by transaction number."""
+    def _items(self, batch: Batch, chunk: Chunk) -> tuple[dict[str, tuple[DatedItem, ...]], tuple[AsOf, ...]]:
+        """What was provided, by transaction number; and the moments whose state the items are."""
         provided = {one.transaction for one in chunk.outcomes.values() if one.outcome is Outcome.PROVIDED}
         if not provided:
-            return {}
+            return {}, ()
         if chunk.answer is None or chunk.decision is None or self.edge.clock.now() >= batch.kept_until:
             raise Problem(
                 "answers.forgotten",
@@ -83,8 +84,8 @@ class BatchResults:
         by_transaction = {
             person_transaction(chunk.transaction, position): place for place, position in enumerate(granted.positions)
         }
-        persons = open_chunk(self.edge, granted, chunk.answer)
-        return {one: persons[by_transaction[one]] for one in provided}
+        content = open_chunk(self.edge, granted, chunk.answer)
+        return {one: content.persons[by_transaction[one]] for one in provided}, content.as_of
 
     def _refusals(self, chunk: Chunk) -> dict[str, Refusal]:
         if chunk.decision is None or not any(one.outcome is Outcome.REFUSED for one in chunk.outcomes.values()):

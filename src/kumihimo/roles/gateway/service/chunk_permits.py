@@ -130,8 +130,8 @@ def checked_outcomes(granted: GrantedChunk, answer: ChunkAnswer) -> list[Outcome
     return outcomes
 
 
-def open_chunk(edge: Edge, granted: GrantedChunk, sealed: bytes) -> list[tuple[DatedItem, ...]]:
-    """The items of each permitted person, in order. Raises Problem(sealing.cannot_open, message.malformed)."""
+def open_chunk(edge: Edge, granted: GrantedChunk, sealed: bytes) -> SealedPersons:
+    """What was sealed: the items of each permitted person, in order. Raises Problem(sealing.cannot_open, message.malformed)."""
     plain = open_sealed(sealed, edge.identity.sealing_key, chunk_binding(granted.permit, granted.envelope))
     try:
         content = SealedPersons.model_validate_json(plain)
@@ -142,7 +142,7 @@ def open_chunk(edge: Edge, granted: GrantedChunk, sealed: bytes) -> list[tuple[D
     asked = set(granted.permit.items)
     if not {item.item for items in content.persons for item in items} <= asked:
         raise _cannot_open("the content has items that the permit does not name")
-    return list(content.persons)
+    return content
 
 
 def check_content(persons: Sequence[tuple[DatedItem, ...]], outcomes: Sequence[Outcome]) -> None:

@@ -27,6 +27,7 @@ from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Envelope, Signed, b64
 from kumihimo.plumbing.wire.messages.batch import PERSONS, ChunkAnswer, ChunkPermit, ChunkProvisionRequest
 from kumihimo.plumbing.wire.messages.inquiry import Outcome
+from kumihimo.roles.gateway.service.freshness import USUAL, Freshness
 from kumihimo.roles.gateway.service.lines import HUB_1, HUB_2
 from kumihimo.roles.gateway.service.link_codes import OwnDomain
 from kumihimo.roles.gateway.service.provision import check_permit, domain_of
@@ -61,6 +62,7 @@ class ChunkProvision:
     domain: OwnDomain
     patience: timedelta
     reported: Callable[[], None] = lambda: None
+    freshness: Freshness = USUAL
 
     def provide(self, signed: Signed[ChunkProvisionRequest], peer: PartyId) -> ChunkAnswered:
         """Answer one request. The permit is checked whole before anything is looked up.
@@ -104,9 +106,13 @@ class ChunkProvision:
     def _answer(self, shown: Shown, now: datetime, holdings: Sequence[Holdings]) -> ChunkProvided:
         permit = shown.permit
         releases = [decide(held, permit.items) for held in holdings]
+        provided = {item.item for one in releases for item in one.items}
+        delivered = holdings[0].delivered if holdings else ()
+        as_of = [self.freshness.as_of(one, now) for one in delivered if one.item in provided]
         content = {
             "transaction": permit.transaction,
             "persons": [[item.model_dump(mode="json") for item in one.items] for one in releases],
+            "as_of": [one.model_dump(mode="json") for one in as_of],
         }
         requester = self.edge.directory.seal_key(party_id(permit.requester, "exchange"))
         sealed = seal(canonical_json(content), requester, chunk_binding(permit, shown.envelope))

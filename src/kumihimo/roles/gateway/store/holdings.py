@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from kumihimo.plumbing.wire.messages.inquiry import Period
 from kumihimo.roles.gateway.store.copies import CopyStore, PlacedCopy, StoredFlag
+from kumihimo.roles.gateway.store.deliveries import delivered
 from kumihimo.roles.gateway.store.exchange import addressee_link, flag, link_code
 from kumihimo.roles.gateway.store.link_codes import LinkCode
 from kumihimo.roles.gateway.store.links import together
@@ -70,14 +71,16 @@ def holdings_of(
     for one in copies.placed(conn, everybody, items, period):
         placed[one.addressee_number].append(one)
 
+    whole = tuple(delivered(conn, institution, items))
+
     def held(number: str) -> Holdings:
         members = family[number]
         theirs = [one for member in members for one in placed[member]]
         at = linked_at.get(number)
         stored = [one.copy for one in theirs] if at is None else together(theirs, at)
-        return Holdings(number, tuple(one for member in members for one in flags[member]), tuple(stored))
+        return Holdings(number, tuple(one for member in members for one in flags[member]), tuple(stored), whole)
 
-    nobody = Holdings(None)
+    nobody = Holdings(None, delivered=whole)
     return [held(number) if (number := owners.get(code)) in persons and number else nobody for code in codes]
 
 
