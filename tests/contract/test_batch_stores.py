@@ -211,7 +211,7 @@ def test_many_persons_are_held_by_the_rules_for_one(
         together = holdings_of(conn, institution, copies, codes, ("local-tax", "pension"), period)
         alike = [singly._holdings(conn, Claim("t", code, ("local-tax", "pension"), period)) for code in codes]
         assert [in_order(one) for one in together] == [in_order(one) for one in alike]
-        known = codes_of(conn, institution, NUMBERS)
+        known = codes_of(conn, institution, NUMBERS, 1)
     one_by_one = LinkCodeStore(store, institution)
     alone = {number: one_by_one.code_of(AddresseeNumber(number)) for number in NUMBERS}
     assert known == {number: code for number, code in alone.items() if code is not None}
@@ -351,7 +351,7 @@ def test_entries_of_a_chunk_are_told_together_and_opened_as_the_log_has_them(hub
     assert list(opened.records) == [records[n].to_bytes().decode() for n in (0, 1, 3, 4)]
     assert promise.entries == packed(commit(bytes([n]) * 32, records[n].to_bytes()) for n in (0, 1, 3, 4))
     assert told["record"].body["index"] == 2
-    assert [one.index for one in log.entries_of(["1", "4", "9"])] == [1, 4]
+    assert {mark: one.index for mark, one in log.entries_under(["m1", "m4", "m9"]).items()} == {"m1": 1, "m4": 4}
     log.close()
 
 
@@ -384,10 +384,10 @@ def test_the_portal_keeps_many_records_as_it_keeps_one(portal: PortalStore) -> N
     ]
     with portal.transaction() as transaction:
         transaction.open_account("a", "ab" * 32, X, NOON)
-        transaction.give_code("a", replaced)
-        transaction.replace_code(replaced, code)
+        transaction.give_code("a", replaced, 1)
+        transaction.replace_code(replaced, code, 1)
         for _ in range(2):
-            transaction.keep_accesses([(many[0], code), (many[1], replaced), (many[2], other)])
+            transaction.keep_accesses([(many[0], code), (many[1], replaced), (many[2], other)], 1)
             transaction.keep_outcomes(many)
     with portal.reading() as transaction:
         found = transaction.accesses("a")
