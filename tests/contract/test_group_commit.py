@@ -224,13 +224,24 @@ def test_an_impatient_caller_is_told_when_the_outcome_is_open(log: Engine) -> No
     assert _written(log) == [0]
 
 
-def test_a_caller_who_is_interrupted_withdraws_its_queued_item_and_the_writer_goes_on(log: Engine) -> None:
-    gate = Gate()
+def test_a_caller_who_is_interrupted_withdraws_its_queued_item_and_the_writer_goes_on(
+    log: Engine, request: pytest.FixtureRequest
+) -> None:
+    gate, raised = Gate(), threading.Event()
+
+    def interrupt_once(_number: int, _frame: object) -> None:
+        if not raised.is_set():
+            raised.set()
+            raise KeyboardInterrupt
 
     def interrupt_the_main_thread() -> None:
         _until_waiting(writer, 1)
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        # A signal that comes a moment before a thread blocks does not wake it: knock until it is heard.
+        while not raised.wait(0.02):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
+    before = signal.signal(signal.SIGINT, interrupt_once)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with GroupCommitWriter(log, gate) as writer, ThreadPoolExecutor(2) as pool:
         first = pool.submit(writer.submit, 0)
         assert gate.reached.wait(30)

@@ -21,15 +21,6 @@ from kumihimo.plumbing.wire.client import CAPTURE
 RESIDENTS = 60
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of a country run in one worker, so that there is one country."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("country"))
-
-
 def _silent(_name: str, _done: int, _total: int) -> None:
     """No progress in tests."""
 

@@ -17,6 +17,7 @@ from kumihimo.domain.codes import request_randomness
 from kumihimo.domain.kernel import AddresseeNumber, PartyId
 from kumihimo.plumbing.storage import open_engine, read_secret
 from kumihimo.plumbing.wire.identity import Identity
+from kumihimo.plumbing.wire.listening import listen
 from kumihimo.plumbing.wire.messages.audits import Audited, InquiriesOpened, OpenInquiries
 from kumihimo.plumbing.wire.messages.oversight import Order
 from kumihimo.plumbing.wire.server import serve
@@ -58,4 +59,4 @@ def lie(audit: OpeningAudit, message: OpenInquiries) -> InquiriesOpened:
 if __name__ == "__main__":
     me = Identity(PartyId(SETTINGS.party), SETTINGS.keys)
     with patch.object(OpeningAudit, "open", of_another), patch.object(OpeningAudit, "answer", lie):
-        serve(build(SETTINGS), me, SETTINGS.host, SETTINGS.port)
+        serve(build(SETTINGS), me, listen(SETTINGS.host, SETTINGS.port))

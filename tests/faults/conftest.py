@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from signing import Attacker
@@ -16,15 +15,6 @@ from kumihimo.country.supervisor import running
 from kumihimo.domain.kernel import legal_day
 
 RESIDENTS = 20
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """These tests take a whole country, or both cores: they run in the worker that has the countries."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("country"))
 
 
 def silent(_name: str, _done: int, _total: int) -> None:

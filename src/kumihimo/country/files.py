@@ -50,7 +50,7 @@ def write_files_of(country: Country, service: topology.Service, stores: Stores, 
         f'party = "{party}"\nkeys = "keys"\ndirectory = "../../../directory.json"\n'
         f'store = {json.dumps(stores(party))}\nhost = "127.0.0.1"\nport = {country.ports[party]}\n'
     )
-    if service.role is Role.EXCHANGE:
+    if service.role is Role.EXCHANGE and institution_of(party) in topology.institutions():
         text += _declared(institution_of(party))
     country.settings(party).touch(mode=0o600)
     country.settings(party).write_text(text + extra)
