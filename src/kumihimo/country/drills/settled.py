@@ -16,7 +16,6 @@ SETTLED_SECONDS: Final = 150.0  # a report that found nobody five times is sent 
 # What must be empty or equal, by whom it is asked.
 _WAITING: Final = (
     ("reports that operator 1 has not logged", None, "SELECT count(*) FROM outbox"),
-    ("outcomes not relayed", topology.HUB_1, "SELECT count(*) FROM outcome WHERE relayed_at IS NULL"),
     ("refusals not relayed", topology.HUB_1, "SELECT count(*) FROM unrelayed_refusal"),
 )
 _ENDS: Final = "SELECT audience, max(seq) FROM feed GROUP BY audience"
