@@ -42,6 +42,7 @@ _LIVING: Final = "SELECT addressee_number FROM addressee WHERE alive AND standin
 _MEANT: Final = Patience(deaths=10**9)
 _IDLE: Final = frozenset(topology.exchange_of(one) for one in topology.institutions() if one not in _EARLY)
 _IN_DANGER: Final = tuple(service.party for service in topology.services() if service.party not in _IDLE)
+ROLES: Final = tuple(dict.fromkeys(service.role for service in topology.services()))  # that the country itself runs
 
 
 @dataclass
@@ -167,14 +168,13 @@ def _under_fire(ground: Ground, country: Country, times: int, deaths: Deaths) ->
     stopping = threading.Event()
     onlooker, codes = Onlooker(country, stopping), CodeSeeker(country, stopping)
     chance = SeededRandomness(f"{ground.seed}/kills")
-    roles = list(Role)
     with load(country, ground.seed, _PATIENT, _IMPATIENT) as asked:
         onlooker.start()
         codes.start()
         try:
             while len(deaths.killed) < times:
                 time.sleep(chance.randbelow(_MOST_PAUSE_MS) / 1000)
-                role = roles[chance.randbelow(len(roles))]
+                role = ROLES[chance.randbelow(len(ROLES))]
                 parties = [party for party in _IN_DANGER if topology.service(party).role is role]
                 _kill(country, parties[chance.randbelow(len(parties))], deaths)
                 ground.step("kills", len(deaths.killed), times)
@@ -213,7 +213,7 @@ def _impatient_exchanges(country: Country) -> None:
 
 def _shown(times: int, deaths: Deaths, asked: Load, fired: float, settled: float) -> Iterator[Shown]:
     yield Shown("role", f"{'kills':>6}{'restarts':>10}{'median s until ready':>22}")
-    for role in Role:
+    for role in ROLES:
         seconds = deaths.seconds_until_ready(role)
         restarts = sum(count for party, count in deaths.died.items() if topology.service(party).role is role)
         yield Shown(role.value, f"{len(seconds):6}{restarts:10}{median(seconds) if seconds else 0:22.2f}")
