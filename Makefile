@@ -29,7 +29,7 @@ rules: $(VENV)/ready ## the import rules between the rooms
 	$(BIN)/lint-imports
 
 unit: $(VENV)/ready
-	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 reformat: $(VENV)/ready ## bring the code into its form
 	$(BIN)/ruff check --fix .

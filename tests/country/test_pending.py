@@ -50,8 +50,9 @@ def ask(desk: OfficersDesk, case: FirstCase) -> Inquired:
 
 def seen_by_the_resident(country: Country, case: FirstCase, transaction: str, outcome: Outcome) -> None:
     def shown() -> bool | None:
-        (one,) = [one for one in ResidentsBrowser.of(country).accesses(case.account) if one.transaction == transaction]
-        return (one.outcome is not None and one.outcome.outcome is outcome) or None
+        seen = ResidentsBrowser.of(country).accesses(case.account)
+        told = [one.outcome for one in seen if one.transaction == transaction]
+        return (told and told[0] is not None and told[0].outcome is outcome) or None
 
     until(shown, 15, f"the portal's {outcome}")
 

@@ -98,7 +98,7 @@ def test_a_list_is_registered_in_bulk_and_every_bad_row_is_named(country: Countr
     output = run(country, "register", "import", str(file), "--in", "z-town", "--report", str(report))
     assert "30 registered, 2 rows rejected" in output
     assert "date.impossible" in output
-    assert [line.split(",")[0] for line in report.read_text().splitlines()] == ["line", "32", "33"]
+    assert [line.split(",")[0] for line in report.read_text("utf-8-sig").splitlines()] == ["line", "32", "33"]
     again = run(country, "register", "import", str(file), "--in", "z-town")
     assert "0 registered, 32 rows rejected" in again
 

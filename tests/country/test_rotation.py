@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -29,7 +26,7 @@ from kumihimo.country.people.hanako import hanako
 from kumihimo.country.running import BASIS, issue_codes
 from kumihimo.country.scenarios.first_case import AFFAIR, CASE, STAFF
 from kumihimo.country.scenarios.waiting import until
-from kumihimo.country.supervisor import pids, running
+from kumihimo.country.supervisor import attended, pids
 from kumihimo.domain.kernel import PartyId, Problem, SystemClock, legal_day
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
 from kumihimo.plumbing.wire.messages.provision import CopyOf, DatedItem
@@ -64,7 +61,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Country]:
         if service.role in (Role.EXCHANGE, Role.PORTAL):
             with country.settings(service.party).open("a") as file:
                 file.write('rotation_overlap = "PT3S"\n')
-    with running(country):
+    with attended(country):
         issue_codes(country, _silent)
         yield country
 
@@ -140,27 +137,16 @@ def standing_still(country: Country, party: str) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-@contextmanager
-def again(country: Country, party: PartyId = Y) -> Iterator[subprocess.Popen[bytes]]:
-    """A service runs again, as a process of its own; ended with the block, if it still runs."""
-    role, settings = topology.service(party).role.value, str(country.settings(party))
-    program = f"from kumihimo.country.supervisor import run_service; run_service({role!r}, {settings!r})"
-    if _listens(country, party):
-        os.kill(pids(country)[party], signal.SIGKILL)
-        until(lambda: not _listens(country, party) or None, SECONDS, f"the end of {party}")
-    process = subprocess.Popen([sys.executable, "-c", program])
-    try:
-        until(lambda: _listens(country, party), SECONDS, party)
-        yield process
-    finally:
-        process.terminate()
-        process.wait(30)
+def die(country: Country, party: PartyId = Y) -> int:
+    """A service dies at once; its process id. The supervisor starts it again."""
+    pid = pids(country)[party]
+    os.kill(pid, signal.SIGKILL)
+    return pid
 
 
-def _listens(country: Country, party: PartyId) -> bool | None:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", country.ports[party]), 1.0):
-        return True
-    return None
+def back(country: Country, dead: int, party: PartyId = Y) -> None:
+    """Wait until a service that died runs again; who asks it meanwhile waits in the queue of its socket."""
+    until(lambda: pids(country).get(party, dead) != dead or None, SECONDS, f"another process of {party}")
 
 
 def held(country: Country, epoch: int) -> int:
@@ -177,28 +163,26 @@ def test_codes_are_renewed_under_way_and_the_old_ones_match_nothing(up: Country)
             assert "to epoch 2" in rotate(up, "codes", "y-city", "--reason", "符号の漏えい")
             told = '%"affair":"rotation.open"%'
             until(lambda: int(str(read_cell(up, topology.HUB_1, LOGGED, told))) or None, SECONDS, "the first step")
-            os.kill(pids(up)[Y], signal.SIGKILL)
-        with again(up) as process:
-            until(lambda: int(str(read_cell(up, Y, SWAPPED, "y-city"))) or None, SECONDS, "the swap")
-            with asking.paused():
-                assert held(up, 2) == held(up, 1) == everybody
-                process.kill()
-                process.wait(30)
-        with again(up):
-            assert set(asking.more()) == {Outcome.PROVIDED.value}
-            assert "epoch 2" in rotate(up, "show", "y-city", status=1)
-            with pytest.raises(Problem) as early:
-                rotate(up, "close", "y-city")
-            assert early.value.code == "rotation.too_early"
-            rotate(up, "close", "y-city", "--at-once")
-            until(lambda: held(up, 1) == 0 or None, SECONDS, "the end of the old epoch")
-            assert set(asking.more()) == {Outcome.PROVIDED.value}
-            now = set(str(read_cell(up, Y, OLD_CODES, 2)).split(","))
-            assert len(now) == everybody
-            assert not now & stolen
-            keys = until(lambda: _keys(up) if len(_keys(up)) == 1 else None, SECONDS, "the end of the old key")
-            assert keys == {"link-y-city#2.key"}
-            assert "closed" in rotate(up, "show", "y-city")
+            dead = die(up)
+        back(up, dead)
+        until(lambda: int(str(read_cell(up, Y, SWAPPED, "y-city"))) or None, SECONDS, "the swap")
+        with asking.paused():
+            assert held(up, 2) == held(up, 1) == everybody
+            back(up, die(up))
+        assert set(asking.more()) == {Outcome.PROVIDED.value}
+        assert "epoch 2" in rotate(up, "show", "y-city", status=1)
+        with pytest.raises(Problem) as early:
+            rotate(up, "close", "y-city")
+        assert early.value.code == "rotation.too_early"
+        rotate(up, "close", "y-city", "--at-once")
+        until(lambda: held(up, 1) == 0 or None, SECONDS, "the end of the old epoch")
+        assert set(asking.more()) == {Outcome.PROVIDED.value}
+        now = set(str(read_cell(up, Y, OLD_CODES, 2)).split(","))
+        assert len(now) == everybody
+        assert not now & stolen
+        keys = until(lambda: _keys(up) if len(_keys(up)) == 1 else None, SECONDS, "the end of the old key")
+        assert keys == {"link-y-city#2.key"}
+        assert "closed" in rotate(up, "show", "y-city")
     finally:
         asking.stop()
     unanswered = {"peer.unreachable", "provider.unreachable", "message.malformed"}
@@ -215,32 +199,28 @@ def test_an_operators_seeds_are_renewed_by_rotating_everybody_and_the_old_ones_a
     desk = Desk.of(up, "x-city")
     addressee = desk.find(hanako(up.founded).four_items).addressee_number
     account = desk.open_portal_account(addressee)
-    with again(up):
-        before = _inquired(up, addressee)
-        until(lambda: _seen(up, account, before), SECONDS, "the access in the portal")
-        assert "Generation 2 begun" in command("seeds", settings)
-        with pytest.raises(Problem) as needed:
-            command("destroy-seeds", settings)
-        assert needed.value.code == "seeds.in_use"
-        registry = str(up.settings(topology.REGISTRY))
-        assert "Epoch 2 is ready" in command("registry-key", registry, "--reason", "種の更新")
-        assert "in force" in rotate(up, "rotate", "--reason", "運営者の種の更新", group="oversight")
-        until(lambda: _needed(settings) == {"registry#1"} or None, SECONDS, "the ends of all old epochs")
-        with again(up, topology.REGISTRY):
-            assert "Epoch 1 is closed" in command("close-registry-key", registry, "--reason", "種の更新")
-            assert "Destroyed: 1" in command("destroy-seeds", settings)
-            assert {path.name for path in up.keys(topology.HUB_1).glob("*.seed")} == {
-                "reshuffle.2.seed",
-                "rekey.2.seed",
-            }
-            with again(up, topology.HUB_1):
-                until(lambda: _answered(up, addressee), SECONDS, "an inquiry without the old seeds")
-                after = _inquired(up, addressee)
-                until(lambda: _seen(up, account, after), SECONDS, "the access in the portal")
-                assert _seen(up, account, before)
-                # Whoever comes now is found under the code that everybody else's would be.
-                newcomer = _newcomer(up)
-                assert _inquired(up, newcomer)
+    before = _inquired(up, addressee)
+    until(lambda: _seen(up, account, before), SECONDS, "the access in the portal")
+    assert "Generation 2 begun" in command("seeds", settings)
+    with pytest.raises(Problem) as needed:
+        command("destroy-seeds", settings)
+    assert needed.value.code == "seeds.in_use"
+    registry = str(up.settings(topology.REGISTRY))
+    assert "Epoch 2 is ready" in command("registry-key", registry, "--reason", "種の更新")
+    assert "in force" in rotate(up, "rotate", "--reason", "運営者の種の更新", group="oversight")
+    until(lambda: _needed(settings) == {"registry#1"} or None, SECONDS, "the ends of all old epochs")
+    back(up, die(up, topology.REGISTRY), topology.REGISTRY)
+    assert "Epoch 1 is closed" in command("close-registry-key", registry, "--reason", "種の更新")
+    assert "Destroyed: 1" in command("destroy-seeds", settings)
+    assert {path.name for path in up.keys(topology.HUB_1).glob("*.seed")} == {"reshuffle.2.seed", "rekey.2.seed"}
+    back(up, die(up, topology.HUB_1), topology.HUB_1)
+    until(lambda: _answered(up, addressee), SECONDS, "an inquiry without the old seeds")
+    after = _inquired(up, addressee)
+    until(lambda: _seen(up, account, after), SECONDS, "the access in the portal")
+    assert _seen(up, account, before)
+    # Whoever comes now is found under the code that everybody else's would be.
+    newcomer = _newcomer(up)
+    assert _inquired(up, newcomer)
     assert not Officer.of(up).status()["alarms"]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from kumihimo.country import topology
 from kumihimo.country.founding import found
-from kumihimo.country.layout import Country, parties
+from kumihimo.country.layout import Country
 from kumihimo.country.signing_keys import FORMER, renew_signing_key
 from kumihimo.domain.kernel import FixedClock, PartyId, Problem, SystemClock, legal_day
 from kumihimo.domain.sealing import SigningKey
@@ -62,7 +62,7 @@ def test_what_was_signed_before_still_holds_and_messages_only_for_the_overlap(co
     deed = seal_envelope(Deed(says="of then"), old)
     assert renew_signing_key(country, party, timedelta(hours=1)).version == 2
     assert not (country.keys(party) / FORMER).exists()
-    for reader in parties():
+    for reader in country.parties():
         assert edge(country, reader, clock).read(deed, Deed, party).value.says == "of then"
     new = Old(country, party)
     assert new.signing_key.to_bytes() != old.signing_key.to_bytes()
