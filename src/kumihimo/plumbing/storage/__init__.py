@@ -1,7 +1,7 @@
 """Storage (保管): how a role keeps what it knows, on SQLite or PostgreSQL with one code path."""
 
 from kumihimo.plumbing.storage.answers import Answer
-from kumihimo.plumbing.storage.bulk import among, insert_columns, insert_rows
+from kumihimo.plumbing.storage.bulk import among, insert_columns, insert_rows, is_listed, listed
 from kumihimo.plumbing.storage.engine import open_engine, store_name
 from kumihimo.plumbing.storage.faults import store_problem
 from kumihimo.plumbing.storage.feed import (
@@ -23,6 +23,7 @@ from kumihimo.plumbing.storage.migrations import downgrade, migrate, require_cur
 from kumihimo.plumbing.storage.partitions import drop_partition_schema, join_partitions, partition
 from kumihimo.plumbing.storage.rotations import Rotation, RotationSteps, rotation_table
 from kumihimo.plumbing.storage.snapshot import StoreContents, contents_of, restore_snapshot, sha256_of, take_snapshot
+from kumihimo.plumbing.storage.statements import Statement
 from kumihimo.plumbing.storage.types import UtcDateTime
 from kumihimo.plumbing.storage.writer import GroupCommitWriter
 
@@ -33,6 +34,7 @@ __all__ = [
     "NewItem",
     "Rotation",
     "RotationSteps",
+    "Statement",
     "StoreContents",
     "UtcDateTime",
     "among",
@@ -49,7 +51,9 @@ __all__ = [
     "get_cursor",
     "insert_columns",
     "insert_rows",
+    "is_listed",
     "join_partitions",
+    "listed",
     "migrate",
     "open_engine",
     "partition",

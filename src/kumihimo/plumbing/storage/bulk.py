@@ -37,6 +37,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 
+from kumihimo.plumbing.storage.statements import run
 from kumihimo.plumbing.storage.types import UtcDateTime
 
 Row = tuple[Any, ...]
@@ -93,21 +94,27 @@ def insert_columns(
         for place, values in enumerate(varying):
             bound[place::width] = values[at : at + size]
         statement = plan.insert + _values("?" if numbered else "%s", width, len(constants), size)
-        conn.exec_driver_sql(statement, (*constants, *bound))
+        run(conn, statement, (*constants, *bound))
         at += size
 
 
 def among(conn: Connection, column: Column[Any], values: Iterable[Any]) -> ColumnElement[bool]:
     """The condition that `column` holds one of `values`, text or integers, however many: one bound value holds them all."""
-    if conn.dialect.name == "postgresql":
+    return is_listed(conn.dialect.name, column, literal(listed(conn, column, values), Text))
+
+
+def is_listed(dialect: str, column: Column[Any], bound: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The same for a `Statement`, whose bound value is what `listed` makes of the values."""
+    if dialect == "postgresql":
         # Rows, not an array to compare with: that one the server would go through for every row of the table.
-        return column.in_(select(func.unnest(cast(literal(_array(column, values), Text), ARRAY(column.type)))))
-    listed = func.json_each(json.dumps(list(values))).table_valued("value")
-    return column.in_(select(listed.c.value))
+        return column.in_(select(func.unnest(cast(bound, ARRAY(column.type)))))
+    return column.in_(select(func.json_each(bound).table_valued("value").c.value))
 
 
-def _array(column: Column[Any], values: Iterable[Any]) -> str:
-    """PostgreSQL's text of an array, which the server reads faster than the driver writes one."""
+def listed(conn: Connection, column: Column[Any], values: Iterable[Any]) -> str:
+    """Text or integers as one text: a JSON array, or PostgreSQL's form of one, which its server reads fastest."""
+    if conn.dialect.name != "postgresql":
+        return json.dumps(list(values))
     if isinstance(column.type, Integer):
         return f"{{{','.join(map(str, values))}}}"
     texts = list(values)

@@ -24,6 +24,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import SelectBase
 
 from kumihimo.domain.kernel.errors import Problem
+from kumihimo.plumbing.storage.statements import READS, run
 
 LOCK_WAIT_SECONDS: Final = 10
 # FastAPI runs plain `def` endpoints on 40 threads, and the writer needs a connection of its own.
@@ -55,7 +56,6 @@ _CACHE_KIB: Final = 65_536  # at most, a connection
 _CHECKPOINT_PAGES: Final = 8_000  # 32 MiB of WAL
 
 _NEXT_READS: Final = "kumihimo_next_transaction_reads"
-_READS: Final = "kumihimo_transaction_reads"
 
 
 def open_engine(url: str, *, reach: Path | None = None) -> Engine:
@@ -178,7 +178,7 @@ def _notice_intent(conn: Connection, statement: Any, _multi: object, _params: ob
     """Tell a reading transaction from a writing one: this runs before SQLAlchemy begins one by itself."""
     if not conn.in_transaction():
         conn.info[_NEXT_READS] = _only_reads(statement)
-    elif conn.info[_READS] and isinstance(statement, UpdateBase | ExecutableDDLElement):
+    elif conn.info[READS] and isinstance(statement, UpdateBase | ExecutableDDLElement):
         raise InvalidRequestError(
             "A transaction that began with a SELECT on engine.connect() only reads; write inside engine.begin()."
         )
@@ -192,8 +192,8 @@ def _only_reads(statement: object) -> bool:
 
 def _begin_sqlite(conn: Connection) -> None:
     reads = conn.info.pop(_NEXT_READS, False)
-    conn.info[_READS] = reads
-    conn.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    conn.info[READS] = reads
+    run(conn, "BEGIN" if reads else "BEGIN IMMEDIATE", ())
 
 
 def _open_postgresql(url: URL) -> Engine:

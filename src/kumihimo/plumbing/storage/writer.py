@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -48,6 +49,7 @@ class GroupCommitWriter(Generic[T, R]):
         self._door = threading.Lock()
         self._settling = threading.Lock()
         self._closed = False
+        self._kept: Connection | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -127,6 +129,8 @@ class GroupCommitWriter(Generic[T, R]):
                 except BaseException as error:
                     # Whatever it is, somebody is waiting for it, and the thread must live for the others.
                     refuse(taken, error, self._settling)
+        if self._kept is not None:
+            self._kept.close()
 
     def _next_batch(self) -> tuple[list[Answer[R]], bool]:
         """At least one item, then whatever is queued; False once the closing mark was met."""
@@ -143,7 +147,7 @@ class GroupCommitWriter(Generic[T, R]):
         return batch, False
 
     def _write(self, batch: Sequence[Answer[R]]) -> None:
-        with self._engine.connect() as conn:
+        with self._connection() as conn:
             transaction = conn.begin()
             try:
                 results = self._apply(conn, [answer.item for answer in batch])
@@ -164,6 +168,21 @@ class GroupCommitWriter(Generic[T, R]):
             self._write_one_by_one(batch)
         else:
             settle(batch, results, self._settling)
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        """A file's connection is kept from batch to batch; a server's comes from the pool, which sees if it was cut."""
+        if self._engine.dialect.name != "sqlite":
+            with self._engine.connect() as conn:
+                yield conn
+            return
+        conn, self._kept = self._kept or self._engine.connect(), None
+        try:
+            yield conn
+        except BaseException:
+            conn.close()
+            raise
+        self._kept = conn
 
     def _write_one_by_one(self, batch: Sequence[Answer[R]]) -> None:
         for answer in batch:

@@ -14,9 +14,10 @@ from datetime import date, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, bindparam, func, or_, select
+from sqlalchemy import Connection, Engine, Select, Text, bindparam, func, or_, select
 
 from kumihimo.domain.sealing import canonical_json
+from kumihimo.plumbing.storage import Statement, is_listed, listed
 from kumihimo.plumbing.wire.messages.inquiry import Period
 from kumihimo.plumbing.wire.messages.provision import CopyOf, DatedItem
 from kumihimo.roles.gateway.store.deliveries import note_delivery, note_refusal, placed_today
@@ -50,25 +51,31 @@ class PlacedCopy:
     copy: StoredCopy
 
 
-_FLAGS = select(flag.c.item, flag.c.kind).where(
-    flag.c.institution == bindparam("institution"), flag.c.addressee_number == bindparam("addressee")
+_FLAGS = Statement(
+    select(flag.c.item, flag.c.kind).where(
+        flag.c.institution == bindparam("institution"), flag.c.addressee_number == bindparam("addressee")
+    )
 )
 
 
 @cache
-def _held_by(asked: frozenset[str]) -> Select[Any]:
-    """The statement for what is asked, made once: putting one together costs more than running it."""
-    query = select(copy).where(
-        copy.c.institution == bindparam("institution"),
-        copy.c.addressee_number.in_(bindparam("addressees", expanding=True)),
-    )
-    if "items" in asked:
-        query = query.where(copy.c.item.in_(bindparam("items", expanding=True)))
-    if "until" in asked:
-        query = query.where(copy.c.valid_from <= bindparam("until"))
-    if "since" in asked:
-        query = query.where(or_(copy.c.valid_until.is_(None), copy.c.valid_until >= bindparam("since")))
-    return query.order_by(copy.c.item, copy.c.valid_from)
+def _held_by(asked: frozenset[str]) -> Statement:
+    """The statement for what is asked."""
+
+    def made(dialect: str) -> Select[Any]:
+        query = select(copy).where(
+            copy.c.institution == bindparam("institution"),
+            is_listed(dialect, copy.c.addressee_number, bindparam("addressees", type_=Text)),
+        )
+        if "items" in asked:
+            query = query.where(is_listed(dialect, copy.c.item, bindparam("items", type_=Text)))
+        if "until" in asked:
+            query = query.where(copy.c.valid_from <= bindparam("until"))
+        if "since" in asked:
+            query = query.where(or_(copy.c.valid_until.is_(None), copy.c.valid_until >= bindparam("since")))
+        return query.order_by(copy.c.item, copy.c.valid_from)
+
+    return Statement(made)
 
 
 class CopyStore:
@@ -126,13 +133,13 @@ class CopyStore:
     ) -> Sequence[Any]:
         asked = {
             "institution": self._institution,
-            "addressees": list(addressees),
-            "items": None if items is None else list(items),
+            "addressees": listed(conn, copy.c.addressee_number, addressees),
+            "items": None if items is None else listed(conn, copy.c.item, items),
             "until": period.until,
             "since": period.since,
         }
         named = {name: value for name, value in asked.items() if value is not None}
-        return conn.execute(_held_by(frozenset(named)), named).all()
+        return _held_by(frozenset(named)).rows(conn, **named)
 
     def by_item(self) -> dict[str, tuple[int, datetime]]:
         """How many copies of each item there are, and when one of it was last placed."""
@@ -147,7 +154,7 @@ class CopyStore:
 
     def flags(self, conn: Connection, addressee: str) -> list[StoredFlag]:
         """Every flag of an addressee, whatever it says."""
-        rows = conn.execute(_FLAGS, {"institution": self._institution, "addressee": addressee})
+        rows = _FLAGS.rows(conn, institution=self._institution, addressee=addressee)
         return [StoredFlag(item, kind) for item, kind in rows]
 
     def standing(self, addressee: str) -> tuple[StoredFlag, ...]:

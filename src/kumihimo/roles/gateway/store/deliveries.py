@@ -8,12 +8,20 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, Text, bindparam, func, select
 
 from kumihimo.domain.kernel import legal_day
+from kumihimo.plumbing.storage import Statement, is_listed, listed
 from kumihimo.roles.gateway.service.freshness import Delivered
 from kumihimo.roles.gateway.store.exchange import delivery
 from kumihimo.roles.gateway.store.upserts import upsert
+
+_DELIVERED = Statement(
+    lambda dialect: select(delivery).where(
+        delivery.c.institution == bindparam("institution"),
+        is_listed(dialect, delivery.c.item, bindparam("items", type_=Text)),
+    )
+)
 
 
 def note_delivery(
@@ -67,8 +75,8 @@ def placed_today(conn: Connection, institution: str, at: datetime) -> int:
 
 def delivered(conn: Connection, institution: str, items: Collection[str]) -> list[Delivered]:
     """These items as they were delivered; one that never was has no instants."""
-    query = select(delivery).where(delivery.c.institution == institution, delivery.c.item.in_(items))
-    found = {row.item: row for row in conn.execute(query)}
+    rows = _DELIVERED.rows(conn, institution=institution, items=listed(conn, delivery.c.item, items))
+    found = {row.item: row for row in rows}
     return [
         Delivered(one, row.delivered_at, row.complete_at, row.as_of, row.waiting, row.waiting_since)
         if (row := found.get(one)) is not None

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, bindparam, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, String, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from kumihimo.domain.kernel.numbers import AddresseeNumber
+from kumihimo.plumbing.storage import Statement
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
 from kumihimo.roles.gateway.store.commits import Commit, OneByOne
@@ -22,16 +23,23 @@ from kumihimo.roles.gateway.store.upserts import upsert
 ANY_AFFAIR: Final = "*"
 
 
-# Of every inquiry: made once, since putting a statement together costs more than running it.
-_DEPARTMENTS = select(staff_right.c.affair, staff_right.c.department).where(
-    staff_right.c.institution == bindparam("institution"),
-    staff_right.c.staff == bindparam("staff"),
-    staff_right.c.affair.in_((bindparam("affair"), ANY_AFFAIR)),
+_DEPARTMENTS = Statement(
+    select(staff_right.c.affair, staff_right.c.department).where(
+        staff_right.c.institution == bindparam("institution"),
+        staff_right.c.staff == bindparam("staff"),
+        staff_right.c.affair.in_((bindparam("affair", type_=String), ANY_AFFAIR)),
+    )
 )
-_OPEN = inquiry.insert()
-_CLOSE = inquiry.update().where(
+_OPENED = (
+    "institution", "transaction", "addressee_number", "case_reference", "case_salt", "provider", "affair", "items",
+    "since", "until", "epoch", "subject_hash", "asked_at", "staff", "department", "request",
+)  # fmt: skip
+_OPEN = Statement(inquiry.insert(), _OPENED)
+_THIS = inquiry.update().where(
     inquiry.c.institution == bindparam("of_institution"), inquiry.c.transaction == bindparam("of_transaction")
 )
+_CLOSED = ("closed_at", "outcome", "problem", "decision")
+_CLOSE, _LEAVE_PENDING = Statement(_THIS, _CLOSED), Statement(_THIS, (*_CLOSED, "pending_at"))
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,7 @@ class InquiryStore:
         """The department in which a staff member may handle this affair; None: may not."""
         asked = {"institution": self._institution, "staff": staff, "affair": affair}
         with self._engine.connect() as conn:
-            departments = {row.affair: row.department for row in conn.execute(_DEPARTMENTS, asked)}
+            departments = {row.affair: row.department for row in _DEPARTMENTS.rows(conn, **asked)}
         return departments.get(affair, departments.get(ANY_AFFAIR))
 
     def grant(self, staff: str, affair: str, department: str) -> None:
@@ -129,7 +137,7 @@ class InquiryStore:
             "request": opened.request,
         }
         try:
-            self._commit(lambda conn: conn.execute(_OPEN, values).close())
+            self._commit(lambda conn: _OPEN.write(conn, values))
         except IntegrityError:
             return False
         return True
@@ -148,11 +156,12 @@ class InquiryStore:
             "problem": record.problem,
             "decision": closing.decision.model_dump_json() if closing.decision else None,
         }
-        if record.outcome is Outcome.PENDING:
+        pending = record.outcome is Outcome.PENDING
+        if pending:
             closed["pending_at"] = record.recorded_at
 
         def work(conn: Connection) -> None:
-            conn.execute(_CLOSE, closed)
+            (_LEAVE_PENDING if pending else _CLOSE).write(conn, closed)
             replace_record(conn, self._institution, record)
             if closing.report:
                 append_report(conn, self._institution, closing.report, record.recorded_at)

@@ -14,11 +14,12 @@ from typing import Final
 from sqlalchemy import Connection, Engine, bindparam, func, select
 
 from kumihimo.domain.kernel.numbers import AddresseeNumber
+from kumihimo.plumbing.storage import Statement
 from kumihimo.roles.gateway.store.exchange import expected_ticket, link_code
 from kumihimo.roles.gateway.store.links import LinkStore
 from kumihimo.roles.gateway.store.upserts import upsert
 
-_CODE = (
+_CODE = Statement(
     select(link_code.c.code, link_code.c.epoch)
     .where(
         link_code.c.institution == bindparam("institution"),
@@ -125,8 +126,8 @@ class LinkCodeStore:
         """The code of an addressee, or of the one they stand for, in the newest of these epochs in which there is one."""
         with self._engine.connect() as conn:
             survivor = self._links.survivor(conn, number.digits)
-            values = {"institution": self._institution, "number": survivor, "oldest": oldest, "newest": newest}
-            row = conn.execute(_CODE, values).one_or_none()
+            asked = {"institution": self._institution, "number": survivor}
+            row = _CODE.row(conn, **asked, oldest=oldest, newest=newest)
         return None if row is None else LinkCode(bytes(row.code), row.epoch)
 
     def stands_for(self, number: AddresseeNumber) -> str | None:

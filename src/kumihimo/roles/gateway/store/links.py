@@ -13,6 +13,7 @@ from itertools import groupby
 
 from sqlalchemy import Connection, Engine, bindparam, select
 
+from kumihimo.plumbing.storage import Statement
 from kumihimo.plumbing.wire.messages.inquiry import Period
 from kumihimo.roles.gateway.store.copies import CopyStore, PlacedCopy, StoredCopy, StoredFlag
 from kumihimo.roles.gateway.store.exchange import addressee_link
@@ -20,8 +21,10 @@ from kumihimo.roles.gateway.store.upserts import upsert
 
 # Asked at every inquiry: made once, since putting a statement together costs more than running it.
 _HERE = addressee_link.c.institution == bindparam("institution")
-_STANDS_FOR = select(addressee_link.c.stands_for).where(_HERE, addressee_link.c.addressee_number == bindparam("number"))
-_STANDING_FOR = (
+_STANDS_FOR = Statement(
+    select(addressee_link.c.stands_for).where(_HERE, addressee_link.c.addressee_number == bindparam("number"))
+)
+_STANDING_FOR = Statement(
     select(addressee_link.c.addressee_number, addressee_link.c.since)
     .where(_HERE, addressee_link.c.stands_for == bindparam("survivor"))
     .order_by(addressee_link.c.addressee_number)
@@ -73,12 +76,12 @@ class LinkStore:
 
     def survivor(self, conn: Connection, number: str) -> str | None:
         """Whom an addressee number stands for; None for nobody."""
-        row = conn.execute(_STANDS_FOR, {"institution": self._institution, "number": number}).one_or_none()
+        row = _STANDS_FOR.row(conn, institution=self._institution, number=number)
         return number if row is None else row.stands_for
 
     def family(self, conn: Connection, survivor: str) -> Family:
         """The survivor with everybody who stands for them."""
-        rows = conn.execute(_STANDING_FOR, {"institution": self._institution, "survivor": survivor}).all()
+        rows = _STANDING_FOR.rows(conn, institution=self._institution, survivor=survivor)
         return Family(
             (survivor, *(row.addressee_number for row in rows)), max((row.since for row in rows), default=None)
         )

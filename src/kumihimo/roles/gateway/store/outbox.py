@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Integer, bindparam, func, select
 
+from kumihimo.plumbing.storage import Statement
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.messages.inquiry import Outcome
 from kumihimo.roles.gateway.store.exchange import outbox
@@ -39,6 +40,22 @@ class Waiting:
 
 
 _FARTHEST: Final = timedelta(minutes=10)
+_DUE: Final = Statement(
+    select(outbox)
+    .where(
+        outbox.c.institution == bindparam("institution"),
+        (outbox.c.due_at <= bindparam("now")) | (outbox.c.due_at > bindparam("farthest")),
+    )
+    .order_by(outbox.c.due_at)
+    .limit(bindparam("most", type_=Integer))
+)
+_FORGET: Final = Statement(
+    outbox.delete().where(
+        outbox.c.institution == bindparam("of_institution"),
+        outbox.c.transaction == bindparam("of_transaction"),
+        outbox.c.outcome == bindparam("of_outcome"),
+    )
+)
 
 
 def append_report(conn: Connection, institution: str, report: Report, due_at: datetime) -> None:
@@ -62,12 +79,11 @@ class OutboxStore:
 
     def __init__(self, engine: Engine, institution: str) -> None:
         self._engine = engine
+        self._institution = institution
         self._here = outbox.c.institution == institution
 
     def due(self, now: datetime, limit: int) -> list[Waiting]:
         """Reports to be sent by now, the longest waiting first; what is due later than any pause was put off by another clock."""
-        is_due = (outbox.c.due_at <= now) | (outbox.c.due_at > now + _FARTHEST)
-        query = select(outbox).where(self._here, is_due).order_by(outbox.c.due_at).limit(limit)
         with self._engine.connect() as conn:
             return [
                 Waiting(
@@ -81,7 +97,7 @@ class OutboxStore:
                     ),
                     row.attempts,
                 )
-                for row in conn.execute(query)
+                for row in _DUE.rows(conn, institution=self._institution, now=now, farthest=now + _FARTHEST, most=limit)
             ]
 
     def size(self) -> int:
@@ -99,8 +115,10 @@ class OutboxStore:
     def accepted(self, reports: Collection[Report]) -> None:
         """The log has them: forget these reports, but not a final one that came while "pending" was being sent."""
         with self._engine.begin() as conn:
-            for report in reports:
-                conn.execute(outbox.delete().where(*self._this(report)))
+            of = {"of_institution": self._institution}
+            _FORGET.write_all(
+                conn, [{**of, "of_transaction": one.transaction, "of_outcome": one.outcome} for one in reports]
+            )
 
     def postpone(self, report: Report, attempts: int, due_at: datetime) -> None:
         """Try again at `due_at`."""

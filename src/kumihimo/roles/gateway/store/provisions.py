@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from kumihimo.domain.kernel.errors import Problem
+from kumihimo.plumbing.storage import Statement
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
 from kumihimo.roles.gateway.service.freshness import Delivered
@@ -28,14 +29,21 @@ from kumihimo.roles.gateway.store.records import AccessRecord, append_record
 from kumihimo.roles.gateway.store.upserts import upsert
 
 TIDY_EVERY: Final = timedelta(minutes=1)
-# Of every provision: made once, since putting a statement together costs more than running it.
-_USED = select(provision.c.transaction).where(
-    provision.c.institution == bindparam("institution"), provision.c.transaction == bindparam("transaction")
+_USED: Final = Statement(
+    select(provision.c.transaction).where(
+        provision.c.institution == bindparam("institution"), provision.c.transaction == bindparam("transaction")
+    )
 )
-_OWNER = select(link_code.c.addressee_number).where(
-    link_code.c.institution == bindparam("institution"), link_code.c.code == bindparam("code")
+_OWNER: Final = Statement(
+    select(link_code.c.addressee_number).where(
+        link_code.c.institution == bindparam("institution"), link_code.c.code == bindparam("code")
+    )
 )
-_WRITE = provision.insert()
+_WRITTEN: Final = (
+    "institution", "transaction", "addressee_number", "requester", "permit", "permit_hash", "outcome", "payload_hash",
+    "answered_at",
+)  # fmt: skip
+_WRITE: Final = Statement(provision.insert(), _WRITTEN)
 
 
 @dataclass(frozen=True)
@@ -166,12 +174,10 @@ class ProvisionStore:
         return self._commit(work)
 
     def _used(self, conn: Connection, transaction: str) -> bool:
-        asked = {"institution": self._institution, "transaction": transaction}
-        return conn.execute(_USED, asked).one_or_none() is not None
+        return _USED.row(conn, institution=self._institution, transaction=transaction) is not None
 
     def _holdings(self, conn: Connection, claim: Claim) -> Holdings:
-        asked = {"institution": self._institution, "code": claim.code}
-        number: str | None = conn.execute(_OWNER, asked).scalar_one_or_none()
+        number: str | None = _OWNER.value(conn, institution=self._institution, code=claim.code)
         # The code of an addressee that turned out to be somebody else, or nobody, no longer stands for anyone.
         if self._links.survivor(conn, number or "") != number:
             number = None
@@ -194,7 +200,7 @@ class ProvisionStore:
             "payload_hash": record.payload_hash,
             "answered_at": record.recorded_at,
         }
-        conn.execute(_WRITE, row)
+        _WRITE.write(conn, row)
         keep_answer(conn, self._institution, record.transaction, answer.kept)
         if answer.due_at is not None:
             queued = {"institution": self._institution, "transaction": record.transaction, "due_at": answer.due_at}

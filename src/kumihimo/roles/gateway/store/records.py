@@ -15,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Engine, select
 from sqlalchemy.exc import IntegrityError
 
+from kumihimo.plumbing.storage import Statement
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Period
 from kumihimo.roles.gateway.store.commits import Commit, OneByOne
 from kumihimo.roles.gateway.store.exchange import access_record
@@ -60,12 +61,12 @@ class AccessRecord:
 
 
 _PLAIN: Final = tuple(one.name for one in fields(AccessRecord) if one.name not in ("items", "rules", "period"))
-_WRITE: Final = access_record.insert()
+_WRITE: Final = Statement(access_record.insert(), access_record.c.keys())
 
 
 def append_record(conn: Connection, institution: str, record: AccessRecord) -> None:
     """Write a record in the caller's transaction."""
-    conn.execute(_WRITE, record_values(institution, record))
+    _WRITE.write(conn, record_values(institution, record))
 
 
 def replace_record(conn: Connection, institution: str, record: AccessRecord) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
+from kumihimo.plumbing.storage import Statement
+
 
 def upsert(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that name every column; a row whose primary key is taken replaces the one that holds it."""
+    """Insert rows that all name the same columns; a row whose primary key is taken replaces the one that holds it."""
     if rows:
-        conn.execute(_upserting(conn.dialect.name, table), list(rows))
+        _upserting(table, tuple(rows[0])).write_all(conn, rows)
 
 
 def dialect_insert(conn: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
@@ -26,9 +28,12 @@ def _insert(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
 
 
 @cache
-def _upserting(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
-    """Made once for each table: putting a statement together costs more than running it."""
+def _upserting(table: Table, columns: tuple[str, ...]) -> Statement:
     keys = [column.name for column in table.primary_key]
-    insert = _insert(dialect, table)
-    replaced = {column.name: insert.excluded[column.name] for column in table.c if column.name not in keys}
-    return insert.on_conflict_do_update(index_elements=keys, set_=replaced)
+
+    def made(dialect: str) -> postgresql.Insert | sqlite.Insert:
+        insert = _insert(dialect, table)
+        replaced = {column.name: insert.excluded[column.name] for column in table.c if column.name not in keys}
+        return insert.on_conflict_do_update(index_elements=keys, set_=replaced)
+
+    return Statement(made, columns)

@@ -9,16 +9,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Text, bindparam, func, select
 
-from kumihimo.plumbing.storage import FeedItem, NewItem, among, append_feed_all, insert_rows
+from kumihimo.plumbing.storage import (
+    FeedItem,
+    NewItem,
+    Statement,
+    among,
+    append_feed_all,
+    insert_rows,
+    is_listed,
+    listed,
+)
 from kumihimo.plumbing.wire.messages.inquiry import LogRecord
 from kumihimo.roles.hub.store import tables as t
 from kumihimo.roles.hub.store.entries import Entered, Prepared
 
 RECORD_KIND: Final = "record"
 RECORDS_KIND: Final = "records"
-_NEXT: Final = select(func.coalesce(func.max(t.entries.c.entry_index) + 1, 0))
+_NEXT: Final = Statement(select(func.coalesce(func.max(t.entries.c.entry_index) + 1, 0)))
+_MADE: Final = Statement(
+    lambda dialect: select(t.marks.c.mark).where(is_listed(dialect, t.marks.c.mark, bindparam("marks", type_=Text)))
+)
 _STANDING: Final = t.entries.c.entry_index, t.entries.c.record, t.entries.c.salt, t.entries.c.commitment
 
 
@@ -38,7 +50,7 @@ def write_entries(conn: Connection, items: Sequence[Prepared], overseer: str) ->
     The overseer is told of each.
     """
     index = next_index(conn)
-    used = _marks_made(conn, [one.item.mark for one in items if one.item.mark is not None])
+    used = marks_made(conn, [one.item.mark for one in items if one.item.mark is not None])
     indexes: list[int | None] = []
     taken: list[tuple[int, Prepared]] = []
     for one in items:
@@ -127,15 +139,14 @@ def _insert(conn: Connection, taken: Sequence[tuple[int, Prepared]]) -> None:
     insert_rows(conn, t.unrelayed, ("entry_index", "request", "logged"), unheard)
 
 
-def _marks_made(conn: Connection, asked: Sequence[str]) -> set[str]:
-    if not asked:
-        return set()
-    return set(conn.execute(select(t.marks.c.mark).where(among(conn, t.marks.c.mark, asked))).scalars())
+def marks_made(conn: Connection, asked: Sequence[str]) -> set[str]:
+    """Which of these marks were made before."""
+    return {mark for (mark,) in _MADE.rows(conn, marks=listed(conn, t.marks.c.mark, asked))} if asked else set()
 
 
 def next_index(conn: Connection) -> int:
     """The index the next entry gets, which is also the number of entries."""
-    return int(conn.execute(_NEXT).scalar_one())
+    return int(_NEXT.value(conn))
 
 
 def entries_at(conn: Connection, indexes: Sequence[int]) -> dict[int, Entered]:

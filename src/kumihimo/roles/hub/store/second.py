@@ -6,14 +6,29 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy import Connection, Engine, Text, bindparam, delete, select
 
-from kumihimo.plumbing.storage import GroupCommitWriter, NewItem, among, append_feed_all, insert_rows
+from kumihimo.plumbing.storage import (
+    GroupCommitWriter,
+    NewItem,
+    Statement,
+    append_feed_all,
+    insert_rows,
+    is_listed,
+    listed,
+)
 from kumihimo.plumbing.wire.envelope import Part, Signed
 from kumihimo.plumbing.wire.messages.inquiry import LogPromise, WitnessedPromise
 from kumihimo.roles.hub.store import tables as t
+from kumihimo.roles.hub.store.log_rows import marks_made
 
 PROMISE_KIND = "promise"
+_FORGET_ANSWERS = Statement(delete(t.kept_answers).where(t.kept_answers.c.kept_until < bindparam("now")))
+_PROMISED = Statement(
+    lambda dialect: select(t.promises.c.entry_index, t.promises.c.entry).where(
+        is_listed(dialect, t.promises.c.entry_index, bindparam("indexes", type_=Text))
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +96,7 @@ class SecondStore:
 
     def _write(self, conn: Connection, passages: Sequence[Passage]) -> list[bool]:
         asked = [passage.mark for passage in passages]
-        used = set(conn.execute(select(t.marks.c.mark).where(among(conn, t.marks.c.mark, asked))).scalars())
+        used = marks_made(conn, asked)
         results: list[bool] = []
         new: list[Passage] = []
         for passage in passages:
@@ -99,7 +114,7 @@ class SecondStore:
         insert_rows(conn, t.kept_answers, ("mark", "request_hash", "answer", "kept_until"), answered)
         _keep_promises(conn, new)
         append_feed_all(conn, t.feed, [item for passage in new for item in self._told(passage)])
-        conn.execute(delete(t.kept_answers).where(t.kept_answers.c.kept_until < max(one.at for one in passages)))
+        _FORGET_ANSWERS.write(conn, {"now": max(one.at for one in passages)})
         return results
 
     def _told(self, passage: Passage) -> list[NewItem]:
@@ -113,8 +128,7 @@ class SecondStore:
 def _keep_promises(conn: Connection, passages: Sequence[Passage]) -> None:
     """Keep each promise once, and every other promise made for the same index beside it."""
     indexes = {passage.promise.value.index for passage in passages}
-    query = select(t.promises.c.entry_index, t.promises.c.entry).where(among(conn, t.promises.c.entry_index, indexes))
-    known = {(index, entry) for index, entry in conn.execute(query)} if indexes else set()
+    known = set(_PROMISED.rows(conn, indexes=listed(conn, t.promises.c.entry_index, indexes))) if indexes else set()
     rows: dict[tuple[int, str], tuple[int, str, str, datetime]] = {}
     for passage in passages:
         promise = passage.promise.value
