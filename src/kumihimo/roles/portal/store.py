@@ -33,7 +33,7 @@ from sqlalchemy import (
     update,
 )
 
-from kumihimo.plumbing.storage import UtcDateTime, cursor_table, insert_rows, rotation_table
+from kumihimo.plumbing.storage import Statement, UtcDateTime, cursor_table, insert_rows, rotation_table
 from kumihimo.plumbing.wire.messages.inquiry import LogRecord, Refusal
 
 MIGRATIONS: Final = "kumihimo.roles.portal.migrations"
@@ -112,14 +112,19 @@ feed_cursor = cursor_table(metadata)
 
 UNKNOWN_TICKETS: Final = "unknown_tickets"
 NOBODYS_CODE: Final = "nobodys_code"
-# Of every item: made once, since putting a statement together costs more than running it.
-_REPLACED = select(replaced_code.c.replaced_by, replaced_code.c.by_epoch).where(
-    replaced_code.c.link_code == bindparam("code")
+_REPLACED = Statement(
+    select(replaced_code.c.replaced_by, replaced_code.c.by_epoch).where(replaced_code.c.link_code == bindparam("code"))
 )
-_KEEP = {table: insert(table) for table in (access, outcome)}
+_KEPT = ("log_index", "transaction_number", "commitment", "salt", "record", "received_at")
+_KEEP = {
+    access: Statement(insert(access), (*_KEPT, "refusal", "link_code", "epoch")),
+    outcome: Statement(insert(outcome), _KEPT),
+}
 _SAME = {
-    table: select(table.c.log_index).where(
-        table.c.log_index == bindparam("log_index"), table.c.commitment == bindparam("commitment")
+    table: Statement(
+        select(table.c.log_index).where(
+            table.c.log_index == bindparam("log_index"), table.c.commitment == bindparam("commitment")
+        )
     )
     for table in (access, outcome)
 }
@@ -243,7 +248,7 @@ class Transaction:
 
     def _present(self, held: Code) -> Code:
         """The code that took the place of this one, or itself."""
-        row = self._conn.execute(_REPLACED, {"code": held.code}).one_or_none()
+        row = _REPLACED.row(self._conn, code=held.code)
         return held if row is None else Code(bytes(row.replaced_by), row.by_epoch)
 
     def count(self, name: str) -> None:
@@ -261,12 +266,12 @@ class Transaction:
             refusal = kept.refusal.model_dump_json() if kept.refusal is not None else None
             here = self._present(Code(link_code, epoch))
             row = {"link_code": here.code, "epoch": here.epoch, "refusal": refusal, **_values(kept)}
-            self._conn.execute(_KEEP[access], row)
+            _KEEP[access].write(self._conn, row)
 
     def keep_outcome(self, kept: KeptRecord) -> None:
         """Keep an outcome; once more changes nothing."""
         if self._is_new(outcome, kept):
-            self._conn.execute(_KEEP[outcome], _values(kept))
+            _KEEP[outcome].write(self._conn, _values(kept))
 
     def keep_accesses(self, kept: Sequence[tuple[KeptWritten, bytes]], epoch: int) -> None:
         """Keep many access records with the code of that epoch each is about; once more changes nothing."""
@@ -323,8 +328,7 @@ class Transaction:
         return found
 
     def _is_new(self, table: Table, kept: KeptRecord) -> bool:
-        asked = {"log_index": kept.index, "commitment": kept.commitment}
-        return self._conn.scalar(_SAME[table], asked) is None
+        return _SAME[table].row(self._conn, log_index=kept.index, commitment=kept.commitment) is None
 
 
 def _values(kept: KeptRecord) -> dict[str, object]:

@@ -12,20 +12,23 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, insert, select
 
-from kumihimo.plumbing.storage import insert_rows
+from kumihimo.plumbing.storage import Statement, insert_rows
 from kumihimo.roles.oversight.service.alarms import Alarm
 from kumihimo.roles.oversight.store import tables as t
 from kumihimo.roles.oversight.store.findings import raise_alarm
 from kumihimo.roles.oversight.store.tables import PromiseState
 
-# Of every item: made once, since putting a statement together costs more than running it.
-_NEXT = select(func.coalesce(func.max(t.record.c.log_index) + 1, 0))
-_COMMITMENT = select(t.record.c.commitment).where(t.record.c.log_index == bindparam("index"))
-_TAKE_RECORD = insert(t.record)
-_STATE = select(t.promise.c.state).where(
-    t.promise.c.log_index == bindparam("index"), t.promise.c.commitment == bindparam("commitment")
+_NEXT = Statement(select(func.coalesce(func.max(t.record.c.log_index) + 1, 0)))
+_COMMITMENT = Statement(select(t.record.c.commitment).where(t.record.c.log_index == bindparam("index")))
+_TAKE_RECORD = Statement(
+    insert(t.record), ("log_index", "commitment", "salt", "record", "promise", "received_at", "about")
 )
-_TAKE_PROMISE = insert(t.promise)
+_STATE = Statement(
+    select(t.promise.c.state).where(
+        t.promise.c.log_index == bindparam("index"), t.promise.c.commitment == bindparam("commitment")
+    )
+)
+_TAKE_PROMISE = Statement(insert(t.promise), ("log_index", "commitment", "promise", "state", "received_at"))
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,11 @@ class Statements:
 
     def next_index(self) -> int:
         """The index of the record that must come next."""
-        return int(self._conn.execute(_NEXT).scalar_one())
+        return int(_NEXT.value(self._conn))
 
     def commitment_of(self, index: int) -> bytes | None:
         """The commitment of the record taken in at an index."""
-        found: bytes | None = self._conn.execute(_COMMITMENT, {"index": index}).scalar_one_or_none()
+        found: bytes | None = _COMMITMENT.value(self._conn, index=index)
         return found
 
     def take_record(self, record: StoredRecord, at: datetime) -> None:
@@ -79,7 +82,7 @@ class Statements:
             "received_at": at,
             "about": record.about,
         }
-        self._conn.execute(_TAKE_RECORD, values)
+        _TAKE_RECORD.write(self._conn, values)
 
     def take_records(self, records: Sequence[StoredRecord], at: datetime) -> None:
         """The same of many that are not known yet."""
@@ -104,8 +107,7 @@ class Statements:
 
     def take_promise(self, promise: StoredPromise, at: datetime) -> None:
         """Keep a promise; one that is known already is left as it is."""
-        asked = {"index": promise.index, "commitment": promise.commitment}
-        if self._conn.execute(_STATE, asked).scalar_one_or_none() is not None:
+        if _STATE.row(self._conn, index=promise.index, commitment=promise.commitment) is not None:
             return
         values = {
             "log_index": promise.index,
@@ -114,7 +116,7 @@ class Statements:
             "state": PromiseState.AWAITED.value,
             "received_at": at,
         }
-        self._conn.execute(_TAKE_PROMISE, values)
+        _TAKE_PROMISE.write(self._conn, values)
 
     def alarm(self, alarm: Alarm, at: datetime) -> None:
         """Raise an alarm in the same transaction."""
