@@ -1,4 +1,4 @@
-"""Signatures (電子署名): Ed25519 (RFC 8032) over the pre-authentication encoding of DSSE.
+"""Signatures (電子署名): Ed25519 (RFC 8032), through libsodium, over the pre-authentication encoding of DSSE.
 
 What is signed is a payload *and its type*, so that no message can be passed off as one of another kind, and the signature
 stands beside the payload bytes instead of inside them, so that nobody has to re-encode anything before verifying.
@@ -7,11 +7,12 @@ stands beside the payload bytes instead of inside them, so that nobody has to re
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+import secrets
+from dataclasses import dataclass
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
+from nacl.exceptions import BadSignatureError
 
 from kumihimo.domain.kernel.errors import Problem
 
@@ -45,12 +46,10 @@ class VerifyKey:
     """A public key of 32 bytes. Raises Problem(value.invalid) for another length or a key of small order."""
 
     raw: bytes
-    _key: Ed25519PublicKey = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.raw) != KEY_BYTES or self.raw[:-1] + bytes([self.raw[-1] & 0x7F]) in _SMALL_ORDER:
             raise Problem("value.invalid", "not an Ed25519 public key", expected="32 bytes, a point of large order")
-        object.__setattr__(self, "_key", Ed25519PublicKey.from_public_bytes(self.raw))
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> VerifyKey:
@@ -68,9 +67,11 @@ class VerifyKey:
 
     def accepts(self, message: bytes, signature: bytes) -> bool:
         """Whether the signature is this key's over exactly these bytes, without any envelope (for signed notes)."""
+        if len(signature) != SIGNATURE_BYTES:  # else its end would be taken for the beginning of the message
+            return False
         try:
-            self._key.verify(signature, message)
-        except InvalidSignature:
+            crypto_sign_open(signature + message, self.raw)
+        except BadSignatureError:
             return False
         return True
 
@@ -78,25 +79,26 @@ class VerifyKey:
 class SigningKey:
     """A private key. Its bytes never appear in its representation."""
 
-    def __init__(self, key: Ed25519PrivateKey) -> None:
-        self._key = key
-        self._verify_key = VerifyKey(key.public_key().public_bytes_raw())
+    def __init__(self, seed: bytes) -> None:
+        self._seed = seed
+        public, self._expanded = crypto_sign_seed_keypair(seed)
+        self._verify_key = VerifyKey(public)
 
     @classmethod
     def generate(cls) -> SigningKey:
         """Draw a new key."""
-        return cls(Ed25519PrivateKey.generate())
+        return cls(secrets.token_bytes(KEY_BYTES))
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> SigningKey:
         """Read the 32 raw bytes of a key file. Raises Problem(value.invalid)."""
         if len(raw) != KEY_BYTES:
             raise Problem("value.invalid", f"a signing key of {len(raw)} bytes", expected=f"{KEY_BYTES} bytes")
-        return cls(Ed25519PrivateKey.from_private_bytes(raw))
+        return cls(bytes(raw))
 
     def to_bytes(self) -> bytes:
         """The 32 raw bytes, for a key file."""
-        return self._key.private_bytes_raw()
+        return self._seed
 
     @property
     def verify_key(self) -> VerifyKey:
@@ -110,7 +112,7 @@ class SigningKey:
 
     def sign_bytes(self, message: bytes) -> bytes:
         """Sign exactly these bytes, without any envelope (for signed notes, whose format is its own envelope)."""
-        return self._key.sign(message)
+        return crypto_sign(message, self._expanded)[:SIGNATURE_BYTES]
 
     def __repr__(self) -> str:
         return f"SigningKey({self.key_id})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,6 +52,29 @@ def test_one_flipped_bit_anywhere_is_noticed(payload: bytes, position: int, bit:
     with pytest.raises(Problem) as caught:
         verify(PERMIT, bytes(message[: len(payload)]), bytes(message[len(payload) :]), KEY.verify_key)
     assert caught.value.code == "message.signature_invalid"
+
+
+@given(payload=st.binary(max_size=100), cut=st.integers(0, 64), more=st.binary(max_size=64))
+def test_a_signature_of_another_length_is_none(payload: bytes, cut: int, more: bytes) -> None:
+    """Nor one whose end is the beginning of the message, or the other way round."""
+    signature = KEY.sign_bytes(payload)
+    assert KEY.verify_key.accepts(payload, signature)
+    assert not KEY.verify_key.accepts(signature[64 - cut :] + payload, signature[: 64 - cut]) or cut == 0
+    assert not KEY.verify_key.accepts(payload[1:], signature + payload[:1]) or not payload
+    assert not KEY.verify_key.accepts(payload, signature + more) or not more
+
+
+@given(seed=st.binary(min_size=32, max_size=32), message=st.binary(max_size=100))
+def test_another_library_agrees(seed: bytes, message: bytes) -> None:
+    other = Ed25519PrivateKey.from_private_bytes(seed)
+    ours = SigningKey.from_bytes(seed)
+    assert ours.verify_key.to_bytes() == other.public_key().public_bytes_raw()
+    assert ours.sign_bytes(message) == other.sign(message)
+    assert ours.verify_key.accepts(message, other.sign(message))
+
+
+def test_a_key_that_is_no_point_accepts_nothing() -> None:
+    assert not VerifyKey.from_bytes(b"\x02" + bytes(31)).accepts(b"", bytes(64))
 
 
 def test_a_permit_cannot_be_passed_off_as_an_answer() -> None:
