@@ -2,7 +2,7 @@
 
 from kumihimo.plumbing.storage.answers import Answer
 from kumihimo.plumbing.storage.bulk import among, insert_columns, insert_rows, is_listed, listed
-from kumihimo.plumbing.storage.engine import open_engine, store_name
+from kumihimo.plumbing.storage.engine import bytes_used, open_engine, store_name
 from kumihimo.plumbing.storage.faults import store_problem
 from kumihimo.plumbing.storage.feed import (
     FeedItem,
@@ -40,6 +40,7 @@ __all__ = [
     "among",
     "append_feed",
     "append_feed_all",
+    "bytes_used",
     "contents_of",
     "count_feed",
     "cursor_table",
