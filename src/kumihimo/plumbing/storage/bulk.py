@@ -2,8 +2,8 @@
 
 SQLAlchemy binds each value of each row by itself, which costs several times what storing the row does. Here a statement is
 made once, values are converted a column at a time, and what is the same in all rows is given once. SQLite gets many rows in
-one INSERT, during which other threads run; PostgreSQL gets more than a few by COPY, as text: its types of time are written
-by the driver in Python, which for the binary form is slower than all else.
+one INSERT, during which other threads run; PostgreSQL gets more than a few by COPY, in its binary form, which the server
+need not parse: written here, since the driver writes each value by itself.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from sqlalchemy import (
     Dialect,
     Integer,
     LargeBinary,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -46,8 +47,11 @@ _MOST_BOUND: Final = 32_766  # values in one statement: what SQLite takes as its
 _MOST_ROWS: Final = 4_096
 _FEW_ROWS: Final = 16  # up to here PostgreSQL takes an INSERT sooner than a COPY
 _COPIED_AT_ONCE: Final = 8_192  # rows
-_NULL: Final = r"\N"
-_ESCAPES: Final = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+# PostgreSQL, "COPY", Binary Format: rows follow, each a count of its fields, each field a length and that many bytes.
+_COPY_BEGINS: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_ENDS: Final = b"\xff\xff"
+_NULL: Final = b"\xff\xff\xff\xff"
+_DAY_ZERO: Final = date(2000, 1, 1)
 _QUOTES: Final = str.maketrans({"\\": r"\\", '"': r"\""})
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -63,7 +67,8 @@ def insert_rows(
 
     `same` are further columns with the value they have in all rows. Values are what the column types take, such as aware
     datetimes. Raises what the engine raises, for instance sqlalchemy.exc.IntegrityError (a row that cannot be stored
-    fails them all), and ValueError for columns in another order or of a type that is not known here.
+    fails them all: the caller must roll back, as `engine.begin()` does), and ValueError for columns in another order or
+    of a type that is not known here.
     """
     if rows:
         insert_columns(conn, table, dict(zip(columns, zip(*rows, strict=True), strict=True)), same)
@@ -77,7 +82,7 @@ def insert_columns(
     if not count:
         return
     copied = conn.dialect.name == "postgresql" and count > _FEW_ROWS
-    plan = _plan(table, tuple(columns), tuple(same), conn.dialect, _as_text if copied else _as_bound)
+    plan = _plan(table, tuple(columns), tuple(same), conn.dialect, _as_binary if copied else _as_bound)
     constants = [plan.converted(name, [value])[0] for name, value in same.items()]
     if copied:
         _copy(conn, plan, columns, constants)
@@ -150,10 +155,12 @@ def _plan(
     names_of_all = (*columns, *same)
     names = ", ".join(preparer.format_column(table.c[name]) for name in names_of_all)
     into = f"{preparer.format_table(table)} ({names})"
+    # Told to undo a statement alone, SQLite would keep a copy of every page that it touches: with random keys, nearly all.
+    insert = "INSERT OR FAIL" if dialect.name == "sqlite" else "INSERT"
     found = {name: conversion(table.c[name], dialect) for name in names_of_all}
     return _Plan(
-        insert=f"INSERT INTO {into} VALUES ",  # noqa: S608 - names of our own tables, no values
-        copy=f"COPY {into} FROM STDIN",
+        insert=f"{insert} INTO {into} VALUES ",
+        copy=f"COPY {into} FROM STDIN (FORMAT binary)",
         conversions={name: one for name, one in found.items() if one is not None},
     )
 
@@ -171,27 +178,32 @@ def _as_bound(column: Column[Any], dialect: Dialect) -> Conversion | None:
     return None if one is None else lambda values: list(map(one, values))
 
 
-def _as_text(column: Column[Any], dialect: Dialect) -> Conversion:  # noqa: ARG001 - as _as_bound
+def _as_binary(column: Column[Any], dialect: Dialect) -> Conversion:  # noqa: ARG001 - as _as_bound
     """What values to be copied go through."""
-    kind = column.type
-    if isinstance(kind, UtcDateTime):
-        return kind.written_all
-    if isinstance(kind, LargeBinary):
-        return lambda values: [_NULL if value is None else rf"\\x{value.hex()}" for value in values]
-    if isinstance(kind, Date):
-        return lambda values: [_NULL if value is None else date.isoformat(value) for value in values]
-    if isinstance(kind, Integer | BigInteger):
-        return lambda values: [_NULL if value is None else str(value) for value in values]
-    if isinstance(kind, String):
-        return _escaped
-    raise ValueError(f"{column.name}: no way is known to copy a value of type {kind!r}")
+    binary = _binary(column)
+    return lambda values: [
+        _NULL if value is None else len(written).to_bytes(4) + written
+        for value in values
+        for written in [b"" if value is None else binary(value)]
+    ]
 
 
-def _escaped(values: Sequence[str | None]) -> list[str]:
-    texts = [_NULL if value is None else value for value in values]
-    if not _holds_any(texts, "\\\t\n\r"):
-        return texts
-    return [_NULL if value is None else value.translate(_ESCAPES) for value in values]
+def _binary(column: Column[Any]) -> Callable[[Any], bytes]:
+    """One value in PostgreSQL's binary form, without its length."""
+    match column.type:
+        case UtcDateTime():
+            return UtcDateTime.binary
+        case LargeBinary():
+            return bytes
+        case Date():
+            return lambda value: (value - _DAY_ZERO).days.to_bytes(4, signed=True)
+        case Integer() as kind:
+            width = {BigInteger: 8, SmallInteger: 2}.get(type(kind), 4)
+            return lambda value: value.to_bytes(width, signed=True)
+        case String():
+            return str.encode
+        case kind:
+            raise ValueError(f"{column.name}: no way is known to copy a value of type {kind!r}")
 
 
 def _portions(rows: int, width: int) -> list[int]:
@@ -218,16 +230,18 @@ def _values(mark: str, width: int, same: int, rows: int) -> str:
     )
 
 
-def _copy(conn: Connection, plan: _Plan, columns: Mapping[str, Sequence[Any]], constants: Sequence[str]) -> None:
+def _copy(conn: Connection, plan: _Plan, columns: Mapping[str, Sequence[Any]], constants: Sequence[bytes]) -> None:
     driver: Any = conn.connection.dbapi_connection
-    end = "".join(f"\t{value}" for value in constants) + "\n"
+    begin, end = (len(columns) + len(constants)).to_bytes(2), b"".join(constants)
     count = len(next(iter(columns.values())))
     try:
         with driver.cursor() as cursor, cursor.copy(plan.copy) as copy:
+            copy.write(_COPY_BEGINS)
             for at in range(0, count, _COPIED_AT_ONCE):
                 written = [plan.converted(name, values[at : at + _COPIED_AT_ONCE]) for name, values in columns.items()]
-                lines = map("\t".join, zip(*written, strict=True))
-                copy.write(f"{end.join(lines)}{end}".encode())
+                rows = map(b"".join, zip(*written, strict=True))
+                copy.write(begin + (end + begin).join(rows) + end)
+            copy.write(_COPY_ENDS)
     except psycopg.Error as error:
         # As SQLAlchemy would have raised it: callers know its kinds of errors.
         raise DBAPIError.instance(plan.copy, None, error, psycopg.Error, dialect=conn.dialect) from error
