@@ -2,8 +2,7 @@
 
 SQLAlchemy binds each value of each row by itself, which costs several times what storing the row does. Here a statement is
 made once, values are converted a column at a time, and what is the same in all rows is given once. SQLite gets many rows in
-one INSERT, during which other threads run; PostgreSQL gets more than a few by COPY, in its binary form, which the server
-need not parse: written here, since the driver writes each value by itself.
+one INSERT, during which other threads run; PostgreSQL gets more than a few by COPY (`binary_copy`).
 """
 
 from __future__ import annotations
@@ -16,9 +15,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
-import psycopg
 from sqlalchemy import (
-    BigInteger,
     Column,
     ColumnElement,
     Connection,
@@ -26,8 +23,6 @@ from sqlalchemy import (
     Dialect,
     Integer,
     LargeBinary,
-    SmallInteger,
-    String,
     Table,
     Text,
     cast,
@@ -36,8 +31,8 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.exc import DBAPIError
 
+from kumihimo.plumbing.storage.binary_copy import copy_columns
 from kumihimo.plumbing.storage.types import UtcDateTime
 
 Row = tuple[Any, ...]
@@ -46,12 +41,6 @@ Conversion = Callable[[Sequence[Any]], list[Any]]
 _MOST_BOUND: Final = 32_766  # values in one statement: what SQLite takes as its authors ship it
 _MOST_ROWS: Final = 4_096
 _FEW_ROWS: Final = 16  # up to here PostgreSQL takes an INSERT sooner than a COPY
-_COPIED_AT_ONCE: Final = 8_192  # rows
-# PostgreSQL, "COPY", Binary Format: rows follow, each a count of its fields, each field a length and that many bytes.
-_COPY_BEGINS: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_COPY_ENDS: Final = b"\xff\xff"
-_NULL: Final = b"\xff\xff\xff\xff"
-_DAY_ZERO: Final = date(2000, 1, 1)
 _QUOTES: Final = str.maketrans({"\\": r"\\", '"': r"\""})
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -81,12 +70,12 @@ def insert_columns(
     count = len(next(iter(columns.values())))
     if not count:
         return
-    copied = conn.dialect.name == "postgresql" and count > _FEW_ROWS
-    plan = _plan(table, tuple(columns), tuple(same), conn.dialect, _as_binary if copied else _as_bound)
-    constants = [plan.converted(name, [value])[0] for name, value in same.items()]
-    if copied:
-        _copy(conn, plan, columns, constants)
+    plan = _plan(table, tuple(columns), tuple(same), conn.dialect)
+    if conn.dialect.name == "postgresql" and count > _FEW_ROWS:
+        by_column = {table.c[name]: values for name, values in columns.items()}
+        copy_columns(conn, plan.into, by_column, {table.c[name]: value for name, value in same.items()})
         return
+    constants = [plan.converted(name, [value])[0] for name, value in same.items()]
     numbered = conn.dialect.name == "sqlite"
     varying = [plan.converted(name, values) for name, values in columns.items()]
     if not numbered:
@@ -104,11 +93,15 @@ def insert_columns(
 
 def among(conn: Connection, column: Column[Any], values: Iterable[Any]) -> ColumnElement[bool]:
     """The condition that `column` holds one of `values`, text or integers, however many: one bound value holds them all."""
+    return column.in_(select(listed(conn, column, values)))
+
+
+def listed(conn: Connection, column: Column[Any], values: Iterable[Any]) -> ColumnElement[Any]:
+    """Values of the kind that `column` holds as rows to join with, in their order, each as often as it is given."""
     if conn.dialect.name == "postgresql":
         # Rows, not an array to compare with: that one the server would go through for every row of the table.
-        return column.in_(select(func.unnest(cast(literal(_array(column, values), Text), ARRAY(column.type)))))
-    listed = func.json_each(json.dumps(list(values))).table_valued("value")
-    return column.in_(select(listed.c.value))
+        return func.unnest(cast(literal(_array(column, values), Text), ARRAY(column.type))).column_valued("value")
+    return func.json_each(json.dumps(list(values))).table_valued("value").c.value
 
 
 def _array(column: Column[Any], values: Iterable[Any]) -> str:
@@ -129,10 +122,10 @@ def _holds_any(texts: Sequence[str], characters: str) -> bool:
 
 @dataclass(frozen=True)
 class _Plan:
-    """How rows get into a table: the statements, and by name what becomes of the values of a column."""
+    """How rows get into a table: it and its columns, the statement, and by name what becomes of the values of a column."""
 
+    into: str
     insert: str
-    copy: str
     conversions: dict[str, Conversion]
 
     def converted(self, name: str, values: Sequence[Any]) -> Sequence[Any]:
@@ -142,13 +135,7 @@ class _Plan:
 
 
 @lru_cache(maxsize=256)
-def _plan(
-    table: Table,
-    columns: tuple[str, ...],
-    same: tuple[str, ...],
-    dialect: Dialect,
-    conversion: Callable[[Column[Any], Dialect], Conversion | None],
-) -> _Plan:
+def _plan(table: Table, columns: tuple[str, ...], same: tuple[str, ...], dialect: Dialect) -> _Plan:
     if [one.name for one in table.columns if one.name in columns] != list(columns):
         raise ValueError(f"{', '.join(columns)}: not columns of {table.name} in its order")
     preparer = dialect.identifier_preparer
@@ -157,10 +144,10 @@ def _plan(
     into = f"{preparer.format_table(table)} ({names})"
     # Told to undo a statement alone, SQLite would keep a copy of every page that it touches: with random keys, nearly all.
     insert = "INSERT OR FAIL" if dialect.name == "sqlite" else "INSERT"
-    found = {name: conversion(table.c[name], dialect) for name in names_of_all}
+    found = {name: _as_bound(table.c[name], dialect) for name in names_of_all}
     return _Plan(
+        into=into,
         insert=f"{insert} INTO {into} VALUES ",
-        copy=f"COPY {into} FROM STDIN (FORMAT binary)",
         conversions={name: one for name, one in found.items() if one is not None},
     )
 
@@ -176,34 +163,6 @@ def _as_bound(column: Column[Any], dialect: Dialect) -> Conversion | None:
         return lambda values: [None if value is None else date.isoformat(value) for value in values]
     one = kind.dialect_impl(dialect).bind_processor(dialect)
     return None if one is None else lambda values: list(map(one, values))
-
-
-def _as_binary(column: Column[Any], dialect: Dialect) -> Conversion:  # noqa: ARG001 - as _as_bound
-    """What values to be copied go through."""
-    binary = _binary(column)
-    return lambda values: [
-        _NULL if value is None else len(written).to_bytes(4) + written
-        for value in values
-        for written in [b"" if value is None else binary(value)]
-    ]
-
-
-def _binary(column: Column[Any]) -> Callable[[Any], bytes]:
-    """One value in PostgreSQL's binary form, without its length."""
-    match column.type:
-        case UtcDateTime():
-            return UtcDateTime.binary
-        case LargeBinary():
-            return bytes
-        case Date():
-            return lambda value: (value - _DAY_ZERO).days.to_bytes(4, signed=True)
-        case Integer() as kind:
-            width = {BigInteger: 8, SmallInteger: 2}.get(type(kind), 4)
-            return lambda value: value.to_bytes(width, signed=True)
-        case String():
-            return str.encode
-        case kind:
-            raise ValueError(f"{column.name}: no way is known to copy a value of type {kind!r}")
 
 
 def _portions(rows: int, width: int) -> list[int]:
@@ -228,20 +187,3 @@ def _values(mark: str, width: int, same: int, rows: int) -> str:
     return ", ".join(
         f"({', '.join(f'{mark}{place}' for place in range(start, start + width))}{shared})" for start in starts
     )
-
-
-def _copy(conn: Connection, plan: _Plan, columns: Mapping[str, Sequence[Any]], constants: Sequence[bytes]) -> None:
-    driver: Any = conn.connection.dbapi_connection
-    begin, end = (len(columns) + len(constants)).to_bytes(2), b"".join(constants)
-    count = len(next(iter(columns.values())))
-    try:
-        with driver.cursor() as cursor, cursor.copy(plan.copy) as copy:
-            copy.write(_COPY_BEGINS)
-            for at in range(0, count, _COPIED_AT_ONCE):
-                written = [plan.converted(name, values[at : at + _COPIED_AT_ONCE]) for name, values in columns.items()]
-                rows = map(b"".join, zip(*written, strict=True))
-                copy.write(begin + (end + begin).join(rows) + end)
-            copy.write(_COPY_ENDS)
-    except psycopg.Error as error:
-        # As SQLAlchemy would have raised it: callers know its kinds of errors.
-        raise DBAPIError.instance(plan.copy, None, error, psycopg.Error, dialect=conn.dialect) from error
