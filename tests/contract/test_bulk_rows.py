@@ -182,10 +182,12 @@ def test_a_value_its_column_does_not_hold_is_refused_and_nothing_is_copied(table
         pytest.skip("SQLite is not copied to")
     column, value = WRONG[wrong]
     names = tuple(name for name in ("seq", "code", "level", "born", "seal", "note") if name in {"code", column})
-    rows = [tuple({"code": f"{n:011d}", column: None}[name] for name in names) for n in range(8_200)]
-    if column == "seq":
-        rows = [(n, code) for n, (_, code) in enumerate(rows)]
-    rows.append(tuple({"code": "9" * 11, column: value}[name] for name in names))
+    rows: list[tuple[object, ...]] = []
+    for n in range(8_200):
+        row = {"seq": n, "code": f"{n:011d}"} if column == "seq" else {"code": f"{n:011d}", column: None}
+        rows.append(tuple(row[name] for name in names))
+    last = {"code": "9" * 11, column: value}
+    rows.append(tuple(last[name] for name in names))
     with pytest.raises(ValueError, match=rf"resident_row\.{column}: .*does not hold") as caught, tables.begin() as conn:
         insert_rows(conn, RESIDENTS, names, rows)
     assert "secret" not in "".join(traceback.format_exception(caught.value))
@@ -198,9 +200,10 @@ def test_a_row_that_is_there_already_fails_the_whole_copy(tables: Engine) -> Non
     with tables.begin() as conn:
         insert_rows(conn, MEASURES, ("plain",), [(1,)])
         insert_rows(conn, RESIDENTS, ("code",), [("00000009999",)])
-    with pytest.raises(exc.IntegrityError), tables.begin() as conn:
-        insert_rows(conn, MEASURES, ("plain",), [(n,) for n in range(20_000)])
-        insert_rows(conn, RESIDENTS, ("code",), [(f"{n:011d}",) for n in range(20_000)])
+    many = range(20_000)
+    with pytest.raises(exc.IntegrityError), tables.begin() as conn:  # noqa: PT012 - all of it is one transaction
+        insert_rows(conn, MEASURES, ("plain",), [(n,) for n in many])
+        insert_rows(conn, RESIDENTS, ("code",), [(f"{n:011d}",) for n in many])
     with tables.connect() as conn:
         assert conn.execute(select(MEASURES.c.plain)).scalars().all() == [1]
         assert conn.execute(select(RESIDENTS.c.code)).scalars().all() == ["00000009999"]

@@ -150,13 +150,12 @@ class Transaction:
         by_code = dict(zip(new.values(), new, strict=True))
         if len(by_code) < len(new):
             raise ValueError("two numbers for one resident code")
-        drawn = self._conn.execute(drawing.insert().values(municipality=municipality, at=at))
-        (number_of_drawing,) = drawn.inserted_primary_key or ()
+        one = drawing.insert().values(municipality=municipality, at=at).returning(drawing.c.id)
+        same = {"drawing": self._conn.execute(one).scalar_one()}
         # Each in the order of its key: neighbours land on the same page.
         numbers, codes = sorted(new), sorted(by_code)
         holders = [*map(new.__getitem__, numbers)]
-        columns = {"number": numbers, "resident_code": holders}
-        insert_columns(self._conn, used_number, columns, {"drawing": number_of_drawing})
+        insert_columns(self._conn, used_number, {"number": numbers, "resident_code": holders}, same)
         held = [*map(by_code.__getitem__, codes)]
         insert_columns(self._conn, current_number, {"resident_code": codes, "number": held})
 
