@@ -31,7 +31,6 @@ from kumihimo.plumbing.storage import (
     append_feed_all,
     feed_table,
     insert_rows,
-    listed,
     read_feed,
 )
 
@@ -207,16 +206,6 @@ def test_a_row_that_is_there_already_fails_the_whole_copy(tables: Engine) -> Non
     with tables.connect() as conn:
         assert conn.execute(select(MEASURES.c.plain)).scalars().all() == [1]
         assert conn.execute(select(RESIDENTS.c.code)).scalars().all() == ["00000009999"]
-
-
-def test_listed_values_are_joined_with_in_their_order(tables: Engine) -> None:
-    with tables.begin() as conn:
-        insert_rows(conn, MEASURES, ("plain", "wide"), [(n, -n) for n in range(100)])
-    with tables.connect() as conn:
-        asked = listed(conn, MEASURES.c.plain, [70, 3, 200, 3])
-        found = conn.scalars(select(MEASURES.c.wide).where(MEASURES.c.plain == asked)).all()
-        assert conn.scalars(select(listed(conn, MEASURES.c.plain, [5, 1]))).all() == [5, 1]
-    assert sorted(found) == [-70, -3, -3]
 
 
 def test_an_instant_without_time_zone_and_columns_in_another_order_are_refused(tables: Engine) -> None:

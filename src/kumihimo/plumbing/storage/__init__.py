@@ -1,7 +1,7 @@
 """Storage (保管): how a role keeps what it knows, on SQLite or PostgreSQL with one code path."""
 
 from kumihimo.plumbing.storage.answers import Answer
-from kumihimo.plumbing.storage.bulk import among, insert_columns, insert_rows, listed
+from kumihimo.plumbing.storage.bulk import among, insert_columns, insert_rows
 from kumihimo.plumbing.storage.engine import open_engine, store_name
 from kumihimo.plumbing.storage.faults import store_problem
 from kumihimo.plumbing.storage.feed import (
@@ -50,7 +50,6 @@ __all__ = [
     "insert_columns",
     "insert_rows",
     "join_partitions",
-    "listed",
     "migrate",
     "open_engine",
     "partition",

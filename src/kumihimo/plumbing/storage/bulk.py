@@ -93,15 +93,11 @@ def insert_columns(
 
 def among(conn: Connection, column: Column[Any], values: Iterable[Any]) -> ColumnElement[bool]:
     """The condition that `column` holds one of `values`, text or integers, however many: one bound value holds them all."""
-    return column.in_(select(listed(conn, column, values)))
-
-
-def listed(conn: Connection, column: Column[Any], values: Iterable[Any]) -> ColumnElement[Any]:
-    """Values of the kind that `column` holds as rows to join with, in their order, each as often as it is given."""
     if conn.dialect.name == "postgresql":
         # Rows, not an array to compare with: that one the server would go through for every row of the table.
-        return func.unnest(cast(literal(_array(column, values), Text), ARRAY(column.type))).column_valued("value")
-    return func.json_each(json.dumps(list(values))).table_valued("value").c.value
+        return column.in_(select(func.unnest(cast(literal(_array(column, values), Text), ARRAY(column.type)))))
+    listed = func.json_each(json.dumps(list(values))).table_valued("value")
+    return column.in_(select(listed.c.value))
 
 
 def _array(column: Column[Any], values: Iterable[Any]) -> str:

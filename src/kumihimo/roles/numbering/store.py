@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from kumihimo.plumbing.storage import UtcDateTime, among, insert_columns, listed
+from kumihimo.plumbing.storage import UtcDateTime, among, insert_columns
 
 MIGRATIONS: Final = "kumihimo.roles.numbering.migrations"
 metadata = MetaData()
@@ -135,10 +135,8 @@ class Transaction:
 
     def already_used(self, numbers: Sequence[int]) -> set[int]:
         """Which of these numbers were ever drawn."""
-        # In the order of the table, and joined: each is looked for next to the one before.
-        asked = listed(self._conn, used_number.c.number, sorted(numbers))
-        found = select(used_number.c.number).select_from(used_number).where(used_number.c.number == asked)
-        return set(self._conn.scalars(found))
+        drawn = among(self._conn, used_number.c.number, numbers)
+        return set(self._conn.scalars(select(used_number.c.number).where(drawn)))
 
     def store(self, new: Mapping[int, int], municipality: str, at: datetime) -> None:
         """Mark numbers used for ever and assign each to its resident code, one number a code.
