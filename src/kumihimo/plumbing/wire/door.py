@@ -138,7 +138,7 @@ def _media(scope: Scope) -> str:
 
 async def _send(scope: Scope, send: Send, content: bytes) -> None:
     headers = [_JSON_HEADERS, (b"content-length", b"%d" % len(content))]
-    line = scope["extensions"].get(LINE)
+    line = scope.get("extensions", {}).get(LINE)
     if line is not None:
         await line.answer(headers, content)
         return

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import structlog
 from fastapi import FastAPI, Request
@@ -42,6 +42,7 @@ from kumihimo.plumbing.wire.envelope import (
 from kumihimo.plumbing.wire.identity import Identity
 from kumihimo.plumbing.wire.meters import Measured, Meters
 from kumihimo.plumbing.wire.problem import MEDIA_TYPE, to_document
+from kumihimo.plumbing.wire.tls import LINE
 
 MAX_BODY = 8 * 1024 * 1024
 THREADS: Final = 40
@@ -106,6 +107,10 @@ class BodyLimit:
 
 async def whole_body(scope: Scope, receive: Receive) -> bytes:
     """The body of a request, limited as by `BodyLimit`. Raises HTTPException (400 where the caller went away meanwhile)."""
+    line = scope.get("extensions", {}).get(LINE)
+    there = line.body() if line is not None else None
+    if there is not None and len(there) <= MAX_BODY:
+        return cast(bytes, there)
     if _declares_too_much(scope):
         raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     limited, parts, more = _limited(receive), [], True

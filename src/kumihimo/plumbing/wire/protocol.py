@@ -39,6 +39,10 @@ class Line:
         """This connection shall not serve another request."""
         self._cycle.keep_alive = False
 
+    def body(self) -> bytes | None:
+        """The body of the request where it is there already, and None where it is still coming."""
+        return None if self._cycle.more_body else bytes(self._cycle.body)
+
     async def answer(self, headers: Iterable[tuple[bytes, bytes]], content: bytes) -> None:
         """Answer 200 with head and body in one piece: in two, each would be encrypted, sent and read by itself."""
         cycle = self._cycle
