@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
 from collections.abc import Iterable, Iterator
@@ -45,7 +46,7 @@ def answered(*pieces: bytes) -> Answered:
 
 def in_pieces(whole: bytes, cuts: Iterable[int]) -> list[bytes]:
     places = [0, *sorted({cut % len(whole) for cut in cuts} - {0}), len(whole)]
-    return [whole[begin:end] for begin, end in zip(places, places[1:], strict=False)]
+    return [whole[begin:end] for begin, end in itertools.pairwise(places)]
 
 
 def in_chunks(content: bytes, sizes: list[int]) -> bytes:
