@@ -7,7 +7,6 @@ one kind never passes for another.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 import json
@@ -139,14 +138,14 @@ class Signed(Generic[D]):
 
 def b64(data: bytes) -> str:
     """Standard base64 text."""
-    return base64.b64encode(data).decode("ascii")
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
 def from_b64(text: str, where: str) -> bytes:
     """Bytes of standard base64 text. Raises Problem(message.malformed)."""
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
         raise Problem("message.malformed", "not base64", where=where, expected="standard base64 with padding") from None
 
 
