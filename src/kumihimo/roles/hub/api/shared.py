@@ -99,7 +99,7 @@ class Operator:
         )
 
     def bench(self) -> Bench:
-        return Bench(self.edge.directory, self.book, self.standings.require_active, self.quotas.take, self.domains)
+        return Bench(self.edge.directory, self.book, self.standings.require_active, self.quotas.admit, self.domains)
 
     def hop(self) -> CodeHop:
         return CodeHop(self.edge, self.translator, self.standings.require_active, self.pool, self.domains)

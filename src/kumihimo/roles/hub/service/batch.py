@@ -255,11 +255,12 @@ def _items(course: Course, positions: Sequence[int]) -> list[tuple[str, bytes]]:
 
 def _common_records(signed: Signed[ChunkRequest], rulings: Sequence[Ruling], at: datetime) -> list[LogRecord]:
     """The record of each position but for what sets it apart; those ruled on alike share one."""
-    made: dict[Ruling, LogRecord] = {}
+    made: dict[object, LogRecord] = {}
     records = []
     for ruling in rulings:
-        common = replace(ruling, subject=None)
-        if common not in made:
-            made[common] = request_record(signed, common, at).model_copy(update={"transaction": None})
-        records.append(made[common])
+        alike = ruling.rules, ruling.articles, ruling.refusal
+        if alike not in made:
+            common = replace(ruling, subject=None)
+            made[alike] = request_record(signed, common, at).model_copy(update={"transaction": None})
+        records.append(made[alike])
     return records
