@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kumihimo.country.layout import Country
+
 
 @dataclass(frozen=True)
 class Captured:
@@ -30,15 +32,16 @@ class Captured:
         return {self.request, *_leaves(self.sent), *_leaves(self.received)}
 
 
-def read(folder: Path) -> list[Captured]:
-    """Everything captured so far."""
+def read(folder: Path, country: Country) -> list[Captured]:
+    """Everything captured so far of this country; while it is up, nobody else has its addresses."""
+    addresses = {country.url(party) for party in country.parties()}
     found = []
     for file in sorted(folder.glob("*.jsonl")):
         for line in file.read_text().splitlines():
             raw = json.loads(line)
-            found.append(
-                Captured(raw["from"], raw["to"], raw["request"], _opened(raw["sent"]), _opened(raw["received"]))
-            )
+            if raw["url"] in addresses:
+                sent, received = _opened(raw["sent"]), _opened(raw["received"])
+                found.append(Captured(raw["from"], raw["to"], raw["request"], sent, received))
     return found
 
 

@@ -61,10 +61,10 @@ def test_i1_numbers_are_stored_only_by_numbering_registry_and_ledgers(
 
 
 def test_i1_numbers_travel_only_between_an_institution_and_registry_or_numbering(
-    captured: Path, case: FirstCase, numbers: set[str]
+    country: Country, captured: Path, case: FirstCase, numbers: set[str]
 ) -> None:
     travelled = 0
-    for message in captures.read(captured):
+    for message in captures.read(captured, country):
         seen = {found for text in message.texts() for found in TWELVE_DIGITS.findall(text)} & numbers
         if seen:
             travelled += 1
@@ -149,10 +149,12 @@ def test_i2_running_numbers_of_two_ledgers_tell_nothing_about_one_another(countr
     assert [one for one in x_city if one in both] != [one for one in pension if one in both]
 
 
-def test_i3_what_the_operators_see_of_one_person_never_repeats(captured: Path, case: FirstCase) -> None:
+def test_i3_what_the_operators_see_of_one_person_never_repeats(
+    country: Country, captured: Path, case: FirstCase
+) -> None:
     """Both inquiries of the case are about 花子; no ciphertext of one is seen in another, or at two places of one."""
     seen: dict[str, set[tuple[str, str]]] = {}  # ciphertext -> (transaction, what it was)
-    for message in captures.read(captured):
+    for message in captures.read(captured, country):
         places = [("asked", message.sent, "subject")] if message.receiver == topology.HUB_1 else []
         if "/relayed-inquiries" in message.request:
             places = [
@@ -176,7 +178,7 @@ def test_i5_every_decision_that_left_the_hub_stands_in_the_log(
 ) -> None:
     decided = {
         transaction
-        for message in captures.read(captured)
+        for message in captures.read(captured, country)
         if "/inquiries" in message.request and message.receiver == topology.HUB_1
         for transaction in captures.values_of(message.received, "transaction")
     }
@@ -186,7 +188,7 @@ def test_i5_every_decision_that_left_the_hub_stands_in_the_log(
         assert read_cell(country, topology.HUB_1, query, transaction) >= 1
 
 
-def test_i6_what_y_city_knows_crosses_the_wire_only_sealed(captured: Path, case: FirstCase) -> None:
+def test_i6_what_y_city_knows_crosses_the_wire_only_sealed(country: Country, captured: Path, case: FirstCase) -> None:
     total = str(case.granted.items[0].body["total_income"])
-    carriers = {message.between for message in captures.read(captured) if total in message.texts()}
+    carriers = {message.between for message in captures.read(captured, country) if total in message.texts()}
     assert carriers == {frozenset(("x-city/desk", "x-city/exchange"))}

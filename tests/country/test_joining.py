@@ -201,7 +201,7 @@ def test_everybody_uses_the_new_directory_and_refuses_an_older_one(joined: Count
     finally:
         write_public(joined.directory, kept)
     await_taken(joined, document.version)
-    assert all(one.ready for one in states(joined))
+    until(lambda: all(one.ready for one in states(joined)) or None, SECONDS, "readiness")
 
 
 def _refusals(country: Country) -> int:

@@ -65,6 +65,15 @@ def run_service(
         serve(app, Identity(PartyId(settings.party), settings.keys), listener, ready)
 
 
+def _run_forked(
+    surroundings: dict[str, str], role: str, settings: str, line: Connection, listener: socket.socket
+) -> None:
+    """Run a service in the supervisor's environment; the server process that forks keeps the one it was started in."""
+    os.environ.clear()
+    os.environ.update(surroundings)
+    run_service(role, settings, line, listener)
+
+
 def _begins(line: Connection) -> bool:
     """Wait for the word to begin: the predecessor must have let go of the store. False when the supervisor is gone."""
     try:
@@ -119,7 +128,9 @@ class Nursery:
         ours, theirs = self._context.Pipe()
         settings = str(self._country.settings(service.party))
         process = self._context.Process(
-            target=run_service, args=(service.role.value, settings, theirs, listener), name=service.party
+            target=_run_forked,
+            args=(dict(os.environ), service.role.value, settings, theirs, listener),
+            name=service.party,
         )
         process.start()
         theirs.close()

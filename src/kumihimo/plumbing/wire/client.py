@@ -93,13 +93,16 @@ class PeerClient:
                 "peer.unreachable", f"{party} ({unreached})", advice=advice or "Try again; nothing was changed here."
             ) from None
         if self._capture is not None:
-            self._write_down(party, f"{method} {target}", path, content, answered)
+            self._write_down(party, url, f"{method} {target}", path, content, answered)
         return answered
 
-    def _write_down(self, party: PartyId, request: str, path: str, content: bytes | None, answered: Answered) -> None:
+    def _write_down(
+        self, party: PartyId, url: str, request: str, path: str, content: bytes | None, answered: Answered
+    ) -> None:
         line = {
             "from": self._edge.party,
             "to": party,
+            "url": url,
             "request": request,
             "path": path,
             "sent": None if content is None else content.decode(),
