@@ -14,6 +14,7 @@ from kumihimo.roles.gateway.store.exchange import access_record
 from kumihimo.roles.gateway.store.records import AccessRecord, record_values
 from kumihimo.roles.gateway.store.upserts import upsert
 
+
 @lru_cache(256)
 def _listed(words: tuple[str, ...]) -> str:
     return json.dumps(words)

@@ -37,5 +37,5 @@ class ChunkTranslation:
         return [ciphertext for share in done for ciphertext in share]
 
     def _hop(self, items: Sequence[Item], source: str, target: str, at: datetime) -> list[bytes]:
-        seeds = [self._seeds.seed(transaction, at) for transaction, _ in items]
+        seeds = self._seeds.seeds([transaction for transaction, _ in items], at)
         return self._translator.hop_each([item for _, item in items], source, target, seeds)

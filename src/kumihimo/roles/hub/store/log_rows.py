@@ -103,11 +103,15 @@ def _insert(conn: Connection, taken: Sequence[tuple[int, Prepared]]) -> None:
         ("entry_index", "commitment", "salt", "record", "transaction_number", "logged_at"),
         [
             (
-                at, one.commitment, one.item.salt, one.written.decode(),
-                one.item.transaction or one.item.record.transaction, one.item.record.logged_at,
+                at,
+                one.commitment,
+                one.item.salt,
+                one.written.decode(),
+                one.item.transaction or one.item.record.transaction,
+                one.item.record.logged_at,
             )
             for at, one in taken
-        ],  # fmt: skip
+        ],
     )
     marked = [(mark, one.item.record.logged_at, at) for at, one in taken if (mark := one.item.mark) is not None]
     insert_rows(conn, t.marks, ("mark", "made_at", "entry_index"), marked)

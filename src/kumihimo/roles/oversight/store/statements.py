@@ -83,16 +83,18 @@ class Statements:
 
     def take_records(self, records: Sequence[StoredRecord], at: datetime) -> None:
         """The same of many that are not known yet."""
-        columns = ("log_index", "commitment", "salt", "record", "promise", "received_at")
-        rows = [(one.index, one.commitment, one.salt, one.record, one.promise, at) for one in records]
-        insert_rows(self._conn, t.record, columns, rows)
+        columns = ("log_index", "commitment", "salt", "record", "promise", "about")
+        rows = [(one.index, one.commitment, one.salt, one.record, one.promise, one.about) for one in records]
+        insert_rows(self._conn, t.record, columns, rows, {"received_at": at})
 
     def take_promises(self, indexes: Sequence[int], commitments: Sequence[bytes], promise: str, at: datetime) -> None:
         """Keep one promise about many entries; entries that are known already are left as they are.
 
         The promise stands with the first of them, and the others name its index.
         """
-        query = select(t.promise.c.log_index, t.promise.c.commitment).where(among(self._conn, t.promise.c.log_index, indexes))
+        query = select(t.promise.c.log_index, t.promise.c.commitment).where(
+            among(self._conn, t.promise.c.log_index, indexes)
+        )
         known = {(index, bytes(commitment)) for index, commitment in self._conn.execute(query)}
         new = [one for one in zip(indexes, commitments, strict=True) if one not in known]
         elsewhere = promised_with(new[0][0]) if new else ""
