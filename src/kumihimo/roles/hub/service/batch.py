@@ -37,7 +37,7 @@ from kumihimo.plumbing.wire.messages.batch import (
     RelayChunk,
 )
 from kumihimo.plumbing.wire.messages.inquiry import LogRecord, Refusal
-from kumihimo.roles.hub.service.chunk_hops import ChunkTranslation
+from kumihimo.roles.hub.service.chunk_hops import ChunkTranslation, Line
 from kumihimo.roles.hub.service.chunk_journal import ChunkJournal, Entry, refused_mark
 from kumihimo.roles.hub.service.chunk_permit import chunk_permit_of
 from kumihimo.roles.hub.service.journal import Journal
@@ -176,8 +176,9 @@ class ChunkDesk:
         source = domains.label(request.requester, request.epoch)
         target = domains.label(institution_of(PORTAL), portal_epoch)
         provider = target if provider_epoch is None else domains.label(request.provider, provider_epoch)
-        halves = self._translation.hop(_items(course, granted), source, provider, at)
-        for_portal = self._translation.hop(_items(course, told), source, target, at)
+        halves, for_portal = self._translation.hops(
+            [Line(_items(course, granted), source, provider), Line(_items(course, told), source, target)], at
+        )
         relay = self._edge.message(
             RelayChunk,
             OPERATORS[1],
