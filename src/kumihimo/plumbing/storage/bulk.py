@@ -169,18 +169,18 @@ def _as_bound(column: Column[Any], dialect: Dialect) -> Conversion | None:
 
 
 def _portions(rows: int, width: int) -> list[int]:
-    """Into how many rows a statement each: powers of four, so that few different statements are ever prepared."""
+    """Into how many rows a statement each: powers of two and a small rest, so that few different ones are ever prepared."""
     portions = []
     size = _MOST_ROWS
-    while rows:
-        while size > rows or size * width > _MOST_BOUND - width:
-            size //= 4
-        portions += [size] * (rows // size)
-        rows %= size
-    return portions
+    while rows >= _FEW_ROWS:
+        if size <= rows and size * width <= _MOST_BOUND - width:
+            portions += [size] * (rows // size)
+            rows %= size
+        size //= 2
+    return [*portions, rows] if rows else portions
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1_024)
 def _values(mark: str, width: int, same: int, rows: int) -> str:
     """VALUES of so many rows; where the first `same` bound values stand in every row, marks have numbers."""
     if not same:
