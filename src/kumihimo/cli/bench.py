@@ -69,9 +69,9 @@ def batch(country: CountryFolder = Path(".demo"), quick: Quick = False) -> None:
 
 @app.command()
 def costs(country: CountryFolder = Path(".demo"), quick: Quick = False) -> None:
-    """What one more inquiry or person costs each party, for `kumihimo scale`.
+    """What one more inquiry costs each party.
 
-    Processor time, disk and memory on a running country, with what follows by itself.
+    Processor time, disk and memory on a running country, of single inquiries and of batches: what kumihimo scale counts up.
     """
     _finish(_print(costs_bench.measure(Country.open(country), _effort(quick))))
 

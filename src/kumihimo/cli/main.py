@@ -24,6 +24,7 @@ from kumihimo.cli import (
     register_lives,
     rotate,
     rules,
+    scale,
     schedule,
 )
 from kumihimo.cli.problems import as_problem, print_problem
@@ -70,6 +71,7 @@ app.command("import")(desk.import_copies)
 app.command("find")(desk.find)
 app.command("records")(records.records)
 app.command("corporate-number")(records.corporate_number)
+app.command("scale")(scale.scale)
 app.command("backup")(operations.backup)
 app.command("restore")(operations.restore)
 app.command("serve")(country.serve)
