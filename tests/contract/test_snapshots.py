@@ -17,6 +17,7 @@ from kumihimo.plumbing.storage import (
     append_feed,
     contents_of,
     delete_feed,
+    digests_of,
     feed_table,
     migrate,
     open_engine,
@@ -112,6 +113,22 @@ def test_a_snapshot_of_a_store_in_use_has_no_half_of_a_transaction(
     assert all(count > 0 and count % 2 == 0 for count in counts)
     with engine.connect() as conn:
         assert conn.execute(select(func.count()).select_from(pairs)).scalar_one() >= counts[-1]
+
+
+def test_digests_tell_every_change_of_a_row_and_not_the_order_of_rows(engine: Engine, store_url: str) -> None:
+    metadata.create_all(engine)
+    with engine.begin() as conn:
+        conn.execute(pairs.insert(), [{"n": n, "side": 0} for n in range(2500)])
+    before = digests_of(store_url)
+    assert (before["pair"].rows, before["feed"].rows) == (2500, 0)
+    with engine.begin() as conn:
+        conn.execute(pairs.update().where(pairs.c.n == 7).values(side=1))
+    assert digests_of(store_url)["pair"].rows == 2500
+    assert digests_of(store_url)["pair"] != before["pair"]
+    with engine.begin() as conn:
+        conn.execute(pairs.delete().where(pairs.c.n == 7))
+        conn.execute(pairs.insert().values(n=7, side=0))
+    assert digests_of(store_url) == before
 
 
 def test_nothing_is_restored_over_a_store(engine: Engine, store_url: str, tmp_path: Path) -> None:
