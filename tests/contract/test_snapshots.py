@@ -140,6 +140,16 @@ def test_nothing_is_restored_over_a_store(engine: Engine, store_url: str, tmp_pa
     assert contents_of(store_url) == before
 
 
+def test_what_is_no_snapshot_is_told_and_leaves_the_store_empty(
+    engine: Engine, store_url: str, empty_again: str, tmp_path: Path
+) -> None:
+    (tmp_path / "snapshot").write_bytes(b"something else, of more than one page " * 200)
+    with pytest.raises(Problem) as caught:
+        restore_snapshot(tmp_path / "snapshot", empty_again)
+    assert caught.value.code == "store.damaged"
+    assert contents_of(empty_again).rows == {}
+
+
 def test_a_snapshot_is_never_written_over_a_file(store_url: str, tmp_path: Path) -> None:
     (tmp_path / "snapshot").write_text("something else")
     with pytest.raises(Problem) as caught:

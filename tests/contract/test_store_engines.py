@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 
+from kumihimo.country.scenarios.waiting import until
 from kumihimo.plumbing.storage import UtcDateTime, open_engine
 from kumihimo.plumbing.storage.engine import POSTGRESQL_CONNECTIONS
 

@@ -48,7 +48,7 @@ def run_program(name: str, engine: Engine, *arguments: str | Path) -> None:
         check=False,
     )
     if done.returncode:
-        raise _ended_badly(name, done.stderr.strip(), plain)
+        raise _ended_badly(name, without_values(name, done.stderr), plain)
 
 
 def _version_of(conn: Connection) -> int:
@@ -84,6 +84,12 @@ def _major(program: Path) -> int | None:
         return None
     found = re.search(r"\(PostgreSQL\) (\d+)", said.stdout)
     return int(found[1]) if found and said.returncode == 0 else None
+
+
+def without_values(name: str, said: str) -> str:
+    """What a program says itself: details of the server and long numbers may be rows, which nobody may read here."""
+    own = " ".join(line for line in said.splitlines() if line.startswith(f"{name}: "))
+    return re.sub(r'\d{8,}|(?<=: )".*"$', "…", own)
 
 
 def _ended_badly(name: str, said: str, store: str) -> Problem:
