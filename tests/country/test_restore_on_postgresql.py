@@ -141,6 +141,33 @@ def test_programs_that_are_missing_or_older_than_the_server_are_named(
     assert not (tmp_path / "archive").exists()
 
 
+def test_a_backup_from_a_server_that_is_gone_or_forbids_it_says_whose_store_and_why(
+    founded: Country, postgresql_cluster: Cluster, tmp_path: Path
+) -> None:
+    url = make_url(stores.store_url(founded, topology.NUMBERING))
+    stranger, database = sql.Identifier("stranger"), sql.Identifier(str(url.database))
+    postgresql_cluster.administer(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'secret'").format(stranger))
+    postgresql_cluster.administer(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, stranger))
+    found = []
+    try:
+        for other in (url.set(port=1), url.set(username="stranger", password="secret"), url.set(database="nowhere")):
+            settings = founded.settings(topology.NUMBERING).read_text()
+            place = other.render_as_string(hide_password=False)
+            (tmp_path / "role.toml").write_text(settings.replace(url.render_as_string(hide_password=False), place))
+            with pytest.raises(Problem) as caught:
+                back_up(tmp_path, tmp_path / "archive", _silent)
+            found.append(caught.value)
+    finally:
+        postgresql_cluster.administer(sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(database, stranger))
+        postgresql_cluster.administer(sql.SQL("DROP ROLE {}").format(stranger))
+    assert [one.code for one in found] == ["store.unavailable", "store.unreachable", "store.unavailable"]
+    for one, words in zip(found, ("refused", "permission denied", "does not exist"), strict=True):
+        assert words in one.detail
+        assert str(one.where).startswith(topology.NUMBERING)
+        assert "secret" not in f"{one.detail}{one.where}"
+    assert not (tmp_path / "archive").exists()
+
+
 @pytest.fixture(scope="module")
 def up(founded: Country, archives: tuple[Path, Path]) -> Iterator[Country]:
     """The country, up, with link codes issued and a first case in its log."""

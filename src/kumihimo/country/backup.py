@@ -38,6 +38,7 @@ SETTINGS: Final = "role.toml"
 _OWN_FILES: Final = ("directory.json",)  # beside the settings of a party on a machine of its own
 _FIRST_TO_LAST: Final = ("exchange", "ledger", "portal", "body", "network", "authority", "operator")
 
+_NO_RIGHT: Final = "42501"  # SQLSTATE
 Step = Callable[[str, int, int], None]
 
 
@@ -212,11 +213,16 @@ def reaching(party: Party) -> Iterator[Party]:
     try:
         yield party
     except SQLAlchemyError as error:
+        said = str(getattr(error, "orig", "")).strip().partition("\n")[0]
+        where = f"{party.name}: {make_url(party.store).render_as_string()}"
+        if getattr(getattr(error, "orig", None), "sqlstate", None) == _NO_RIGHT:
+            raise Problem(
+                "store.unreachable", said, where=where, expected="an account that owns the database",
+                advice="Use the account that the party's service uses.",
+            ) from None  # fmt: skip
         problem = store_problem(error)
         if problem is None:
             raise
-        said = str(getattr(error, "orig", "")).strip().partition("\n")[0]
-        where = f"{party.name}: {make_url(party.store).render_as_string()}"
         raise replace(problem, detail=f"{problem.detail}: {said}" if said else problem.detail, where=where) from None
 
 
