@@ -2,7 +2,11 @@
 # Both make .venv from requirements.lock by themselves and bring in missing system packages when run as root.
 
 SHELL := /bin/bash
-PYTHON ?= python3
+# Distributions build their interpreter with every optimisation; one found earlier in PATH is often a quarter slower.
+OPTIMISED := /usr/bin/python3
+PYTHON ?= $(shell $(OPTIMISED) -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $(OPTIMISED) || echo python3)
+export PYTHON
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo

@@ -127,6 +127,23 @@ def test_a_chunk_is_asked_closed_reopened_and_closed_again_with_one_record_for_e
     assert batches.later_outcomes(["0" * 32, "9" * 32]) == {"0" * 32: Outcome.PENDING}
 
 
+def test_a_batch_is_counted_by_what_came_of_its_closed_chunks(store: Engine) -> None:
+    batches = entered(store)
+    assert batches.tallies(BATCH.batch) == [None, None]
+    chunk = replace(batches.chunks(BATCH.batch)[0], case_salt=b"s" * 32, epoch=1, asked_at=NOON)
+    known = (
+        PersonOutcome(0, "0" * 32, Outcome.PENDING, None, 1),
+        PersonOutcome(2, "2" * 32, None, "peer.unreachable"),
+    )
+    batches.close(BATCH, chunk, ChunkClosing(known, (), NOON))
+    counted = {(Outcome.PENDING, None): 1, (None, "peer.unreachable"): 1}
+    (tally,) = (one for one in batches.tallies(BATCH.batch) if one is not None)
+    assert (dict(tally.ended), tally.pending) == (counted, ("0" * 32,))
+    batches.reopen(chunk.transaction)
+    assert batches.tallies(BATCH.batch) == [None, None]
+    assert batches.tallies("c" * 16) == []
+
+
 def test_persons_of_a_closed_chunk_are_renewed_under_another_number(store: Engine) -> None:
     batches = entered(store)
     chunk = replace(batches.chunks(BATCH.batch)[0], case_salt=b"s" * 32, epoch=1, asked_at=NOON)
@@ -414,3 +431,29 @@ def test_the_oversight_body_keeps_many_statements_and_finds_the_promise_behind_e
     alarms = findings.alarms()
     assert len(alarms) == 4
     assert {one.evidence for one in alarms} == {'{"payload": "whole"}'}
+
+
+def of_chunk(index: int) -> oversight.StoredRecord:
+    number = f"{index}" * 32
+    record = LogRecord(entry=EntryKind.REQUEST, logged_at=NOON, transaction=number).to_bytes().decode()
+    return oversight.StoredRecord(index, bytes([index]) * 32, b"s" * 32, record, PERMIT.model_dump_json(), number)
+
+
+def test_the_oversight_body_finds_a_person_of_a_chunk_by_the_transaction_number(engine: Engine) -> None:
+    migrate(engine, oversight.MIGRATIONS)
+    with engine.begin() as conn:
+        oversight.Statements(conn).take_records([of_chunk(index) for index in range(3)], NOON)
+    assert [one.index for one in oversight.AuditStore(engine).records_about("1" * 32)] == [1]
+
+
+def test_records_of_chunks_that_were_kept_without_their_number_are_found_after_the_migration(engine: Engine) -> None:
+    migrate(engine, oversight.MIGRATIONS)
+    downgrade(engine, oversight.MIGRATIONS, "0004_witness")
+    with engine.begin() as conn:
+        known = replace(of_chunk(3), about="another")
+        oversight.Statements(conn).take_records([*(replace(of_chunk(at), about=None) for at in range(3)), known], NOON)
+    audits = oversight.AuditStore(engine)
+    assert not audits.records_about("1" * 32)
+    migrate(engine, oversight.MIGRATIONS)
+    assert [one.index for one in audits.records_about("1" * 32)] == [1]
+    assert [one.index for one in audits.records_about("another")] == [3], "what has a number keeps it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
@@ -116,6 +117,95 @@ def test_one_row_that_cannot_be_stored_fails_them_all(tables: Engine) -> None:
     with tables.begin() as conn:
         assert conn.execute(select(RESIDENTS)).all() == []
         insert_rows(conn, RESIDENTS, ("code",), [("1",)])
+
+
+MEASURES = Table(
+    "measure_row",
+    METADATA,
+    Column("small", SmallInteger),
+    Column("plain", Integer),
+    Column("wide", BigInteger),
+)
+EDGES = [
+    (-(2**15), -(2**31), -(2**63)),
+    (2**15 - 1, 2**31 - 1, 2**63 - 1),
+    (0, -1, 1),
+]
+
+
+@pytest.mark.parametrize("count", [3, 30, 20_000])
+@pytest.mark.parametrize("gap", [False, True])
+def test_integers_come_back_to_the_last_bit_also_beside_nothing(tables: Engine, count: int, gap: bool) -> None:
+    rows: list[tuple[int | None, ...]] = [EDGES[n % 3] for n in range(count)]
+    if gap:
+        rows[-1] = (None, None, None)
+    with tables.begin() as conn:
+        insert_rows(conn, MEASURES, ("small", "plain", "wide"), rows)
+        insert_rows(conn, MEASURES, ("small", "wide"), [(row[0], row[2]) for row in rows], {"plain": 7})
+    with tables.connect() as conn:
+        stored = conn.execute(select(MEASURES)).all()
+    assert sorted(map(tuple, stored), key=repr) == sorted([*rows, *((row[0], 7, row[2]) for row in rows)], key=repr)
+
+
+@pytest.mark.parametrize("count", [2, 30])
+def test_the_first_and_the_last_day_and_instant_come_back(tables: Engine, count: int) -> None:
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    days = [date.min, date.max, None]
+    instants = [first, last, None, datetime(1999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)]
+    rows = [(f"{n:011d}", days[n % 3], instants[n % 4]) for n in range(count)]
+    with tables.begin() as conn:
+        insert_rows(conn, RESIDENTS, ("code", "born", "at"), rows)
+    with tables.connect() as conn:
+        stored = conn.execute(
+            select(RESIDENTS.c.code, RESIDENTS.c.born, RESIDENTS.c.at).order_by(RESIDENTS.c.seq)
+        ).all()
+    assert [tuple(row) for row in stored] == rows
+
+
+WRONG = {
+    "16 bits": ("level", 2**15),
+    "16 bits below": ("level", -(2**15) - 1),
+    "64 bits": ("seq", 2**63),
+    "text for an integer": ("level", "secret"),
+    "a fraction for an integer": ("level", 0.5),
+    "an integer for bytes": ("seal", 3),
+    "an integer for text": ("note", 3),
+    "text for a day": ("born", "1970-01-01"),
+    "half a character": ("note", "secret\ud800"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_value_its_column_does_not_hold_is_refused_and_nothing_is_copied(tables: Engine, wrong: str) -> None:
+    if tables.dialect.name == "sqlite":
+        pytest.skip("SQLite is not copied to")
+    column, value = WRONG[wrong]
+    names = tuple(name for name in ("seq", "code", "level", "born", "seal", "note") if name in {"code", column})
+    rows: list[tuple[object, ...]] = []
+    for n in range(8_200):
+        row = {"seq": n, "code": f"{n:011d}"} if column == "seq" else {"code": f"{n:011d}", column: None}
+        rows.append(tuple(row[name] for name in names))
+    last = {"code": "9" * 11, column: value}
+    rows.append(tuple(last[name] for name in names))
+    with pytest.raises(ValueError, match=rf"resident_row\.{column}: .*does not hold") as caught, tables.begin() as conn:
+        insert_rows(conn, RESIDENTS, names, rows)
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
+    with tables.begin() as conn:
+        assert conn.execute(select(RESIDENTS)).all() == []
+        insert_rows(conn, RESIDENTS, ("code",), [(f"{n:011d}",) for n in range(20)])
+
+
+def test_a_row_that_is_there_already_fails_the_whole_copy(tables: Engine) -> None:
+    with tables.begin() as conn:
+        insert_rows(conn, MEASURES, ("plain",), [(1,)])
+        insert_rows(conn, RESIDENTS, ("code",), [("00000009999",)])
+    many = range(20_000)
+    with pytest.raises(exc.IntegrityError), tables.begin() as conn:  # noqa: PT012 - all of it is one transaction
+        insert_rows(conn, MEASURES, ("plain",), [(n,) for n in many])
+        insert_rows(conn, RESIDENTS, ("code",), [(f"{n:011d}",) for n in many])
+    with tables.connect() as conn:
+        assert conn.execute(select(MEASURES.c.plain)).scalars().all() == [1]
+        assert conn.execute(select(RESIDENTS.c.code)).scalars().all() == ["00000009999"]
 
 
 def test_an_instant_without_time_zone_and_columns_in_another_order_are_refused(tables: Engine) -> None:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
 import pytest
 from at_once import at_once
 from schema_equality import differences
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, exc, select, text
 from statement_watch import SMALLEST_LIMIT, watching
 
 from kumihimo.domain.kernel import FixedClock, Problem, ResidentCode, SeededRandomness
-from kumihimo.plumbing.storage import migrate
+from kumihimo.plumbing.storage import downgrade, migrate
 from kumihimo.roles.numbering.service import Assignments, Numbering
 from kumihimo.roles.numbering.store import (
     MIGRATIONS,
     NumberingStore,
     Taken,
-    assignment,
+    Transaction,
+    amendment,
+    current_number,
+    drawing,
     metadata,
     used_number,
 )
@@ -54,7 +58,7 @@ def test_the_migrated_schema_is_the_one_the_tables_describe(engine: Engine) -> N
 
 
 def test_one_resident_code_has_one_current_number(store: NumberingStore) -> None:
-    (code,) = codes(1)
+    (code,) = map(int, codes(1))
     with store.transaction() as transaction:
         transaction.store({621498320257: code}, "x-city", CLOCK.now())
     with pytest.raises(Taken), store.transaction() as transaction:
@@ -64,11 +68,11 @@ def test_one_resident_code_has_one_current_number(store: NumberingStore) -> None
         assert transaction.current_numbers([code]) == {code: 621498320257}
 
 
-def test_a_number_that_is_given_up_is_never_given_out_again(store: NumberingStore, engine: Engine) -> None:
+def test_a_number_that_is_given_up_is_never_given_out_again(store: NumberingStore) -> None:
     (code,) = codes(1)
     (first,) = office(store, 7).assign("x-city", [code])
-    with engine.begin() as conn:
-        conn.execute(assignment.update().values(until=CLOCK.now()))
+    with store.transaction() as transaction:
+        transaction.end(first.value, "x-city", "漏えい", CLOCK.now())
     (second,) = office(store, 7).assign("x-city", [code])  # the same generator draws the same number first
     assert second.newly
     assert second.number != first.number
@@ -110,10 +114,10 @@ def test_two_batches_that_wait_for_each_other_end_with_one_of_them_stored(
 ) -> None:
     if engine.dialect.name == "sqlite":
         pytest.skip("SQLite has one writer at a time: nobody waits for each other")
-    first, second = codes(2)
+    first, second = map(int, codes(2))
     stored = threading.Barrier(2)
 
-    def crosswise(mine: str, other: str, number: int) -> str:
+    def crosswise(mine: int, other: int, number: int) -> str:
         try:
             with store.transaction() as transaction:
                 transaction.store({number: mine}, "x-city", CLOCK.now())
@@ -132,13 +136,15 @@ def test_two_batches_that_wait_for_each_other_end_with_one_of_them_stored(
 def test_a_bulk_assignment_is_stored_as_it_was_answered(store: NumberingStore, engine: Engine) -> None:
     result = office(store, 7).assign("x-city", codes(300))
     with engine.connect() as conn:
-        held = {row.resident_code: row for row in conn.execute(select(assignment))}
-        drawn = {row.number: row.drawn_at for row in conn.execute(select(used_number))}
-    assert {code: f"{row.number:012d}" for code, row in held.items()} == {
-        one.resident_code.digits: one.number.digits for one in result
-    }
-    assert {(row.municipality, row.since, row.until) for row in held.values()} == {("x-city", CLOCK.now(), None)}
-    assert drawn == {row.number: CLOCK.now() for row in held.values()}
+        used = conn.execute(select(used_number)).all()
+        current = conn.execute(select(current_number)).all()
+        drawn = conn.execute(select(drawing)).one()
+    answered = {int(one.code_digits): one.value for one in result}
+    assert len(answered) == 300
+    assert {row.resident_code: row.number for row in used} == answered
+    assert {row.resident_code: row.number for row in current} == answered
+    assert {(row.drawing, row.until) for row in used} == {(drawn.id, None)}
+    assert (drawn.municipality, drawn.at) == ("x-city", CLOCK.now())
 
 
 def test_a_second_request_adds_only_those_without_a_number(store: NumberingStore) -> None:
@@ -168,12 +174,121 @@ def test_ten_thousand_are_numbered_in_a_few_statements(store: NumberingStore, en
 def test_a_batch_that_fails_in_the_middle_leaves_no_number_behind(store: NumberingStore) -> None:
     taken, *others = codes(50)
     office(store, 1).assign("x-city", [taken])
-    new = {10**11 + n: code for n, code in enumerate([*others, taken])}
+    new = {10**11 + n: int(code) for n, code in enumerate([*others, taken])}
     with pytest.raises(Taken), store.transaction() as transaction:
         transaction.store(new, "x-city", CLOCK.now())
     with store.transaction() as transaction:
         assert transaction.counts() == (1, 1)
         assert transaction.already_used([10**11 + n for n in range(50)]) == set()
+
+
+@pytest.mark.parametrize("count", [20, 5_000])
+def test_a_few_with_a_number_in_a_large_new_batch_keep_theirs(
+    store: NumberingStore, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = codes(count)
+    kept = [batch[1], batch[-2]]  # of the large batch, none that is looked up first
+    numbering = office(store, 7)
+    before = numbering.assign("x-city", kept)
+    asked: list[int] = []
+    current = Transaction.current_numbers
+
+    def counted(transaction: Transaction, resident_codes: Sequence[int]) -> dict[int, int]:
+        asked.append(len(resident_codes))
+        return current(transaction, resident_codes)
+
+    monkeypatch.setattr(Transaction, "current_numbers", counted)
+    after = numbering.assign("y-city", [*batch, *kept])
+    assert asked == ([22] if count == 20 else [1_001, 5_002])
+    given = after.digits()
+    assert [given[code] for code in kept] == [one.number_digits for one in before]
+    assert {one.code_digits for one in after if not one.newly} == {*kept}
+    assert len({*given.values()}) == count
+    assert numbering.counts() == (count, count)
+
+
+def test_a_batch_that_is_sent_again_is_found_in_one_attempt(store: NumberingStore) -> None:
+    batch = codes(3_000)
+    first = office(store, 7).assign("x-city", batch)
+    again = Numbering(store, NoRandomness(), CLOCK).assign("x-city", batch[::-1])
+    assert [one.value for one in again] == [one.value for one in first][::-1]
+
+
+class NoRandomness:
+    """Nothing may be drawn."""
+
+    def token_bytes(self, n: int) -> bytes:
+        assert n == 0
+        return b""
+
+    def randbelow(self, n: int) -> int:
+        raise AssertionError(n)
+
+
+def test_an_ended_number_comes_back_only_where_no_other_is_in_force(store: NumberingStore) -> None:
+    (code,) = map(int, codes(1))
+    first, second = 621498320257, 983205673214
+    with store.transaction() as transaction:
+        transaction.store({first: code}, "x-city", CLOCK.now())
+    with store.transaction() as transaction:
+        transaction.end(first, "x-city", "漏えい", CLOCK.now())
+        assert transaction.current_numbers([code]) == {}
+        transaction.store({second: code}, "x-city", CLOCK.now())
+    with pytest.raises(Taken), store.transaction() as transaction:
+        transaction.restore(first, "x-city", "誤り", CLOCK.now())
+    with store.transaction() as transaction:
+        transaction.end(first, "x-city", "再度", CLOCK.now())  # ended already: the one in force stays
+        assert transaction.current_numbers([code]) == {code: second}
+        transaction.end(second, "x-city", "誤り", CLOCK.now())
+        transaction.restore(first, "x-city", "誤り", CLOCK.now())
+        assert transaction.current_numbers([code]) == {code: first}
+        assert transaction.counts() == (2, 1)
+        assert [act for act, _ in transaction.amendments(first)] == ["ended", "ended", "restored"]
+
+
+def test_one_resident_code_is_not_given_two_numbers_at_once(store: NumberingStore) -> None:
+    with pytest.raises(ValueError, match="two numbers"), store.transaction() as transaction:
+        transaction.store({621498320257: 1, 983205673214: 1}, "x-city", CLOCK.now())
+    with store.transaction() as transaction:
+        assert transaction.counts() == (0, 0)
+
+
+def test_numbers_amendments_and_ends_stay_as_they_were_down_and_up(store: NumberingStore, engine: Engine) -> None:
+    numbering = office(store, 7)
+    first = numbering.assign("x-city", codes(30))
+    numbering.assign("y-city", codes(30, seed=2))
+    numbering.replace("y-city", first[0].code_digits, first[0].number_digits, "漏えい")
+    tables = (used_number, current_number, drawing, amendment)
+    with engine.connect() as conn:
+        before = {table.name: sorted(conn.execute(select(table)).all(), key=repr) for table in tables}
+        who = select(used_number.c.number, drawing.c.municipality, drawing.c.at).join(
+            drawing, drawing.c.id == used_number.c.drawing
+        )
+        drawn_for = {row.number: (row.municipality, row.at) for row in conn.execute(who)}
+    assert len(drawn_for) == 61
+    downgrade(engine, MIGRATIONS, "0003_partitions")
+    with engine.connect() as conn:
+        rows = conn.execute(text("SELECT resident_code, number, until FROM assignment")).all()
+        used = conn.execute(text("SELECT number FROM used_number")).scalars().all()
+    assert {(f"{row.resident_code:011d}", row.number) for row in before["used_number"]} == {row[:2] for row in rows}
+    assert [row.number for row in rows if row.until is not None] == [first[0].value]
+    assert sorted(used) == sorted(drawn_for)
+    with pytest.raises(exc.IntegrityError), engine.begin() as conn:
+        conn.execute(text("UPDATE assignment SET until = NULL"))  # two in force for one code
+    with pytest.raises(exc.IntegrityError), engine.begin() as conn:
+        conn.execute(text("DELETE FROM assignment WHERE until IS NOT NULL"))  # amendments refer to it
+    migrate(engine, MIGRATIONS)
+    with engine.connect() as conn:
+        for table in (used_number, current_number, amendment):
+            kept = [column for column in table.columns if column.name != "drawing"]
+            rows = conn.execute(select(*kept)).all()
+            places = [before[table.name][0]._fields.index(column.name) for column in kept]
+            assert {*map(tuple, rows)} == {tuple(row[place] for place in places) for row in before[table.name]}
+        assert {row.number: (row.municipality, row.at) for row in conn.execute(who)} == drawn_for
+    with pytest.raises(exc.IntegrityError), engine.begin() as conn:
+        conn.execute(used_number.delete())
+    assert differences(engine, MIGRATIONS, metadata) == []
+    assert [one.value for one in numbering.assign("x-city", codes(30))][1:] == [one.value for one in first][1:]
 
 
 def test_a_body_registered_at_two_desks_at_once_gets_one_corporate_number(store: NumberingStore) -> None:

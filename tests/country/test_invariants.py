@@ -46,7 +46,8 @@ def found_in_files(country: Country, party: str, pattern: re.Pattern[str], known
     for file in country.home(PartyId(party)).rglob("*"):
         if file.is_file() and "keys" not in file.parts:
             held.update(pattern.findall(file.read_bytes().decode("latin-1")))
-    held.update(f"{value:012d}" for _, value in cells(country, PartyId(party)) if isinstance(value, int))
+    integers = [value for _, value in cells(country, PartyId(party)) if isinstance(value, int)]
+    held.update(f"{value:0{digits}d}" for value in integers for digits in (11, 12))
     return held & known
 
 

@@ -10,6 +10,7 @@ import typer
 
 from kumihimo.country.benches import appends, enrolment, numbering, proofs, rules, seal, translate
 from kumihimo.country.benches import batch as batch_bench
+from kumihimo.country.benches import costs as costs_bench
 from kumihimo.country.benches import inquiry as inquiry_bench
 from kumihimo.country.benches.figures import Effort, Measured, judged
 from kumihimo.country.benches.reaches import REACHES
@@ -66,6 +67,15 @@ def batch(country: CountryFolder = Path(".demo"), quick: Quick = False) -> None:
     _finish(_print(batch_bench.measure(Country.open(country), _effort(quick))))
 
 
+@app.command()
+def costs(country: CountryFolder = Path(".demo"), quick: Quick = False) -> None:
+    """What one more inquiry or person costs each party, for `kumihimo scale`.
+
+    Processor time, disk and memory on a running country, with what follows by itself.
+    """
+    _finish(_print(costs_bench.measure(Country.open(country), _effort(quick))))
+
+
 @app.command("all")
 def every(
     country: Annotated[
@@ -77,11 +87,12 @@ def every(
     effort = _effort(quick)
     failed = [name for bench, _ in BENCHES.values() for name in _print(bench(effort))]
     if country is None:
-        for name in ("inquiry", "batch"):
+        for name in ("inquiry", "batch", "costs"):
             typer.echo(f"{name}: NOT MEASURED, it needs a country that is up: --country DIR", err=True)
     else:
         failed += _print(inquiry_bench.measure(Country.open(country), effort))
         failed += _print(batch_bench.measure(Country.open(country), effort))
+        failed += _print(costs_bench.measure(Country.open(country), effort))
     _finish(failed)
 
 

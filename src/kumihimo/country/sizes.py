@@ -6,14 +6,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import psutil
-from sqlalchemy import text
 
 from kumihimo.country.boundaries import Role
 from kumihimo.country.layout import Country
 from kumihimo.country.stores import store_url
 from kumihimo.country.supervisor import pids
 from kumihimo.domain.kernel import PartyId
-from kumihimo.plumbing.storage import open_engine
+from kumihimo.plumbing.storage import bytes_used, open_engine
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,7 @@ def _disk(country: Country, party: PartyId) -> int:
     engine = open_engine(store_url(country, party))
     try:
         if engine.dialect.name == "postgresql":
-            with engine.connect() as conn:
-                return int(conn.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
+            return bytes_used(engine)
         return sum(file.stat().st_size for file in country.home(party).glob("store.db*"))
     finally:
         engine.dispose()

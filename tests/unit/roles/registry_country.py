@@ -120,8 +120,8 @@ class RegistryCountry:
     def assignments(self) -> list[tuple[str, str, datetime | None]]:
         """(number, resident code, end) of every number ever assigned, with the number as text."""
         with self._numbers.connect() as conn:
-            rows = conn.execute(select(numbering_store.assignment)).all()
-        return [(f"{row.number:012d}", row.resident_code, row.until) for row in rows]
+            rows = conn.execute(select(numbering_store.used_number)).all()
+        return [(f"{row.number:012d}", f"{row.resident_code:011d}", row.until) for row in rows]
 
     def dump(self) -> dict[str, list[Any]]:
         """Everything in the registry, and the assignments."""

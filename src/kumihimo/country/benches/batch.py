@@ -44,12 +44,6 @@ class _Stores:
     provider: Engine
     portal: Engine
 
-    def known(self) -> tuple[str, ...]:
-        """Everybody whom the requester can ask about."""
-        query = select(link_code.c.addressee_number).where(link_code.c.institution == _REQUESTER)
-        with self.requester.connect() as conn:
-            return tuple(conn.execute(query.order_by(link_code.c.addressee_number)).scalars())
-
     def outcomes_shown(self) -> int:
         """How many outcomes the portal has."""
         with self.portal.connect() as conn:
@@ -74,24 +68,24 @@ def measure(country: Country, effort: Effort) -> Iterator[Measured]:
     }
     stores = _Stores(*open_store.values())
     try:
-        people = stores.known()
+        people = _known(stores.requester)
         wanted = effort.pick(quick=min(len(people), 1_000), full=10_000)
         _ask(desk, country, people[: min(200, len(people))])  # connections, keys and points are fetched once
         single = _single_rate(country, effort.pick(quick=5, full=50))
         before = stores.outcomes_shown()
         begun = perf_counter()
-        asked, batches = 0, []
-        while asked < wanted:
-            some = people[: wanted - asked][:10_000]
+        count, batches = 0, []
+        while count < wanted:
+            some = people[: wanted - count][:10_000]
             batches.append(_entered(desk, country, some))
-            asked += len(some)
+            count += len(some)
         for batch in batches:
             _check(desk.finished(batch, lambda _shown: None, _PATIENCE_SECONDS))
         answered = perf_counter() - begun
 
         def told() -> int | None:
             shown = stores.outcomes_shown() - before
-            return shown if shown >= asked and not stores.unreported() else None
+            return shown if shown >= count and not stores.unreported() else None
 
         until(told, _PATIENCE_SECONDS, "the portal showing every outcome", pause=0.2)
         settled = perf_counter() - begun
@@ -100,8 +94,29 @@ def measure(country: Country, effort: Effort) -> Iterator[Measured]:
             engine.dispose()
     reference = Reference("single inquiries, one after the other", single)
     for figure, seconds in (("answered", answered), ("settled", settled)):
-        rate = asked / seconds
+        rate = count / seconds
         yield Measured("batch", figure, rate, "persons/s", reference, rate / single)
+
+
+def asked(country: Country, persons: int) -> int:
+    """Ask about so many persons, nobody twice in one batch, and wait until everybody is answered: how many they were.
+
+    Raises Problem(internal), and what a batch raises.
+    """
+    desk = BatchDesk.of(country, _REQUESTER)
+    engine = open_engine(store_url(country, topology.exchange_of(_REQUESTER)))
+    people = _known(engine)[:10_000]
+    engine.dispose()
+    for start in range(0, persons, len(people)):
+        _ask(desk, country, people[: persons - start])
+    return persons
+
+
+def _known(requester: Engine) -> tuple[str, ...]:
+    """Everybody whom the requester can ask about."""
+    query = select(link_code.c.addressee_number).where(link_code.c.institution == _REQUESTER)
+    with requester.connect() as conn:
+        return tuple(conn.execute(query.order_by(link_code.c.addressee_number)).scalars())
 
 
 def _entered(desk: BatchDesk, country: Country, people: tuple[str, ...]) -> str:

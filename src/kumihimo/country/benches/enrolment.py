@@ -30,7 +30,7 @@ from kumihimo.country.benches.memory import server_memory
 from kumihimo.country.people.population import residents
 from kumihimo.country.people.residents import SyntheticResident
 from kumihimo.domain.kernel import FourItems, Problem, SystemClock, SystemRandomness
-from kumihimo.plumbing.storage import migrate, open_engine
+from kumihimo.plumbing.storage import bytes_used, migrate, open_engine
 from kumihimo.plumbing.wire.messages.residents import RegisterEventKind
 from kumihimo.roles.numbering.service import Numbering
 from kumihimo.roles.numbering.store import MIGRATIONS as NUMBERING
@@ -59,11 +59,12 @@ class Stores:
 
 @dataclass(frozen=True)
 class Enrolled:
-    """What enrolling so many took: seconds, and the greatest memory of the process, in bytes."""
+    """What enrolling so many took: seconds, the greatest memory of the process and what both stores hold, in bytes."""
 
     residents: int
     seconds: float
     memory: int
+    disk: int
 
     @property
     def each(self) -> float:
@@ -72,7 +73,7 @@ class Enrolled:
 
 
 def measure(effort: Effort) -> Iterator[Measured]:
-    """For SQLite and, where a server is installed, PostgreSQL: µs a resident by size, seconds and MiB of the largest."""
+    """For SQLite and, where a server is installed, PostgreSQL: µs a resident by size, seconds, MiB and bytes of the largest."""
     sizes = _QUICK if effort is Effort.QUICK else _FULL
     with TemporaryDirectory() as folder:
         names = numbered()
@@ -108,6 +109,7 @@ def _by_size(
     greatest = last.memory + server()
     before = Reference(f"for {sizes[0]:,}", memory / _MIB)
     yield Measured("country", f"{engine}_memory", greatest / _MIB, "MiB", before, greatest / memory)
+    yield Measured("country", f"{engine}_disk", last.disk / last.residents, "bytes/resident")
 
 
 def _label(size: int) -> str:
@@ -147,11 +149,12 @@ def enrol(stores: Stores, count: int) -> Enrolled:
     seconds = perf_counter() - begun
     with RegistryStore(registry).transaction() as transaction:
         there = transaction.count(), *authority.counts()
+    disk = bytes_used(registry) + bytes_used(numbering)
     registry.dispose()
     numbering.dispose()
     if there != (count, count, count):
         raise Problem("internal", f"{there} residents, numbers drawn and assigned", expected=f"{count} of each")
-    return Enrolled(count, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1_024)
+    return Enrolled(count, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1_024, disk)
 
 
 def _in_portions(count: int) -> Iterator[dict[str, list[tuple[FourItems, Reported]]]]:

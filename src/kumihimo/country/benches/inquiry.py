@@ -38,13 +38,13 @@ def measure(country: Country, effort: Effort) -> Iterator[Measured]:
     pids(country)  # refuses a country that is down, before anything is asked of it
     desk = Desk.of(country, _REQUESTER)
     exchange = topology.exchange_of(_REQUESTER)
-    inquire = _inquiry(country, desk)
+    inquire = lawful(country, desk)
     found = paired(inquire, lambda: desk.client.get(exchange, "/health"), effort.pick(quick=10, full=300))
     trip = Reference("a bare round trip", found.reference_seconds * _MILLI)
     yield Measured("inquiry", "alone", found.seconds * _MILLI, "ms", trip, found.time_ratio)
 
     each = effort.pick(quick=3, full=100)
-    callers = [_inquiry(country, Desk.of(country, _REQUESTER)) for _ in range(_CALLERS)]
+    callers = [lawful(country, Desk.of(country, _REQUESTER)) for _ in range(_CALLERS)]
     with ThreadPoolExecutor(_CALLERS) as pool:
         list(pool.map(seconds_of, callers))  # the first of each caller makes its connection
         begun = perf_counter()
@@ -59,7 +59,7 @@ def measure(country: Country, effort: Effort) -> Iterator[Measured]:
         yield Measured("inquiry", figure, latency * _MILLI, "ms", reference, latency / found.seconds)
 
 
-def _inquiry(country: Country, desk: Desk) -> Callable[[], None]:
+def lawful(country: Country, desk: Desk) -> Callable[[], None]:
     """The lawful inquiry of the first case, to be asked again and again."""
     addressee = desk.find(hanako(country.founded).four_items)
     year = fiscal_year(date(country.founded.year, 4, 1))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from operator import itemgetter
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
@@ -27,7 +28,8 @@ from kumihimo.roles.numbering.service import Numbering
 from kumihimo.roles.numbering.store import MIGRATIONS, NumberingStore
 
 V = TypeVar("V", bound=int | str)
-Write = Callable[[Sequence[tuple[int, str, str]]], None]
+Rows = tuple[list[tuple[int, int]], list[tuple[int, int]]]  # (number, resident code), by number and by code
+Write = Callable[[Rows], None]
 _CITY = "x-city"
 
 
@@ -78,26 +80,32 @@ def _distinct(draw: Callable[[RandomSource, int], list[V]], batch: int, batches:
     return [values[start : start + batch] for start in range(0, batches * batch, batch)]
 
 
-def _rows(numbers: Sequence[int], codes: Sequence[str]) -> list[tuple[int, str, str]]:
-    at = SystemClock().now().isoformat()
-    return [(number, code, at) for number, code in sorted(zip(numbers, codes, strict=True))]
+def _rows(numbers: Sequence[int], codes: Sequence[str]) -> Rows:
+    pairs = [*zip(numbers, map(int, codes), strict=True)]
+    return sorted(pairs), sorted(pairs, key=itemgetter(1))
 
 
-def _execute_many(driver: sqlite3.Connection, rows: Sequence[tuple[int, str, str]]) -> None:
+def _execute_many(driver: sqlite3.Connection, rows: Rows) -> None:
+    by_number, by_code = rows
     driver.execute("BEGIN IMMEDIATE")
-    driver.executemany("INSERT INTO used_number VALUES (?, ?)", [(number, at) for number, _, at in rows])
-    driver.executemany(f"INSERT INTO assignment VALUES (?1, ?2, '{_CITY}', ?3, NULL)", rows)  # noqa: S608
+    at = SystemClock().now().isoformat()
+    drawing = driver.execute("INSERT INTO drawing (municipality, at) VALUES (?, ?)", (_CITY, at)).lastrowid
+    driver.executemany(f"INSERT INTO used_number (number, resident_code, drawing) VALUES (?, ?, {drawing})", by_number)  # noqa: S608
+    driver.executemany("INSERT INTO current_number (number, resident_code) VALUES (?, ?)", by_code)
     driver.execute("COMMIT")
 
 
-def _copy(connection: psycopg.Connection, rows: Sequence[tuple[int, str, str]]) -> None:
-    lines = {
-        "used_number (number, drawn_at)": [f"{number}\t{at}" for number, _, at in rows],
-        "assignment (number, resident_code, municipality, since)": [
-            f"{number}\t{code}\t{_CITY}\t{at}" for number, code, at in rows
-        ],
-    }
+def _copy(connection: psycopg.Connection, rows: Rows) -> None:
+    by_number, by_code = rows
     with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO drawing (municipality, at) VALUES (%s, now()) RETURNING id", (_CITY,))
+        drawing = cursor.fetchall()[0][0]
+        lines = {
+            "used_number (number, resident_code, drawing)": [
+                f"{number}\t{code}\t{drawing}" for number, code in by_number
+            ],
+            "current_number (number, resident_code)": [f"{number}\t{code}" for number, code in by_code],
+        }
         for target, those in lines.items():
             with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(sql.SQL(target))) as copy:
                 copy.write("\n".join(those) + "\n")

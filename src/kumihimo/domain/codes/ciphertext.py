@@ -89,6 +89,15 @@ def encrypt(point: bytes, public_key: bytes, randomness: bytes) -> bytes:
     return base_mul(scalar) + add(code, mul(scalar, key))
 
 
+def encrypt_own(point: bytes, secret_key: bytes, randomness: bytes) -> bytes:
+    """The same 64 bytes as `encrypt` under the public key of `secret_key`, for who holds that: r*Y is (r*key)*G.
+
+    A multiple of G takes a third of the time of a multiple of any other point. Raises Problem as `encrypt`.
+    """
+    scalar, key = as_scalar(randomness, "randomness"), as_scalar(secret_key, "decryption key")
+    return base_mul(scalar) + add(as_point(point, "code"), base_mul(scalar_mul(scalar, key)))
+
+
 @lru_cache(256)
 def _checked_key(public_key: bytes) -> Point:
     """A public key, looked at once: a batch encrypts thousands of codes under one."""
@@ -97,7 +106,7 @@ def _checked_key(public_key: bytes) -> Point:
 
 def decrypt(ciphertext: bytes, secret_key: bytes) -> Point:
     """M = C - key*B, a link code of 32 bytes. Raises Problem(codes.not_a_point, codes.identity_point, value.invalid)."""
-    blinding, masked = decode_ciphertext(ciphertext)
+    blinding, masked = split_ciphertext(ciphertext)  # what is no point, multiplying or subtracting it refuses
     return sub(masked, mul(as_scalar(secret_key, "decryption key"), blinding))
 
 

@@ -50,6 +50,7 @@ class Translator:
         self._own_points = lru_cache(_CACHED_DOMAINS)(secrets.published)
         self._factors = lru_cache(_CACHED_PAIRS)(self._derive_factors)
         self._prefixes = lru_cache(_CACHED_PAIRS)(self._derive_prefix)
+        self._keys_of_peer = lru_cache(_CACHED_PAIRS)(self._key_before_peer)
 
     def hop(
         self,
@@ -120,10 +121,7 @@ class Translator:
         """Check the other operator's proof about a batch. Raises Problem(codes.proof_invalid)."""
         peer: OperatorNumber = 2 if self._operator == 1 else 1
         points = self._peer_points(source), self._peer_points(target)
-        # Before operator 1 the key is u_1(A)u_2(A)*G; before operator 2 it is u_1(B)u_2(A)*G. This operator's share is
-        # the one of the source when it comes second, and the one of the target when it came first.
-        own_label = source if peer == 1 else target
-        key = mul(self._secrets.key_share(own_label), Point(points[0].U))
+        key = self._keys_of_peer(source, target)
         verify_hops(HopStatement(peer, source, target, *points, key, inputs, outputs), proof)
 
     def public_key_of(self, label: str) -> PublicKey:
@@ -137,6 +135,15 @@ class Translator:
         rekey_inverse = scalar_mul(old_share, scalar_invert(new_share))
         peer_key = self._peer_points(source if self._operator == 1 else target).U
         return HopFactors(mul(old_share, Point(peer_key)), reshuffle, scalar_mul(reshuffle, rekey_inverse))
+
+    def _key_before_peer(self, source: str, target: str) -> Point:
+        """The public key of what the other operator translates.
+
+        Before operator 1 the key is u_1(A)u_2(A)*G; before operator 2 it is u_1(B)u_2(A)*G. This operator's share is the one
+        of the source when it comes second, and the one of the target when it came first.
+        """
+        own_label = source if self._operator == 2 else target
+        return mul(self._secrets.key_share(own_label), Point(self._peer_points(source).U))
 
     def _derive_prefix(self, source: str, target: str) -> bytes:
         context = framed(_HOP_RANDOMNESS, bytes([self._operator]), source.encode(), target.encode())

@@ -46,10 +46,11 @@ def draw_resident_codes(rng: RandomSource, count: int) -> list[str]:
     return [f"{code:0{ResidentCode.LENGTH}d}" for code in codes]
 
 
-def are_resident_codes(texts: Sequence[str]) -> bool:
-    """Whether each text is, as it stands, the eleven digits of a resident code."""
+def resident_code_values(texts: Sequence[str]) -> list[int] | None:
+    """The integers that the texts write, where each is, as it stands, the eleven digits of a resident code; else None."""
     joined = "".join(texts)
     if not (joined.isascii() and joined.isdecimal() and {*map(len, texts)} == {ResidentCode.LENGTH}):
-        return False
+        return None
     values = [*map(int, texts)]
-    return min(values) >= 10 and with_check_digits([value // 10 for value in values]) == values
+    correct = min(values) >= 10 and with_check_digits([value // 10 for value in values]) == values
+    return values if correct else None

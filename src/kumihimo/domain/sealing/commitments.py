@@ -79,6 +79,11 @@ def _in_order(value: Any, levels: int) -> Any:
             ordered[key] = item
         return ordered
     if kind is list or kind is tuple:
+        kinds = set(map(type, value))
+        if kinds <= _SCALARS:
+            return value
+        if kinds == {int}:  # indexes of a whole chunk
+            return value if min(value) >= -_LARGEST_INTEGER and max(value) <= _LARGEST_INTEGER else _UNKNOWN
         items = [item if type(item) in _SCALARS else _in_order(item, levels - 1) for item in value]
         return _UNKNOWN if any(item is _UNKNOWN for item in items) else items
     return _UNKNOWN

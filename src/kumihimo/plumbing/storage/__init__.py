@@ -3,7 +3,7 @@
 from kumihimo.plumbing.storage.answers import Answer
 from kumihimo.plumbing.storage.bulk import among, insert_columns, insert_rows, is_listed, listed
 from kumihimo.plumbing.storage.contents import StoreContents, TableDigest, contents_of, digests_of
-from kumihimo.plumbing.storage.engine import OF_ENGINE, open_engine, store_name
+from kumihimo.plumbing.storage.engine import OF_ENGINE, bytes_used, open_engine, store_name
 from kumihimo.plumbing.storage.faults import store_problem
 from kumihimo.plumbing.storage.feed import (
     FeedItem,
@@ -43,6 +43,7 @@ __all__ = [
     "among",
     "append_feed",
     "append_feed_all",
+    "bytes_used",
     "contents_of",
     "count_feed",
     "cursor_table",

@@ -2,8 +2,7 @@
 
 SQLAlchemy binds each value of each row by itself, which costs several times what storing the row does. Here a statement is
 made once, values are converted a column at a time, and what is the same in all rows is given once. SQLite gets many rows in
-one INSERT, during which other threads run; PostgreSQL gets more than a few by COPY, as text: its types of time are written
-by the driver in Python, which for the binary form is slower than all else.
+one INSERT, during which other threads run; PostgreSQL gets more than a few by COPY (`binary_copy`).
 """
 
 from __future__ import annotations
@@ -16,9 +15,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
-import psycopg
 from sqlalchemy import (
-    BigInteger,
     Column,
     ColumnElement,
     Connection,
@@ -26,7 +23,6 @@ from sqlalchemy import (
     Dialect,
     Integer,
     LargeBinary,
-    String,
     Table,
     Text,
     cast,
@@ -35,8 +31,8 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.exc import DBAPIError
 
+from kumihimo.plumbing.storage.binary_copy import copy_columns
 from kumihimo.plumbing.storage.statements import run
 from kumihimo.plumbing.storage.types import UtcDateTime
 
@@ -46,9 +42,6 @@ Conversion = Callable[[Sequence[Any]], list[Any]]
 _MOST_BOUND: Final = 32_766  # values in one statement: what SQLite takes as its authors ship it
 _MOST_ROWS: Final = 4_096
 _FEW_ROWS: Final = 16  # up to here PostgreSQL takes an INSERT sooner than a COPY
-_COPIED_AT_ONCE: Final = 8_192  # rows
-_NULL: Final = r"\N"
-_ESCAPES: Final = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 _QUOTES: Final = str.maketrans({"\\": r"\\", '"': r"\""})
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -64,7 +57,8 @@ def insert_rows(
 
     `same` are further columns with the value they have in all rows. Values are what the column types take, such as aware
     datetimes. Raises what the engine raises, for instance sqlalchemy.exc.IntegrityError (a row that cannot be stored
-    fails them all), and ValueError for columns in another order or of a type that is not known here.
+    fails them all: the caller must roll back, as `engine.begin()` does), and ValueError for columns in another order or
+    of a type that is not known here.
     """
     if rows:
         insert_columns(conn, table, dict(zip(columns, zip(*rows, strict=True), strict=True)), same)
@@ -77,12 +71,12 @@ def insert_columns(
     count = len(next(iter(columns.values())))
     if not count:
         return
-    copied = conn.dialect.name == "postgresql" and count > _FEW_ROWS
-    plan = _plan(table, tuple(columns), tuple(same), conn.dialect, _as_text if copied else _as_bound)
-    constants = [plan.converted(name, [value])[0] for name, value in same.items()]
-    if copied:
-        _copy(conn, plan, columns, constants)
+    plan = _plan(table, tuple(columns), tuple(same), conn.dialect)
+    if conn.dialect.name == "postgresql" and count > _FEW_ROWS:
+        by_column = {table.c[name]: values for name, values in columns.items()}
+        copy_columns(conn, plan.into, by_column, {table.c[name]: value for name, value in same.items()})
         return
+    constants = [plan.converted(name, [value])[0] for name, value in same.items()]
     numbered = conn.dialect.name == "sqlite"
     varying = [plan.converted(name, values) for name, values in columns.items()]
     if not numbered:
@@ -131,10 +125,10 @@ def _holds_any(texts: Sequence[str], characters: str) -> bool:
 
 @dataclass(frozen=True)
 class _Plan:
-    """How rows get into a table: the statements, and by name what becomes of the values of a column."""
+    """How rows get into a table: it and its columns, the statement, and by name what becomes of the values of a column."""
 
+    into: str
     insert: str
-    copy: str
     conversions: dict[str, Conversion]
 
     def converted(self, name: str, values: Sequence[Any]) -> Sequence[Any]:
@@ -144,23 +138,19 @@ class _Plan:
 
 
 @lru_cache(maxsize=256)
-def _plan(
-    table: Table,
-    columns: tuple[str, ...],
-    same: tuple[str, ...],
-    dialect: Dialect,
-    conversion: Callable[[Column[Any], Dialect], Conversion | None],
-) -> _Plan:
+def _plan(table: Table, columns: tuple[str, ...], same: tuple[str, ...], dialect: Dialect) -> _Plan:
     if [one.name for one in table.columns if one.name in columns] != list(columns):
         raise ValueError(f"{', '.join(columns)}: not columns of {table.name} in its order")
     preparer = dialect.identifier_preparer
     names_of_all = (*columns, *same)
     names = ", ".join(preparer.format_column(table.c[name]) for name in names_of_all)
     into = f"{preparer.format_table(table)} ({names})"
-    found = {name: conversion(table.c[name], dialect) for name in names_of_all}
+    # Told to undo a statement alone, SQLite would keep a copy of every page that it touches: with random keys, nearly all.
+    insert = "INSERT OR FAIL" if dialect.name == "sqlite" else "INSERT"
+    found = {name: _as_bound(table.c[name], dialect) for name in names_of_all}
     return _Plan(
-        insert=f"INSERT INTO {into} VALUES ",  # noqa: S608 - names of our own tables, no values
-        copy=f"COPY {into} FROM STDIN",
+        into=into,
+        insert=f"{insert} INTO {into} VALUES ",
         conversions={name: one for name, one in found.items() if one is not None},
     )
 
@@ -178,42 +168,19 @@ def _as_bound(column: Column[Any], dialect: Dialect) -> Conversion | None:
     return None if one is None else lambda values: list(map(one, values))
 
 
-def _as_text(column: Column[Any], dialect: Dialect) -> Conversion:  # noqa: ARG001 - as _as_bound
-    """What values to be copied go through."""
-    kind = column.type
-    if isinstance(kind, UtcDateTime):
-        return kind.written_all
-    if isinstance(kind, LargeBinary):
-        return lambda values: [_NULL if value is None else rf"\\x{value.hex()}" for value in values]
-    if isinstance(kind, Date):
-        return lambda values: [_NULL if value is None else date.isoformat(value) for value in values]
-    if isinstance(kind, Integer | BigInteger):
-        return lambda values: [_NULL if value is None else str(value) for value in values]
-    if isinstance(kind, String):
-        return _escaped
-    raise ValueError(f"{column.name}: no way is known to copy a value of type {kind!r}")
-
-
-def _escaped(values: Sequence[str | None]) -> list[str]:
-    texts = [_NULL if value is None else value for value in values]
-    if not _holds_any(texts, "\\\t\n\r"):
-        return texts
-    return [_NULL if value is None else value.translate(_ESCAPES) for value in values]
-
-
 def _portions(rows: int, width: int) -> list[int]:
-    """Into how many rows a statement each: powers of four, so that few different statements are ever prepared."""
+    """Into how many rows a statement each: powers of two and a small rest, so that few different ones are ever prepared."""
     portions = []
     size = _MOST_ROWS
-    while rows:
-        while size > rows or size * width > _MOST_BOUND - width:
-            size //= 4
-        portions += [size] * (rows // size)
-        rows %= size
-    return portions
+    while rows >= _FEW_ROWS:
+        if size <= rows and size * width <= _MOST_BOUND - width:
+            portions += [size] * (rows // size)
+            rows %= size
+        size //= 2
+    return [*portions, rows] if rows else portions
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1_024)
 def _values(mark: str, width: int, same: int, rows: int) -> str:
     """VALUES of so many rows; where the first `same` bound values stand in every row, marks have numbers."""
     if not same:
@@ -223,18 +190,3 @@ def _values(mark: str, width: int, same: int, rows: int) -> str:
     return ", ".join(
         f"({', '.join(f'{mark}{place}' for place in range(start, start + width))}{shared})" for start in starts
     )
-
-
-def _copy(conn: Connection, plan: _Plan, columns: Mapping[str, Sequence[Any]], constants: Sequence[str]) -> None:
-    driver: Any = conn.connection.dbapi_connection
-    end = "".join(f"\t{value}" for value in constants) + "\n"
-    count = len(next(iter(columns.values())))
-    try:
-        with driver.cursor() as cursor, cursor.copy(plan.copy) as copy:
-            for at in range(0, count, _COPIED_AT_ONCE):
-                written = [plan.converted(name, values[at : at + _COPIED_AT_ONCE]) for name, values in columns.items()]
-                lines = map("\t".join, zip(*written, strict=True))
-                copy.write(f"{end.join(lines)}{end}".encode())
-    except psycopg.Error as error:
-        # As SQLAlchemy would have raised it: callers know its kinds of errors.
-        raise DBAPIError.instance(plan.copy, None, error, psycopg.Error, dialect=conn.dialect) from error

@@ -90,6 +90,18 @@ def store_name(engine: Engine) -> str:
     return engine.url.render_as_string(hide_password=True)
 
 
+def bytes_used(engine: Engine) -> int:
+    """What a store's content takes on disk, in bytes; what is free within its file, or waits in the -wal, does not count."""
+    with engine.connect() as conn:
+        if engine.dialect.name == "postgresql":
+            return int(conn.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one())
+        size, pages, free = (
+            int(conn.exec_driver_sql(f"PRAGMA {name}").scalar_one())
+            for name in ("page_size", "page_count", "freelist_count")
+        )
+        return size * (pages - free)
+
+
 def _not_a_store_url(detail: str) -> Problem:
     return Problem(
         "value.invalid",

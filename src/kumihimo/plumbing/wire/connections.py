@@ -11,17 +11,16 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse, HTTPSConnection
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
+from kumihimo.plumbing.wire.http1 import MAX_ANSWER, Answered, Exchange, Garbled, TooLarge
 from kumihimo.plumbing.wire.tls import host_name
 
-MAX_ANSWER: Final = 64 * 1024 * 1024  # the largest page of a feed has a sixth of it
+__all__ = ["MAX_ANSWER", "Answered", "Connections", "Unreached", "reason"]
 CONNECT_SECONDS: Final = 3.0
 # A peer that is being started again lets callers wait in the queue of its socket, where they are connected already. Shorter
 # than whoever asked us waits, so that they hear from us who was not there.
@@ -29,20 +28,6 @@ HANDSHAKE_SECONDS: Final = 8.0
 IDLE_SECONDS: Final = 60.0  # shorter than a server keeps an idle connection
 PATIENCE_SECONDS: Final = 1.0  # with a peer that is being started again
 _KEPT: Final = 64
-_PART: Final = 64 * 1024
-
-
-@dataclass(frozen=True)
-class Answered:
-    """An answer as it came: nothing decompressed, any status."""
-
-    status_code: int
-    content: bytes
-
-    @property
-    def text(self) -> str:
-        """The content as UTF-8; what is none is replaced."""
-        return self.content.decode(errors="replace")
 
 
 class Unreached(Exception):
@@ -54,34 +39,32 @@ class Unreached(Exception):
         self.lost = lost
 
 
-class _Connection(HTTPSConnection):
-    """One connection to one party; the certificate must name it, whatever the address is."""
+class _Connection:
+    """One open connection to one party; the certificate names it, whatever the address is."""
 
-    def __init__(self, party: PartyId, url: str, context: ssl.SSLContext) -> None:
+    def __init__(self, party: PartyId, url: str, context: ssl.SSLContext, seconds: float) -> None:
         address = urlsplit(url)
-        super().__init__(address.hostname or "", address.port, timeout=CONNECT_SECONDS, context=context)
-        self._party = party
-        self._context_of_party = context
+        self.host = address.netloc
         self.idle_since = 0.0
-        self.handshake_seconds = HANDSHAKE_SECONDS
-
-    def connect(self) -> None:
-        sock = socket.create_connection((self.host, self.port), self.timeout)
+        sock = socket.create_connection((address.hostname or "", address.port or 443), min(CONNECT_SECONDS, seconds))
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.settimeout(self.handshake_seconds)
-            self.sock = self._context_of_party.wrap_socket(sock, server_hostname=host_name(self._party))
+            sock.settimeout(min(HANDSHAKE_SECONDS, seconds))
+            self.sock = context.wrap_socket(sock, server_hostname=host_name(party))
         except BaseException:
             sock.close()
             raise
 
     def alive(self) -> bool:
         """Whether it can be used again: not too old, and the peer has not closed it (nothing is to be read)."""
-        if self.sock is None or time.monotonic() - self.idle_since > IDLE_SECONDS:
+        if time.monotonic() - self.idle_since > IDLE_SECONDS or self.sock.pending():
             return False
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
         return not poll.poll(0)
+
+    def close(self) -> None:
+        self.sock.close()
 
 
 class Connections:
@@ -130,26 +113,23 @@ class Connections:
         self, party: PartyId, url: str, method: str, target: str, body: bytes | None, seconds: float
     ) -> Answered:
         connection = self._idle_one(party, url) or self._new(party, url, seconds)
-        begun = False
+        exchange = Exchange(connection.sock, seconds)
         try:
-            assert connection.sock is not None  # noqa: S101 - connected above
-            connection.sock.settimeout(seconds)
-            connection.request(method, target, body, _HEADERS)
-            response = connection.getresponse()
-            begun = True
-            answered = _whole(response, party, seconds)
-            keep = not response.will_close
-        except (OSError, HTTPException) as error:
+            answered = exchange.ask(connection.host, method, target, body)
+        except (OSError, Garbled) as error:
             connection.close()
-            lost = not begun and not isinstance(error, TimeoutError)
+            lost = not exchange.begun and not isinstance(error, TimeoutError)
             raise Unreached(reason(error), asked=True, lost=lost) from None
+        except TooLarge:
+            connection.close()
+            raise Problem("message.too_large", f"{party} answered with more than {MAX_ANSWER} bytes") from None
         except BaseException:
             connection.close()
             raise
-        if keep:
-            self._keep(party, url, connection)
-        else:
+        if answered.last:
             connection.close()
+        else:
+            self._keep(party, url, connection)
         return answered
 
     def _idle_one(self, party: PartyId, url: str) -> _Connection | None:
@@ -163,15 +143,11 @@ class Connections:
             connection.close()
 
     def _new(self, party: PartyId, url: str, seconds: float) -> _Connection:
-        connection = _Connection(party, url, self._context)
-        connection.timeout = min(CONNECT_SECONDS, seconds)
-        connection.handshake_seconds = min(HANDSHAKE_SECONDS, seconds)
         try:
-            connection.connect()
+            return _Connection(party, url, self._context, seconds)
         except OSError as error:
             starting = isinstance(error, ConnectionError | ssl.SSLEOFError)
             raise Unreached(reason(error), asked=False, lost=starting) from None
-        return connection
 
     def _keep(self, party: PartyId, url: str, connection: _Connection) -> None:
         connection.idle_since = time.monotonic()
@@ -181,28 +157,6 @@ class Connections:
                 kept.append(connection)
                 return
         connection.close()
-
-
-_HEADERS: Final[Mapping[str, str]] = {"content-type": "application/json", "accept-encoding": "identity"}
-
-
-def _whole(response: HTTPResponse, party: PartyId, seconds: float) -> Answered:
-    """The whole answer: not more than `MAX_ANSWER` bytes, not longer than `seconds`.
-
-    A peer is believed no more than a caller is: it could else fill our memory, or hold our threads by a byte at a time.
-    """
-    until = time.monotonic() + seconds
-    parts: list[bytes] = []
-    size = 0
-    while part := response.read1(_PART):
-        size += len(part)
-        if size > MAX_ANSWER:
-            raise Problem("message.too_large", f"{party} answered with more than {MAX_ANSWER} bytes")
-        if time.monotonic() > until:
-            raise TimeoutError(f"no whole answer after {seconds} s")
-        parts.append(part)
-    response.close()
-    return Answered(response.status, b"".join(parts))
 
 
 def reason(error: BaseException) -> str:

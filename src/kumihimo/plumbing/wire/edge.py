@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import structlog
 from fastapi import FastAPI, Request
@@ -28,6 +28,7 @@ from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
 from kumihimo.plumbing.storage import store_problem
 from kumihimo.plumbing.wire.directory import Directory
+from kumihimo.plumbing.wire.door import Application
 from kumihimo.plumbing.wire.envelope import (
     Document,
     Envelope,
@@ -41,7 +42,7 @@ from kumihimo.plumbing.wire.envelope import (
 from kumihimo.plumbing.wire.identity import Identity
 from kumihimo.plumbing.wire.meters import Measured, Meters
 from kumihimo.plumbing.wire.problem import MEDIA_TYPE, to_document
-from kumihimo.plumbing.wire.routes import MessageRoute
+from kumihimo.plumbing.wire.tls import LINE
 
 MAX_BODY = 8 * 1024 * 1024
 THREADS: Final = 40
@@ -98,31 +99,56 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-            return
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > MAX_BODY:
+        elif _declares_too_much(scope):
             await _answer(scope["app"], _too_large())(scope, receive, send)
-            return
-        seen, whole = 0, False
-        deadline = asyncio.get_running_loop().time() + BODY_SECONDS
+        else:
+            await self._app(scope, _limited(receive), send)
 
-        async def counted() -> Any:
-            nonlocal seen, whole
-            if whole:  # what still comes is that the caller has gone, whenever that is
-                return await receive()
-            try:
-                async with asyncio.timeout_at(deadline):
-                    message = await receive()
-            except TimeoutError:
-                raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from None
-            seen += len(message.get("body", b""))
-            whole = not message.get("more_body", False)
-            if seen > MAX_BODY:
-                # FastAPI passes on an HTTPException of a body being read and makes anything else a "bad request".
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-            return message
 
-        await self._app(scope, counted, send)
+async def whole_body(scope: Scope, receive: Receive) -> bytes:
+    """The body of a request, limited as by `BodyLimit`. Raises HTTPException (400 where the caller went away meanwhile)."""
+    line = scope.get("extensions", {}).get(LINE)
+    there = line.body() if line is not None else None
+    if there is not None and len(there) <= MAX_BODY:
+        return cast(bytes, there)
+    if _declares_too_much(scope):
+        raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    limited, parts, more = _limited(receive), [], True
+    while more:
+        message = await limited()
+        if message["type"] == "http.disconnect":
+            raise HTTPException(HTTPStatus.BAD_REQUEST)
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+def _declares_too_much(scope: Scope) -> bool:
+    declared = dict(scope["headers"]).get(b"content-length", b"0")
+    return declared.isdigit() and int(declared) > MAX_BODY
+
+
+def _limited(receive: Receive) -> Receive:
+    seen, whole = 0, False
+    deadline = asyncio.get_running_loop().time() + BODY_SECONDS
+
+    async def counted() -> Any:
+        nonlocal seen, whole
+        if whole:  # what still comes is that the caller has gone, whenever that is
+            return await receive()
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from None
+        seen += len(message.get("body", b""))
+        whole = not message.get("more_body", False)
+        if seen > MAX_BODY:
+            # FastAPI passes on an HTTPException of a body being read and makes anything else a "bad request".
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return message
+
+    return counted
 
 
 def _too_slow() -> Problem:
@@ -146,45 +172,44 @@ def _answer(app: FastAPI, problem: Problem) -> Response:
     return problem_response(problem)
 
 
-def _on_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)  # noqa: S101 - registered for Problem only
-    log.info("problem", code=error.code)
-    return _answer(request.app, error)
+def _on_error(request: Request, error: Exception) -> Response:
+    return _refused(request.app, error)
 
 
-def _on_malformed(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for RequestValidationError only
+def _refused(app: FastAPI, error: Exception) -> Response:
+    """The answer for whatever went wrong."""
+    problem = store_problem(error) if isinstance(error, SQLAlchemyError) else None
+    if problem is not None:
+        log.error("store", code=problem.code, exc_info=error)
+        return _answer(app, problem)
+    if isinstance(error, Problem):
+        log.info("problem", code=error.code)
+        return _answer(app, error)
+    if isinstance(error, RequestValidationError):
+        return _answer(app, _malformed(error))
+    if isinstance(error, HTTPException):
+        return _of_http(app, error)
+    log.error("internal", kind=type(error).__name__, exc_info=error)
+    return _answer(app, Problem("internal", type(error).__name__, advice="See the log of this role."))
+
+
+def _malformed(error: RequestValidationError) -> Problem:
     faults = error.errors()
     where = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults[:5])
     if any("signatures" in fault["loc"] for fault in faults):
-        return _answer(request.app, Problem("message.unsigned", "an envelope without signatures", where=where))
-    return _answer(request.app, Problem("message.malformed", "request", where=where, expected="a DSSE envelope"))
+        return Problem("message.unsigned", "an envelope without signatures", where=where)
+    return Problem("message.malformed", "request", where=where, expected="a DSSE envelope")
 
 
-def _on_http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for HTTPException only
+def _of_http(app: FastAPI, error: HTTPException) -> Response:
     if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return _answer(request.app, _too_large())
+        return _answer(app, _too_large())
     if error.status_code == HTTPStatus.REQUEST_TIMEOUT:
-        return _answer(request.app, _too_slow())
+        return _answer(app, _too_slow())
     if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's word for a body that no JSON reader can take
-        return _answer(request.app, Problem("message.malformed", "not JSON", where="body", expected="a DSSE envelope"))
+        return _answer(app, Problem("message.malformed", "not JSON", where="body", expected="a DSSE envelope"))
     body = {"type": "about:blank", "title": error.detail, "status": error.status_code}
     return Response(json.dumps(body), status_code=error.status_code, media_type=MEDIA_TYPE)
-
-
-def _on_store(request: Request, error: Exception) -> Response:
-    assert isinstance(error, SQLAlchemyError)  # noqa: S101 - registered for SQLAlchemyError only
-    problem = store_problem(error)
-    if problem is None:
-        return _on_anything(request, error)
-    log.error("store", code=problem.code, exc_info=error)
-    return _answer(request.app, problem)
-
-
-def _on_anything(request: Request, error: Exception) -> Response:
-    log.error("internal", kind=type(error).__name__, exc_info=error)
-    return _answer(request.app, Problem("internal", type(error).__name__, advice="See the log of this role."))
 
 
 class Background:
@@ -217,8 +242,7 @@ def application(title: str, background: Iterable[Background] = (), threads: int 
                 begun.callback(work.stop)
             yield
 
-    app = FastAPI(title=title, lifespan=life, docs_url=None, redoc_url=None)
-    app.router.route_class = MessageRoute
+    app = Application(read_body=whole_body, refuse=_refused, title=title, lifespan=life, docs_url=None, redoc_url=None)
     app.state.edge = None
     app.state.closings = []
     app.state.works = works  # what is common to all services is added to it later
@@ -226,11 +250,8 @@ def application(title: str, background: Iterable[Background] = (), threads: int 
     app.state.meters = Meters()
     app.add_middleware(BodyLimit)
     app.add_middleware(Measured, meters=app.state.meters)  # the outermost: it counts what the limit refuses, too
-    app.add_exception_handler(Problem, _on_problem)
-    app.add_exception_handler(RequestValidationError, _on_malformed)
-    app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(SQLAlchemyError, _on_store)
-    app.add_exception_handler(Exception, _on_anything)
+    for kind in (Problem, RequestValidationError, HTTPException, SQLAlchemyError, Exception):
+        app.add_exception_handler(kind, _on_error)
 
     @app.get("/health")
     async def health() -> dict[str, str]:

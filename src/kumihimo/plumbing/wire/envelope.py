@@ -7,9 +7,7 @@ one kind never passes for another.
 
 from __future__ import annotations
 
-import base64
 import binascii
-import contextlib
 import hashlib
 import json
 import secrets
@@ -23,7 +21,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from kumihimo.domain.kernel.clock import Clock
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
-from kumihimo.domain.sealing import SigningKey, VerifyKey, canonical_json, pae, sign, verify
+from kumihimo.domain.sealing import SigningKey, VerifyKey, canonical_json, sign
+from kumihimo.plumbing.wire.verified import VERIFIED
 
 FRESHNESS = timedelta(minutes=5)
 Whole = Annotated[
@@ -137,52 +136,16 @@ class Signed(Generic[D]):
         return self.envelope.signers()[0]
 
 
-class _Verified:
-    """The newest signatures that this process made or verified: a permit passes one process several times.
-
-    Whether a signature holds depends on nothing but key, type, payload and signature; only those that hold are noted, by
-    a digest of all four. Safe for many threads.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._known: dict[bytes, None] = {}
-
-    def verify(self, kind: str, payload: bytes, signature: bytes, key: VerifyKey) -> None:
-        """As `sealing.verify`, once for each signature. Raises Problem(message.signature_invalid)."""
-        digest = _digest(kind, payload, signature, key)
-        if digest not in self._known:
-            verify(kind, payload, signature, key)
-            self._note(digest)
-
-    def made(self, kind: str, payload: bytes, signature: bytes, key: VerifyKey) -> None:
-        """A signature that this process itself made with the private key of `key`."""
-        self._note(_digest(kind, payload, signature, key))
-
-    def _note(self, digest: bytes) -> None:
-        self._known[digest] = None
-        if len(self._known) > self._most:
-            with suppress(KeyError, StopIteration, RuntimeError):  # another thread was as quick
-                del self._known[next(iter(self._known))]
-
-
-def _digest(kind: str, payload: bytes, signature: bytes, key: VerifyKey) -> bytes:
-    return hashlib.sha256(key.raw + signature + pae(kind, payload)).digest()
-
-
-_VERIFIED = _Verified(most=4_096)
-
-
 def b64(data: bytes) -> str:
     """Standard base64 text."""
-    return base64.b64encode(data).decode("ascii")
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
 def from_b64(text: str, where: str) -> bytes:
     """Bytes of standard base64 text. Raises Problem(message.malformed)."""
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
         raise Problem("message.malformed", "not base64", where=where, expected="standard base64 with padding") from None
 
 
@@ -201,7 +164,7 @@ def seal_envelope(document: Document, *signers: Signer) -> Envelope:
 
 def _signature(kind: str, payload: bytes, signer: Signer) -> Signature:
     signature = sign(kind, payload, signer.signing_key)
-    _VERIFIED.made(kind, payload, signature, signer.signing_key.verify_key)
+    VERIFIED.made(kind, payload, signature, signer.signing_key.verify_key)
     return Signature(keyid=signer.party, sig=b64(signature))
 
 
@@ -247,11 +210,11 @@ def _verify(kind: str, payload: bytes, signature: Signature, keys: KeyBook) -> d
     party, made = PartyId(signature.keyid), from_b64(signature.sig, f"signature of {signature.keyid}")
     present = keys.verify_key(party)
     try:
-        _VERIFIED.verify(kind, payload, made, present)
+        VERIFIED.verify(kind, payload, made, present)
     except Problem as problem:
         for former, until in keys.former_keys(party):
-            with contextlib.suppress(Problem):
-                _VERIFIED.verify(kind, payload, made, former)
+            with suppress(Problem):
+                VERIFIED.verify(kind, payload, made, former)
                 return until
         raise problem from None
     return None
@@ -295,6 +258,10 @@ def malformed(error: ValidationError, what: str) -> Problem:
 
 def parse_envelope(data: bytes) -> Envelope:
     """Read an envelope from the wire. Raises Problem(message.malformed, message.unsigned)."""
+    with suppress(ValidationError):  # what is wrong with one is told by the longer way below
+        envelope = Envelope.model_validate_json(data)
+        if envelope.signatures:
+            return envelope
     try:
         raw = json.loads(data)
     except (ValueError, RecursionError):

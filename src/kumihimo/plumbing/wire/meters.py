@@ -84,13 +84,18 @@ class Meters:
             PREFIX + REQUEST_SECONDS, "Time to the last byte of an answer.", ("path",), buckets=BUCKETS,
             registry=self.registry,
         )  # fmt: skip
+        self._answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         ProcessCollector(registry=self.registry)
         self.registry.register(_Gauges(self.readings))
 
     def answered(self, path: str, method: str, status: int, seconds: float) -> None:
         """One request was answered."""
-        self._counters["requests"].labels(path, method, str(status)).inc()
-        self._seconds.labels(path).observe(seconds)
+        series = self._answers.get((path, method, status))
+        if series is None:
+            counter = self._counters["requests"].labels(path, method, str(status))
+            series = self._answers[path, method, status] = counter, self._seconds.labels(path)
+        series[0].inc()
+        series[1].observe(seconds)
 
     def problem(self, code: str) -> None:
         """One problem document was sent."""

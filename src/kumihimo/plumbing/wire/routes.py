@@ -1,34 +1,20 @@
-"""Routes for messages (電文の窓口): from the bytes of an envelope to the signed answer without detours.
-
-FastAPI reads the declarations, and its OpenAPI document tells them. For an endpoint that takes an envelope, or its bytes,
-from a peer and answers with an envelope, what happens is the same each time: the body is read, the envelope is opened, the
-endpoint works in one thread, its answer leaves as it is. Resolving dependencies and validating the answer again, as for
-any endpoint, would cost three times what the message does.
-"""
+"""What an endpoint declares that it takes from a request: the peer (相手), the bytes of its message, a thread."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import Executor
-from functools import partial
-from http import HTTPStatus
-from typing import Annotated, Any, Final, TypeVar, get_type_hints
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
-from fastapi.responses import Response
-from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
-from kumihimo.plumbing.wire.envelope import Envelope, parse_envelope
-from kumihimo.plumbing.wire.tls import CERTIFICATE, CLOSING, PEER
+from kumihimo.plumbing.wire.tls import CERTIFICATE, LINE, PEER
 
-JSON: Final = "application/json"
 T = TypeVar("T")
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 async def peer_of(request: Request) -> PartyId:
@@ -36,14 +22,20 @@ async def peer_of(request: Request) -> PartyId:
 
     Not in a thread, as a plain function would be: all threads may be waiting for a party that waits for an answer of ours.
     """
-    extensions = request.scope.get("extensions", {})
+    return peer_in(request.scope)
+
+
+def peer_in(scope: Scope) -> PartyId:
+    """As `peer_of`, for those who have no request."""
+    extensions = scope.get("extensions", {})
     party: PartyId | None = extensions.get(PEER)
     if party is None:
         raise Problem("peer.unknown", "no certificate of a party", expected="mutual TLS with a party's certificate")
-    edge = request.app.state.edge
+    edge = scope["app"].state.edge
     ends = edge.directory.certificate_ends(party, extensions.get(CERTIFICATE, "")) if edge is not None else None
     if ends is not None:
-        extensions[CLOSING] = True
+        if LINE in extensions:
+            extensions[LINE].last()
         if ends <= edge.clock.now():
             raise Problem(
                 "peer.certificate_ended", party, expected="the certificate that replaced it",
@@ -60,47 +52,7 @@ Peer = Annotated[PartyId, Depends(peer_of)]
 # For messages whose rejection must be logged: the desk parses them itself, so that nothing is refused before it.
 Body = Annotated[bytes, Depends(_whole_body)]
 
-_READERS: Final[dict[Any, Callable[[bytes], Any]]] = {Envelope: parse_envelope, Body: lambda body: body}
-
 
 async def in_thread(work: Callable[[], T], pool: Executor | None = None) -> T:
     """Do something in a thread: one of `pool`, or of those that all plain requests of the application share."""
     return await asyncio.get_running_loop().run_in_executor(pool, work)
-
-
-class MessageRoute(APIRoute):
-    """A route that takes the short way where its endpoint is one for messages; any other is served as FastAPI does."""
-
-    def get_route_handler(self) -> Handler:
-        """What answers a request."""
-        return _for_messages(self.endpoint) or super().get_route_handler()
-
-
-def _for_messages(endpoint: Callable[..., Any]) -> Handler | None:
-    """The handler of an endpoint `(envelope or body, peer) → Envelope`; None for one of another form."""
-    hints = get_type_hints(endpoint, include_extras=True)
-    answers = hints.pop("return", None)
-    names = list(inspect.signature(endpoint).parameters)
-    if answers is not Envelope or len(names) != 2 or hints.get(names[1]) != Peer or hints[names[0]] not in _READERS:
-        return None
-    read = _READERS[hints[names[0]]]
-    waits = inspect.iscoroutinefunction(endpoint)
-
-    async def handle(request: Request) -> Response:
-        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        body = await request.body()
-        if content_type != JSON and read is parse_envelope:
-            raise HTTPException(HTTPStatus.BAD_REQUEST)
-        peer = await peer_of(request)  # before anything is read: who may not speak is not listened to
-        message = read(body)
-        if waits:
-            answer: Envelope = await _awaited(endpoint(message, peer))
-        else:
-            answer = await in_thread(partial(endpoint, message, peer))
-        return Response(answer.model_dump_json(), media_type=JSON)
-
-    return handle
-
-
-async def _awaited(answer: Awaitable[Envelope]) -> Envelope:
-    return await answer

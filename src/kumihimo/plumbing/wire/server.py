@@ -18,7 +18,8 @@ from fastapi import FastAPI
 from kumihimo.plumbing.wire.draining import Gate
 from kumihimo.plumbing.wire.edge import close
 from kumihimo.plumbing.wire.identity import Identity
-from kumihimo.plumbing.wire.tls import LiveContext, PeerProtocol, ServingState, server_context
+from kumihimo.plumbing.wire.protocol import PeerProtocol, ServingState
+from kumihimo.plumbing.wire.tls import LiveContext, server_context
 
 DRAIN_SECONDS: Final = 12  # what was begun may wait ten seconds for a peer
 _CUT_SECONDS: Final = 0.01  # for the loop to notice that connections were cut
@@ -75,6 +76,7 @@ def server(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )

@@ -10,7 +10,6 @@ client before it has sent anything. Until then a server answers and closes, so t
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import ssl
 import threading
@@ -19,12 +18,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
-
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId, party_id
-from kumihimo.plumbing.wire.draining import is_held
 from kumihimo.plumbing.wire.identity import Identity
 
 DOMAIN = "kumihimo.internal"
@@ -34,7 +29,7 @@ HEAD_SECONDS = 20.0
 MAX_HEAD = 64 * 1024
 LINGER_SECONDS = 10.0
 CERTIFICATE = "kumihimo.certificate"  # SHA-256 of the peer's certificate, as hex
-CLOSING = "kumihimo.closing"  # set where the connection shall not serve another request
+LINE = "kumihimo.line"  # what can be done to the connection: `protocol.Line`
 _REPLACING_SECONDS: Final = 0.5  # a certificate and its key are two files: how long they may not fit while replaced
 _TRY_SECONDS: Final = 0.02
 _LOOK_SECONDS: Final = 0.1
@@ -186,93 +181,3 @@ def _state_of(identity: Identity) -> tuple[tuple[int, int], ...]:
         except OSError:
             found.append((0, 0))
     return tuple(found)
-
-
-class ServingState(ServerState):
-    """What all connections of a server share; `ending` once no connection may outlive the answer it waits for."""
-
-    ending = False
-
-
-class PeerProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol that hands the peer's party to the application in `scope["extensions"]`.
-
-    It also bounds what uvicorn does not: how long and how large the head of a request may be, and for how long the rest of a
-    body is thrown away that was answered before it was whole. Who keeps neither is cut off; for bodies, see `edge.BodyLimit`.
-    """
-
-    _patience: asyncio.TimerHandle | None = None
-    _head: int | None = 0  # bytes of a head that is not whole yet; None while there is none
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._wait_at_most(HEAD_SECONDS)
-        secured = transport.get_extra_info("ssl_object")
-        party = party_of_certificate(secured.getpeercert()) if secured else None
-        certificate = fingerprint(secured.getpeercert(binary_form=True) or b"") if secured else None
-        inner = self.app
-
-        async def with_peer(scope: Any, receive: Any, send: Any) -> None:
-            extensions = scope.setdefault("extensions", {})
-            extensions[PEER], extensions[CERTIFICATE] = party, certificate
-
-            async def told(message: Any) -> None:
-                if CLOSING in extensions and message["type"] == "http.response.start":
-                    message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
-                await send(message)
-
-            await inner(scope, receive, told)
-
-        self.app = with_peer
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._wait_no_longer()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._head is not None:
-            self._head += len(data)
-            if self._head > MAX_HEAD:
-                self.transport.abort()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._head = 0
-        self._wait_at_most(HEAD_SECONDS)
-
-    def on_headers_complete(self) -> None:
-        self._head = None
-        self._wait_no_longer()
-        super().on_headers_complete()
-        state = self.server_state
-        if isinstance(state, ServingState) and state.ending:  # it was still shaking hands when the end began
-            self.cycle.keep_alive = False
-
-    def on_message_complete(self) -> None:
-        self._wait_no_longer()
-        super().on_message_complete()
-
-    def on_response_complete(self) -> None:
-        if self.cycle.more_body:
-            self._wait_at_most(LINGER_SECONDS)
-        super().on_response_complete()
-
-    def _wait_at_most(self, seconds: float) -> None:
-        self._wait_no_longer()
-        self._patience = self.loop.call_later(seconds, self.transport.abort)
-
-    def _wait_no_longer(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
-
-    def shutdown(self) -> None:
-        """End an idle connection with a farewell that nobody has to answer: nobody is reading at the other end."""
-        if self.cycle is None or self.cycle.response_complete:
-            self.transport.close()  # writes what is still to be written, and that this is the end
-            self.loop.call_later(FAREWELL_SECONDS, self.transport.abort)
-        elif is_held(self.cycle.scope):
-            self.transport.abort()
-        else:
-            super().shutdown()

@@ -18,10 +18,12 @@ from kumihimo.domain.kernel import (
     ResidentCode,
     comparable,
 )
-from kumihimo.domain.kernel.numbers_in_bulk import are_resident_codes, draw_individual_numbers
+from kumihimo.domain.kernel.numbers_in_bulk import draw_individual_numbers, resident_code_values
 from kumihimo.roles.numbering.store import NumberingStore, Taken, Transaction
 
 TRIES: Final = 5  # a clash with another writer is one in billions; five in a row mean a broken generator
+# Of a larger batch about so many codes, evenly spread, are looked up: a batch is new, or sent again, as a whole.
+_SAMPLE: Final = 1_000
 
 
 class Assigned(NamedTuple):
@@ -54,7 +56,7 @@ class Assignments(Sequence[Assigned]):
     Kept as columns: a nation's worth of objects would take longer to make and to look after than its numbers to store.
     """
 
-    def __init__(self, codes: Sequence[str], values: Sequence[int], known: Container[str] = frozenset()) -> None:
+    def __init__(self, codes: Sequence[str], values: Sequence[int], known: Container[int] = frozenset()) -> None:
         self._codes = codes
         self._values = values
         self._known = known
@@ -69,7 +71,7 @@ class Assignments(Sequence[Assigned]):
     def __getitem__(self, at: int | slice) -> Assigned | Assignments:
         if isinstance(at, slice):
             return Assignments(self._codes[at], self._values[at], self._known)
-        return Assigned(self._codes[at], self._values[at], newly=self._codes[at] not in self._known)
+        return Assigned(self._codes[at], self._values[at], newly=int(self._codes[at]) not in self._known)
 
     def digits(self) -> dict[str, str]:
         """Resident code → Individual Number, the real digits of both."""
@@ -90,26 +92,41 @@ class Numbering:
 
         Raises Problem(resident_code.format, resident_code.check_digit) before anything is drawn, number.none_left.
         """
-        codes = resident_codes
-        if not are_resident_codes(codes):
+        values, codes = resident_code_values(resident_codes), resident_codes
+        if values is None:
             codes = [code.digits for code in ResidentCode.parse_all(codes, where="resident_codes")]
+            values = [*map(int, codes)]
+        looked_up = values[:: max(len(values) // _SAMPLE, 1)]
         for _ in range(TRIES):
             try:
                 with self._store.transaction() as transaction:
-                    return self._assign(transaction, municipality, codes)
+                    return self._assign(transaction, municipality, codes, values, looked_up)
             except Taken:
-                continue
+                looked_up = values
         raise _none_left()
 
-    def _assign(self, transaction: Transaction, municipality: str, codes: Sequence[str]) -> Assignments:
-        known = transaction.current_numbers(codes)
-        lacking = [code for code in dict.fromkeys(codes) if code not in known]
+    def _assign(
+        self,
+        transaction: Transaction,
+        municipality: str,
+        codes: Sequence[str],
+        values: Sequence[int],
+        looked_up: Sequence[int],
+    ) -> Assignments:
+        """`values` are the codes as integers; where none of those `looked_up` has a number, none is believed to have.
+
+        Raises Taken, from the table itself, where one had: a resident code has one number in force, is its rule.
+        """
+        known = transaction.current_numbers(looked_up)
+        if known and len(looked_up) < len(values):
+            known = transaction.current_numbers(values)
+        lacking = [value for value in dict.fromkeys(values) if value not in known]
         numbers = self._draw(transaction, len(lacking))
         transaction.store(dict(zip(numbers, lacking, strict=True)), municipality, self._clock.now())
         if len(lacking) == len(codes):
             return Assignments(codes, numbers)
         found = known | dict(zip(lacking, numbers, strict=True))
-        return Assignments(codes, [found[code] for code in codes], known)
+        return Assignments(codes, [found[value] for value in values], known)
 
     def replace(self, municipality: str, resident_code: str, number: str, reason: str) -> IndividualNumber:
         """End a resident code's number and assign another; asked again, the one that was assigned then (第七条第二項).
@@ -123,13 +140,13 @@ class Numbering:
                 with self._store.transaction() as transaction:
                     held = self._held(transaction, code, number)
                     if held is None:
-                        current = transaction.current_numbers([code.digits])
-                        if code.digits not in current:
+                        current = transaction.current_numbers([int(code.digits)])
+                        if not current:
                             raise _unknown()
-                        return IndividualNumber.parse(f"{current[code.digits]:012d}")
+                        return IndividualNumber.parse(f"{current[int(code.digits)]:012d}")
                     transaction.end(held, municipality, reason, self._clock.now())
                     (drawn,) = self._draw(transaction, 1)
-                    transaction.store({drawn: code.digits}, municipality, self._clock.now())
+                    transaction.store({drawn: int(code.digits)}, municipality, self._clock.now())
                     return Assigned(code.digits, drawn, newly=True).number
             except Taken:
                 continue
@@ -180,7 +197,7 @@ class Numbering:
         """The number where it is in force for this resident code, None where it was. Raises Problem(number.unknown)."""
         value = int(IndividualNumber.parse(number, where="individual_number").digits)
         found = transaction.assignment_of(value)
-        if found is None or found.resident_code != code.digits:
+        if found is None or found.resident_code != int(code.digits):
             raise _unknown()
         return value if found.until is None else None
 

@@ -1,7 +1,7 @@
 """Store of the numbering authority: every number ever drawn, and who holds which since when.
 
-Numbers are kept as integers (12 and 13 digits), which makes the table of used numbers, kept for ever, as small and as fast
-as it can be. A row of `used_number` is never removed (I8).
+Numbers (12 and 13 digits) and resident codes (11) are kept as integers, and what all numbers of one batch have in common
+once, which makes the tables, kept for ever, as small and as fast as they can be. A row of `used_number` is never removed (I8).
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     ForeignKey,
-    Index,
     Integer,
     MetaData,
     String,
@@ -35,37 +34,41 @@ from kumihimo.plumbing.storage import UtcDateTime, among, insert_columns
 MIGRATIONS: Final = "kumihimo.roles.numbering.migrations"
 metadata = MetaData()
 
+# What the numbers of one batch have in common. That the row is there is this module's care: a reference to be checked
+# would cost more than all else about a number.
+drawing = Table(
+    "drawing",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("municipality", String(40), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+# Every number ever drawn: for whom, and where it is no longer in force, since when.
 used_number = Table(
     "used_number",
     metadata,
     Column("number", BigInteger, primary_key=True, autoincrement=False),
-    Column("drawn_at", UtcDateTime, nullable=False),
-)
-
-assignment = Table(
-    "assignment",
-    metadata,
-    Column("number", BigInteger, primary_key=True, autoincrement=False),
-    Column("resident_code", String(11), nullable=False),
-    Column("municipality", String(40), nullable=False),
-    Column("since", UtcDateTime, nullable=False),
+    Column("resident_code", BigInteger),  # none only where an older version drew a number for nobody
+    Column("drawing", BigInteger, nullable=False),
     Column("until", UtcDateTime),
 )
-# One current number per resident code; a former one keeps its row with an end.
-Index(
-    "assignment_current",
-    assignment.c.resident_code,
-    unique=True,
-    sqlite_where=assignment.c.until.is_(None),
-    postgresql_where=assignment.c.until.is_(None),
+
+# Which number is in force for a resident code: one. A table, not an index on the other: this one is filled in the order of
+# resident codes, that one in the order of numbers, and each touches few pages.
+current_number = Table(
+    "current_number",
+    metadata,
+    Column("resident_code", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
 )
 
-# Every end and return of an assignment, with its day and reason; the assignment itself shows the present state.
+# Every end and return of an assignment, with its day and reason; the number itself shows the present state.
 amendment = Table(
     "amendment",
     metadata,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    Column("number", BigInteger, ForeignKey("assignment.number"), nullable=False, index=True),
+    Column("number", BigInteger, ForeignKey("used_number.number"), nullable=False, index=True),
     Column("act", String(10), nullable=False),  # ended or restored
     Column("municipality", String(40), nullable=False),
     Column("reason", Text, nullable=False),
@@ -89,7 +92,7 @@ _DEADLOCK: Final = "40P01"  # SQLSTATE
 class Assignment:
     """To whom a number was ever assigned, and since when it is no longer in force."""
 
-    resident_code: str
+    resident_code: int
     until: datetime | None
 
 
@@ -124,10 +127,10 @@ class Transaction:
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
 
-    def current_numbers(self, resident_codes: Sequence[str]) -> dict[str, int]:
+    def current_numbers(self, resident_codes: Sequence[int]) -> dict[int, int]:
         """Resident code → current number, for those that have one."""
-        held = among(self._conn, assignment.c.resident_code, resident_codes) & assignment.c.until.is_(None)
-        rows = self._conn.execute(select(assignment.c.resident_code, assignment.c.number).where(held))
+        held = among(self._conn, current_number.c.resident_code, resident_codes)
+        rows = self._conn.execute(select(current_number.c.resident_code, current_number.c.number).where(held))
         return {code: number for code, number in rows}  # noqa: C416 - a result is no mapping, though it has keys()
 
     def already_used(self, numbers: Sequence[int]) -> set[int]:
@@ -135,28 +138,43 @@ class Transaction:
         drawn = among(self._conn, used_number.c.number, numbers)
         return set(self._conn.scalars(select(used_number.c.number).where(drawn)))
 
-    def store(self, new: Mapping[int, str], municipality: str, at: datetime) -> None:
-        """Mark numbers used for ever and assign each to its resident code."""
-        # In order of the number, which is the order of both tables: neighbours land on the same page.
-        ordered = sorted(new)
-        codes = [new[number] for number in ordered]
-        insert_columns(self._conn, used_number, {"number": ordered}, {"drawn_at": at})
-        given = {"municipality": municipality, "since": at}
-        insert_columns(self._conn, assignment, {"number": ordered, "resident_code": codes}, given)
+    def store(self, new: Mapping[int, int], municipality: str, at: datetime) -> None:
+        """Mark numbers used for ever and assign each to its resident code, one number a code.
+
+        Raises ValueError for a code with two of the numbers.
+        """
+        if not new:
+            return
+        by_code = dict(zip(new.values(), new, strict=True))
+        if len(by_code) < len(new):
+            raise ValueError("two numbers for one resident code")
+        one = drawing.insert().values(municipality=municipality, at=at).returning(drawing.c.id)
+        same = {"drawing": self._conn.execute(one).scalar_one()}
+        # Each in the order of its key: neighbours land on the same page.
+        numbers, codes = sorted(new), sorted(by_code)
+        holders = [*map(new.__getitem__, numbers)]
+        insert_columns(self._conn, used_number, {"number": numbers, "resident_code": holders}, same)
+        held = [*map(by_code.__getitem__, codes)]
+        insert_columns(self._conn, current_number, {"resident_code": codes, "number": held})
 
     def assignment_of(self, number: int) -> Assignment | None:
         """The assignment of a number, also when it has ended; None for a number never assigned."""
-        found = select(assignment.c.resident_code, assignment.c.until).where(assignment.c.number == number)
+        found = select(used_number.c.resident_code, used_number.c.until).where(used_number.c.number == number)
         row = self._conn.execute(found).one_or_none()
-        return None if row is None else Assignment(row.resident_code, row.until)
+        return None if row is None or row.resident_code is None else Assignment(row.resident_code, row.until)
 
     def end(self, number: int, municipality: str, reason: str, at: datetime) -> None:
         """End an assignment; the number stays used for ever."""
         self._amend(number, at, "ended", municipality, reason, at)
+        holder = select(used_number.c.resident_code).where(used_number.c.number == number).scalar_subquery()
+        current = (current_number.c.resident_code == holder) & (current_number.c.number == number)
+        self._conn.execute(current_number.delete().where(current))
 
     def restore(self, number: int, municipality: str, reason: str, at: datetime) -> None:
         """Let an ended assignment be in force again, for the resident code it was made for."""
         self._amend(number, None, "restored", municipality, reason, at)
+        again = select(used_number.c.resident_code, used_number.c.number).where(used_number.c.number == number)
+        self._conn.execute(current_number.insert().from_select(["resident_code", "number"], again))
 
     def amendments(self, number: int) -> list[tuple[str, str]]:
         """What became of an assignment, oldest first, as (act, reason)."""
@@ -166,7 +184,7 @@ class Transaction:
     def _amend(
         self, number: int, until: datetime | None, act: str, municipality: str, reason: str, at: datetime
     ) -> None:
-        self._conn.execute(assignment.update().where(assignment.c.number == number).values(until=until))
+        self._conn.execute(used_number.update().where(used_number.c.number == number).values(until=until))
         self._conn.execute(
             amendment.insert().values(number=number, act=act, municipality=municipality, reason=reason, at=at)
         )
@@ -186,6 +204,7 @@ class Transaction:
 
     def counts(self) -> tuple[int, int]:
         """Numbers ever drawn, and numbers now assigned."""
-        drawn = self._conn.scalar(select(func.count()).select_from(used_number)) or 0
-        current = select(func.count()).select_from(assignment).where(assignment.c.until.is_(None))
-        return drawn, self._conn.scalar(current) or 0
+        drawn, current = (
+            self._conn.scalar(select(func.count()).select_from(table)) or 0 for table in (used_number, current_number)
+        )
+        return drawn, current

@@ -33,7 +33,7 @@ from sqlalchemy import (
     update,
 )
 
-from kumihimo.plumbing.storage import Statement, UtcDateTime, cursor_table, insert_rows, rotation_table
+from kumihimo.plumbing.storage import Statement, UtcDateTime, among, cursor_table, insert_rows, rotation_table
 from kumihimo.plumbing.wire.messages.inquiry import LogRecord, Refusal
 
 MIGRATIONS: Final = "kumihimo.roles.portal.migrations"
@@ -305,7 +305,7 @@ class Transaction:
         insert_rows(self._conn, outcome, tuple(column.name for column in outcome.columns), rows)
 
     def _known(self, table: Table, indexes: Sequence[int]) -> set[tuple[int, bytes]]:
-        query = select(table.c.log_index, table.c.commitment).where(table.c.log_index.in_(indexes))
+        query = select(table.c.log_index, table.c.commitment).where(among(self._conn, table.c.log_index, indexes))
         return {(index, bytes(commitment)) for index, commitment in self._conn.execute(query)}
 
     def accesses(self, name: str) -> list[KeptRecord]:

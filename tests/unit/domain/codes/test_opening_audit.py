@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from link_code_hub import Hub
 
-from kumihimo.domain.codes import decrypt, encrypt, opens_to, public_key, random_scalar, request_randomness
+from kumihimo.domain.codes import decrypt, encrypt, encrypt_own, opens_to, public_key, random_scalar, request_randomness
 from kumihimo.domain.codes.group import mul, scalar_invert
 from kumihimo.domain.kernel.errors import Problem
 
@@ -69,4 +69,43 @@ def test_neither_code_nor_key_nor_randomness_may_be_trivial(hub: Hub) -> None:
     ):
         with pytest.raises(Problem) as caught:
             encrypt(*arguments)
+        assert caught.value.code == problem
+
+
+def test_whoever_has_the_key_encrypts_to_the_very_same_bytes(hub: Hub) -> None:
+    secret = hub.key(X_CITY)
+    for person in range(1, 9):
+        code, scalar = hub.code(person, X_CITY), request_randomness(SECRET, f"t{person}")
+        assert encrypt_own(code, secret, scalar) == encrypt(code, public_key(secret), scalar)
+
+
+def test_what_is_trivial_is_refused_to_the_holder_of_the_key_as_well(hub: Hub) -> None:
+    code, secret, scalar = hub.code(1, X_CITY), hub.key(X_CITY), request_randomness(SECRET, "t")
+    for arguments, problem in (
+        ((bytes(32), secret, scalar), "codes.identity_point"),
+        ((b"\x01" * 32, secret, scalar), "codes.not_a_point"),
+        ((code[:31], secret, scalar), "codes.not_a_point"),
+        ((code, bytes(32), scalar), "value.invalid"),
+        ((code, secret, bytes(32)), "value.invalid"),
+        ((code, secret, b"\xff" * 32), "value.invalid"),
+    ):
+        with pytest.raises(Problem) as caught:
+            encrypt_own(*arguments)
+        assert caught.value.code == problem
+
+
+def test_only_two_points_are_decrypted(hub: Hub) -> None:
+    code, secret = hub.code(1, X_CITY), hub.key(X_CITY)
+    good = encrypt(code, public_key(secret), request_randomness(SECRET, "t"))
+    no_point = b"\xff" * 32
+    for ciphertext, problem in (
+        (no_point + good[32:], "codes.not_a_point"),
+        (good[:32] + no_point, "codes.not_a_point"),
+        (good[:63], "codes.not_a_point"),
+        (bytes(32) + good[32:], "codes.identity_point"),
+        (good[:32] + bytes(32), "codes.identity_point"),
+        (good[:32] + mul(secret, good[:32]), "codes.identity_point"),  # an encryption of the identity
+    ):
+        with pytest.raises(Problem) as caught:
+            decrypt(ciphertext, secret)
         assert caught.value.code == problem

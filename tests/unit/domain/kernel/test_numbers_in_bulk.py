@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from kumihimo.domain.kernel import IndividualNumber, Problem, ResidentCode, SeededRandomness
 from kumihimo.domain.kernel.check_digits import remainder_11
 from kumihimo.domain.kernel.numbers_in_bulk import (
-    are_resident_codes,
     draw_individual_numbers,
     draw_resident_codes,
+    resident_code_values,
     with_check_digits,
 )
 from kumihimo.domain.kernel.randomness import uniform_many
@@ -68,12 +68,14 @@ def test_plain_integers_are_drawn_as_the_types_draw(seed: int) -> None:
 @given(st.lists(st.integers(1, 10**10 - 1), min_size=1), st.integers(0, 9))
 def test_many_codes_are_right_when_each_one_is(bodies: list[int], digit: int) -> None:
     codes = [ResidentCode.from_body(f"{body:010d}").digits for body in bodies]
-    assert are_resident_codes(codes)
-    assert are_resident_codes([*codes, codes[0][:-1] + str(digit)]) == (codes[0][-1] == str(digit))
+    assert resident_code_values(codes) == [int(code) for code in codes]
+    changed = codes[0][:-1] + str(digit)
+    found = resident_code_values([*codes, changed])
+    assert found == ([int(code) for code in [*codes, changed]] if changed == codes[0] else None)
 
 
 @pytest.mark.parametrize("wrong", ["", "0" * 11, "1234567890", "１２３４５６７８９０１", "1234 567890", "²2345678901"])
 def test_what_is_not_plainly_a_code_is_left_to_be_read_one_by_one(wrong: str) -> None:
     good = ResidentCode.random(SeededRandomness(3)).digits
-    assert not are_resident_codes([good, wrong])
-    assert not are_resident_codes([])
+    assert resident_code_values([good, wrong]) is None
+    assert resident_code_values([]) is None

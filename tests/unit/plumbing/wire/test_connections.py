@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from small_country import EXCHANGE, LEDGER, SmallCountry, free_port
+from small_country import EXCHANGE, LEDGER, SmallCountry, free_port, until
 
 from kumihimo.plumbing.wire.connections import Answered, Connections, Unreached
 from kumihimo.plumbing.wire.tls import client_context, server_context
@@ -26,6 +26,7 @@ class Breaking:
     break_off: int = 0
     heard: list[bytes] = field(default_factory=list)
     connections: int = 0
+    closed: int = 0
 
     def serve(self, listener: socket.socket) -> None:
         while True:
@@ -36,6 +37,7 @@ class Breaking:
             self.connections += 1
             with self.context.wrap_socket(plain, server_side=True) as secured:
                 self._answer(secured)
+            self.closed += 1
 
     def _answer(self, secured: ssl.SSLSocket) -> None:
         while question := secured.recv(65536):
@@ -88,6 +90,7 @@ def test_a_connection_that_the_peer_closed_is_not_used_again(service: Breaking, 
     with listening(service, port):
         ask = asking(connections, port)
         assert ask("/close", repeat=False).content == b"ok"
+        until(lambda: service.closed == 1)
         assert ask(repeat=False).content == b"ok"
     assert service.connections == 2
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import timedelta
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -40,7 +42,8 @@ from kumihimo.plumbing.wire.messages.batch import (
 )
 from kumihimo.plumbing.wire.messages.inquiry import EntryKind, LogRecord, Outcome
 from kumihimo.plumbing.wire.messages.provision import ReportOutcome
-from kumihimo.roles.hub.store import RECORDS_KIND
+from kumihimo.roles.hub.service.chunk_hops import ChunkTranslation, Line
+from kumihimo.roles.hub.store import RECORDS_KIND, HopSeeds
 from kumihimo.roles.hub.store.tables import marks
 
 NAMES = [f"person {number}" for number in range(40)]
@@ -430,3 +433,32 @@ def test_positions_go_as_runs_and_come_back(positions: list[int], runs: Any) -> 
 def test_positions_out_of_order_or_of_nobody_are_refused(runs: Any) -> None:
     with pytest.raises(Problem):
         positions_in(runs, 10)
+
+
+class NotedSeeds(HopSeeds):
+    """The operator's seeds, which note in what order they are asked for."""
+
+    asked: list[str]
+
+    def seeds(self, transactions: Sequence[str], at: datetime) -> list[bytes]:
+        self.asked.append(transactions[0])
+        return super().seeds(transactions, at)
+
+
+def test_a_chunk_is_translated_whole_before_the_next_is_begun(country: HubCountry, codes: list[bytes]) -> None:
+    caller, operator = country.party(X), country.operators[HUB_1]
+    key = public_key(caller.link_key())
+    seeds = NotedSeeds(operator.engine)
+    seeds.asked = []
+    with ThreadPoolExecutor(1) as pool, ThreadPoolExecutor(3) as desks:
+        translation = ChunkTranslation(operator.translator, seeds, pool, operator.domains)
+
+        def lines(number: str) -> list[Line]:
+            items = [(number * 32, encrypt(code, key, random_scalar())) for code in codes]
+            return [Line(items, "x-city#1", target) for target in ("y-city#1", "portal#1")]
+
+        chunks = [desks.submit(translation.hops, lines(number), caller.edge.clock.now()) for number in "abc"]
+        done = [one.result() for one in chunks]
+    assert [[len(line) for line in one] for one in done] == [[len(codes)] * 2] * 3
+    assert [seeds.asked[place] for place in (0, 2, 4)] == [seeds.asked[place] for place in (1, 3, 5)]
+    assert sorted(seeds.asked) == [number * 32 for number in "aabbcc"]

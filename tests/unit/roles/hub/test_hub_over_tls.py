@@ -22,7 +22,8 @@ from kumihimo.plumbing.wire.directory import Directory
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.identity import Identity
 from kumihimo.plumbing.wire.messages.inquiry import EntryKind, OversightRecord
-from kumihimo.plumbing.wire.tls import PeerProtocol, server_context
+from kumihimo.plumbing.wire.protocol import PeerProtocol
+from kumihimo.plumbing.wire.tls import server_context
 from kumihimo.roles.hub.api import build, prepare
 from kumihimo.roles.hub.settings import Settings
 

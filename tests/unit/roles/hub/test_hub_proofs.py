@@ -145,6 +145,8 @@ def test_a_restart_does_not_make_an_operator_unable_to_prove(country: HubCountry
     seed = seeds.seed(again, NOON)
     assert HopSeeds(country.engine(HUB_1)).candidates(again, NOON + timedelta(minutes=30)) == [seed]
     assert seeds.seed("cd" * 16, NOON) != seed
+    assert seeds.seeds([again, "cd" * 16], NOON) == [seed, seeds.seed("cd" * 16, NOON)]
+    assert seeds.seeds([], NOON) == []
 
 
 def test_no_share_means_no_proofs(country: HubCountry, tmp_path: Any) -> None:

@@ -184,11 +184,25 @@ class Batches:
         return found[0]
 
     def _shown(self, batch: Batch) -> BatchShown:
-        chunks = self.store.chunks(batch.batch)
-        known = [one for chunk in chunks if chunk.state is ChunkState.CLOSED for one in chunk.outcomes.values()]
-        ended = self.ended(known)
-        outcomes = Counter(outcome.value for one in known if (outcome := ended.get(one.transaction, one.outcome)))
-        failed = [one for one in known if not is_final(one)]
+        tallies = self.store.tallies(batch.batch)
+        known: Counter[tuple[Outcome | None, str | None]] = Counter()
+        pending: list[str] = []
+        for one in tallies:
+            if one is not None:
+                known.update(one.ended)
+                pending += one.pending
+        outcomes = Counter[Outcome]()
+        for (outcome, _), count in known.items():
+            if outcome is not None:
+                outcomes[outcome] += count
+        later = self.store.later_outcomes(pending) if pending else {}
+        outcomes.subtract({Outcome.PENDING: len(later)})
+        outcomes.update(later.values())
+        failed = {ended: count for ended, count in known.items() if not _is_final(*ended)}
+        problems = Counter[str]()
+        for (_, problem), count in failed.items():
+            if problem:
+                problems[problem] += count
         return BatchShown(
             batch=batch.batch,
             staff=batch.staff,
@@ -198,11 +212,11 @@ class Batches:
             items=batch.items,
             period=batch.period,
             persons=batch.persons,
-            outcomes=dict(outcomes),
-            waiting=batch.persons - len(known),
-            failed=len(failed),
-            problems=dict(Counter(one.problem for one in failed if one.problem)),
-            parts=len(chunks),
+            outcomes={outcome.value: count for outcome, count in outcomes.items() if count},
+            waiting=batch.persons - known.total(),
+            failed=sum(failed.values()),
+            problems=dict(problems),
+            parts=len(tallies),
             entered_at=batch.entered_at,
             kept_until=batch.kept_until,
             schedule=batch.schedule,
@@ -249,7 +263,11 @@ def _nothing(_conn: object) -> None:
 
 def is_final(one: PersonOutcome) -> bool:
     """Whether nothing would come of asking again."""
-    return one.outcome in _FINAL or (one.outcome is Outcome.REFUSED and one.problem not in _LATER)
+    return _is_final(one.outcome, one.problem)
+
+
+def _is_final(outcome: Outcome | None, problem: str | None) -> bool:
+    return outcome in _FINAL or (outcome is Outcome.REFUSED and problem not in _LATER)
 
 
 def chunk_of(chunks: Sequence[Chunk], part: int, number: str) -> Chunk:

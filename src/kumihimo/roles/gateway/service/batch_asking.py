@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from kumihimo.domain.codes import encrypt, request_randomness
+from kumihimo.domain.codes import encrypt_own, request_randomness
 from kumihimo.domain.kernel import Problem, RandomSource, institution_of, party_id
 from kumihimo.plumbing.wire.chunks import LETTERS, packed, person_transaction, subjects_of
 from kumihimo.plumbing.wire.edge import Edge
@@ -98,9 +98,9 @@ class Asking:
         chunk = replace(chunk, case_salt=salt, epoch=domain.epoch, asked_at=now, outcomes=lacking)
         if asked:
             subjects = [
-                encrypt(
+                encrypt_own(
                     codes[number].code,
-                    domain.public,
+                    domain.secret,
                     request_randomness(self.audit_key, person_transaction(chunk.transaction, position)),
                 )
                 for position, (_, number) in enumerate(asked)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from kumihimo.domain.codes import encrypt, request_randomness
+from kumihimo.domain.codes import encrypt_own, request_randomness
 from kumihimo.domain.kernel import AddresseeNumber, InstitutionId, Problem, RandomSource, institution_of, party_id
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Envelope, Signed, b64
@@ -157,7 +157,7 @@ class Inquiry:
             self.records.append(self.record(asked, problem=problem.code))
             raise
         domain = self.codes.domain.of_epoch(held.epoch)
-        subject = encrypt(held.code, domain.public, request_randomness(self.audit_key, asked.transaction))
+        subject = encrypt_own(held.code, domain.secret, request_randomness(self.audit_key, asked.transaction))
         salt = self.randomness.token_bytes(SALT_BYTES)
         request = self.edge.message(
             InquiryRequest,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, select
@@ -63,6 +66,14 @@ class PersonOutcome:
     outcome: Outcome | None
     problem: str | None
     log_index: int | None = None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What came of the persons of closed chunks: how many of each outcome and problem, and the numbers of those pending."""
+
+    ended: Mapping[tuple[Outcome | None, str | None], int]
+    pending: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -181,6 +192,13 @@ class BatchStore:
         with self._engine.connect() as conn:
             return [_chunk(row) for row in conn.execute(query.order_by(*in_order))]
 
+    def tallies(self, number: str) -> list[Tally | None]:
+        """What came of each chunk of a batch, in any order; None of one that is not closed."""
+        query = select(batch_chunk.c.state, batch_chunk.c.outcomes)
+        with self._engine.connect() as conn:
+            rows = conn.execute(query.where(self._chunks_here, batch_chunk.c.batch == number)).all()
+        return [_tally(outcomes or "[]") if state == ChunkState.CLOSED else None for state, outcomes in rows]
+
     def chunk(self, transaction: str) -> Chunk | None:
         """One chunk with everything."""
         query = select(batch_chunk).where(self._chunks_here, batch_chunk.c.transaction == transaction)
@@ -291,6 +309,18 @@ def _pairs(addressees: Mapping[int, str]) -> str:
 
 def _outcomes(outcomes: Collection[PersonOutcome]) -> str:
     return json.dumps([(o.place, o.transaction, o.outcome, o.problem, o.log_index) for o in outcomes])
+
+
+@lru_cache(64)
+def _tally(outcomes: str) -> Tally:
+    """Read once: who waits for a batch looks at its closed chunks again and again."""
+    ended: Counter[tuple[Outcome | None, str | None]] = Counter()
+    pending = []
+    for _, transaction, outcome, problem, _ in json.loads(outcomes):
+        ended[Outcome(outcome) if outcome else None, problem] += 1
+        if outcome == Outcome.PENDING:
+            pending.append(transaction)
+    return Tally(MappingProxyType(ended), tuple(pending))
 
 
 def _batch(row: Any) -> Batch:

@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import IntegrityError
 
-from kumihimo.plumbing.storage import insert_rows
+from kumihimo.plumbing.storage import among, insert_rows
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.messages.inquiry import Period
 from kumihimo.roles.gateway.store.bulk_records import append_records
@@ -124,7 +124,7 @@ class ChunkProvisionStore:
 
     def _used(self, conn: Connection, claim: ChunkClaim) -> bool:
         query = select(provision.c.transaction).where(
-            provision.c.institution == self._institution, provision.c.transaction.in_(list(claim.codes))
+            provision.c.institution == self._institution, among(conn, provision.c.transaction, claim.codes)
         )
         return conn.execute(query.limit(1)).one_or_none() is not None
 

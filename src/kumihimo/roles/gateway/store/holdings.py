@@ -11,6 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from kumihimo.plumbing.storage import among
 from kumihimo.plumbing.wire.messages.inquiry import Period
 from kumihimo.roles.gateway.store.copies import CopyStore, PlacedCopy, StoredFlag
 from kumihimo.roles.gateway.store.deliveries import delivered
@@ -24,7 +25,7 @@ def survivors(conn: Connection, institution: str, numbers: Collection[str]) -> d
     """Whom each addressee number stands for; None for nobody."""
     rows = conn.execute(
         select(addressee_link.c.addressee_number, addressee_link.c.stands_for).where(
-            addressee_link.c.institution == institution, addressee_link.c.addressee_number.in_(numbers)
+            addressee_link.c.institution == institution, among(conn, addressee_link.c.addressee_number, numbers)
         )
     )
     linked = {row.addressee_number: row.stands_for for row in rows}
@@ -38,7 +39,7 @@ def codes_of(conn: Connection, institution: str, numbers: Collection[str], epoch
         select(link_code.c.addressee_number, link_code.c.code, link_code.c.epoch).where(
             link_code.c.institution == institution,
             link_code.c.epoch == epoch,
-            link_code.c.addressee_number.in_({one for one in standing.values() if one is not None}),
+            among(conn, link_code.c.addressee_number, {one for one in standing.values() if one is not None}),
         )
     )
     held = {row.addressee_number: LinkCode(bytes(row.code), row.epoch) for row in rows}
@@ -63,7 +64,7 @@ def holdings_of(
     flags: defaultdict[str, list[StoredFlag]] = defaultdict(list)
     for row in conn.execute(
         select(flag.c.addressee_number, flag.c.item, flag.c.kind).where(
-            flag.c.institution == institution, flag.c.addressee_number.in_(everybody)
+            flag.c.institution == institution, among(conn, flag.c.addressee_number, everybody)
         )
     ):
         flags[row.addressee_number].append(StoredFlag(row.item, row.kind))
@@ -92,7 +93,7 @@ def _families(
     linked_at: dict[str, datetime] = {}
     rows = conn.execute(
         select(addressee_link.c.addressee_number, addressee_link.c.stands_for, addressee_link.c.since)
-        .where(addressee_link.c.institution == institution, addressee_link.c.stands_for.in_(persons))
+        .where(addressee_link.c.institution == institution, among(conn, addressee_link.c.stands_for, persons))
         .order_by(addressee_link.c.addressee_number)
     )
     for row in rows:

@@ -94,12 +94,12 @@ class Operator:
             ThreadPoolExecutor(TRANSLATION_THREADS, thread_name_prefix="translation"),
             ThreadPoolExecutor(1, thread_name_prefix="orders"),
             # One thread: the chunks under way keep both operators busy, and threads that wait for one another's lock between
-            # calls of 50 µs cost more than they bring.
+            # calls of 50 µs cost more than they bring. One after the other, so that chunks do not move in step.
             ThreadPoolExecutor(1, thread_name_prefix="chunks"),
         )
 
     def bench(self) -> Bench:
-        return Bench(self.edge.directory, self.book, self.standings.require_active, self.quotas.take, self.domains)
+        return Bench(self.edge.directory, self.book, self.standings.require_active, self.quotas.admit, self.domains)
 
     def hop(self) -> CodeHop:
         return CodeHop(self.edge, self.translator, self.standings.require_active, self.pool, self.domains)

@@ -37,7 +37,7 @@ from kumihimo.plumbing.wire.messages.batch import (
     RelayChunk,
 )
 from kumihimo.plumbing.wire.messages.inquiry import LogRecord, Refusal
-from kumihimo.roles.hub.service.chunk_hops import ChunkTranslation
+from kumihimo.roles.hub.service.chunk_hops import ChunkTranslation, Line
 from kumihimo.roles.hub.service.chunk_journal import ChunkJournal, Entry, refused_mark
 from kumihimo.roles.hub.service.chunk_permit import chunk_permit_of
 from kumihimo.roles.hub.service.journal import Journal
@@ -176,8 +176,9 @@ class ChunkDesk:
         source = domains.label(request.requester, request.epoch)
         target = domains.label(institution_of(PORTAL), portal_epoch)
         provider = target if provider_epoch is None else domains.label(request.provider, provider_epoch)
-        halves = self._translation.hop(_items(course, granted), source, provider, at)
-        for_portal = self._translation.hop(_items(course, told), source, target, at)
+        halves, for_portal = self._translation.hops(
+            [Line(_items(course, granted), source, provider), Line(_items(course, told), source, target)], at
+        )
         relay = self._edge.message(
             RelayChunk,
             OPERATORS[1],
@@ -255,11 +256,12 @@ def _items(course: Course, positions: Sequence[int]) -> list[tuple[str, bytes]]:
 
 def _common_records(signed: Signed[ChunkRequest], rulings: Sequence[Ruling], at: datetime) -> list[LogRecord]:
     """The record of each position but for what sets it apart; those ruled on alike share one."""
-    made: dict[Ruling, LogRecord] = {}
+    made: dict[object, LogRecord] = {}
     records = []
     for ruling in rulings:
-        common = replace(ruling, subject=None)
-        if common not in made:
-            made[common] = request_record(signed, common, at).model_copy(update={"transaction": None})
-        records.append(made[common])
+        alike = ruling.rules, ruling.articles, ruling.refusal
+        if alike not in made:
+            common = replace(ruling, subject=None)
+            made[alike] = request_record(signed, common, at).model_copy(update={"transaction": None})
+        records.append(made[alike])
     return records

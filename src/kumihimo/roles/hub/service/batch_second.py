@@ -29,7 +29,7 @@ from kumihimo.plumbing.wire.envelope import Envelope, Signed, b64, check_fresh
 from kumihimo.plumbing.wire.link_keys import OPERATORS
 from kumihimo.plumbing.wire.messages.batch import ChunkRelayed, ChunkRequest, PortalAccesses, RelayChunk
 from kumihimo.plumbing.wire.messages.inquiry import LogRecord
-from kumihimo.roles.hub.service.chunk_hops import ChunkTranslation
+from kumihimo.roles.hub.service.chunk_hops import ChunkTranslation, Line
 from kumihimo.roles.hub.service.chunk_permit import chunk_permit_of
 from kumihimo.roles.hub.service.parties import PORTAL, is_exchange, is_first_operator
 from kumihimo.roles.hub.service.ports import Notify
@@ -112,12 +112,11 @@ class SecondChunkDesk:
 
         self._check.sample_each([one.transaction for one in persons], hops, envelope)
 
-        def finished(places: Sequence[int], halves: Sequence[bytes], target: str) -> list[bytes]:
-            items = [(persons[at].transaction, one) for at, one in zip(places, halves, strict=True)]
-            return self._translation.hop(items, source, target, now)
-
-        for_portal = finished(range(len(told)), to_portal, portal)
-        for_provider = finished(permitted, [half[place] for place in permitted], provider)
+        every = [(person.transaction, one) for person, one in zip(persons, to_portal, strict=True)]
+        some = [(persons[place].transaction, half[place]) for place in permitted]
+        for_portal, for_provider = self._translation.hops(
+            [Line(every, source, portal), Line(some, source, provider)], now
+        )
         permit = None
         if permitted:
             bound = [

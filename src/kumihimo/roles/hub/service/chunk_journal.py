@@ -6,7 +6,7 @@ Invariant I5 holds as for single requests: everything here is durable before it 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -64,8 +64,8 @@ class ChunkJournal:
             salt = salts[position * SALT_BYTES : (position + 1) * SALT_BYTES]
             kept = Unrelayed(unrelayed) if unrelayed is not None and position == 0 else None
             said = report if position == 0 else None
-            record, written = form.record(entry.person), form.written(entry.person)
-            appends.append(Append(record, salt, entry.mark, said, kept, written, chunk))
+            written, number = form.written(entry.person), entry.person.transaction
+            appends.append(Append(entry.common, salt, entry.mark, said, kept, written, chunk, number))
         entered = self._store.enter_all(appends)
         self._notify()
         return entered
@@ -80,7 +80,7 @@ class ChunkJournal:
 
     def passed_on(self, entered: Mapping[int, Entered]) -> LoggedRecords:
         """The entries by position as they are passed on."""
-        records, kinds = _kinds(one.record for one in entered.values())
+        records, kinds = _kinds([one.record for one in entered.values()])
         return LoggedRecords(
             positions=ranges(list(entered)),
             records=records,
@@ -95,8 +95,15 @@ def refused_mark(transaction: str) -> str:
     return f"refused/{transaction}"
 
 
-def _kinds(records: Iterable[LogRecord]) -> tuple[tuple[LogRecord, ...], tuple[int, ...]]:
+def _kinds(records: Sequence[LogRecord]) -> tuple[tuple[LogRecord, ...], tuple[int, ...]]:
     """What records have in common, each once, and which of them each has."""
     common: dict[LogRecord, int] = {}
-    kinds = [common.setdefault(record.model_copy(update=_VARYING), len(common)) for record in records]
+    known: dict[int, int] = {}  # by identity: entries just written share their record
+    kinds = []
+    for record in records:
+        kind = known.get(id(record))
+        if kind is None:
+            kind = common.setdefault(record.model_copy(update=_VARYING), len(common))
+            known[id(record)] = kind
+        kinds.append(kind)
     return tuple(common), tuple(kinds)

@@ -15,7 +15,8 @@ R = TypeVar("R", bound=Reply)
 
 Notify = Callable[[], None]
 RequireActive = Callable[[str], None]
-Admit = Callable[[str, datetime], None]
+# Requester, instant, how many at once → how many of them count, and what the others meet: `Quotas.admit`.
+Admit = Callable[[str, datetime, int], tuple[int, Problem | None]]
 Random = Callable[[int], bytes]
 
 

@@ -36,13 +36,13 @@ class Window:
             self._total -= self._slots.popleft()[1]
         return self._total
 
-    def add(self, at: datetime) -> None:
-        """One more. What comes slightly out of order counts in the newest slot."""
+    def add(self, at: datetime, count: int = 1) -> None:
+        """So many more. What comes slightly out of order counts in the newest slot."""
         slot = self._slot(at)
         if not self._slots or self._slots[-1][0] < slot:
             self._slots.append([slot, 0])
-        self._slots[-1][1] += 1
-        self._total += 1
+        self._slots[-1][1] += count
+        self._total += count
 
     def _slot(self, at: datetime) -> int:
         return int(at.timestamp() // self._width)
@@ -66,15 +66,27 @@ class Quotas:
 
     def take(self, requester: str, at: datetime) -> None:
         """Count a request. Raises Problem(quota.exceeded), and then it does not count."""
+        _, over = self.admit(requester, at, 1)
+        if over is not None:
+            raise over
+
+    def admit(self, requester: str, at: datetime, wanted: int) -> tuple[int, Problem | None]:
+        """How many of `wanted` requests made at once are within the quota, and so count, and what the others meet."""
         quota = self._ordered(requester) or self._default
         with self._lock:
             minute, day = self._windows[requester]
-            if minute.count(at) >= quota.per_minute:
-                raise _over(requester, quota.per_minute, "minute", "in a minute")
-            if day.count(at) >= quota.per_day:
-                raise _over(requester, quota.per_day, "day", "tomorrow, or ask the oversight body for a higher quota")
-            minute.add(at)
-            day.add(at)
+            in_minute, in_day = quota.per_minute - minute.count(at), quota.per_day - day.count(at)
+            admitted = max(0, min(wanted, in_minute, in_day))
+            if admitted:
+                minute.add(at, admitted)
+                day.add(at, admitted)
+        if admitted == wanted:
+            return admitted, None
+        if in_minute <= admitted:
+            return admitted, _over(requester, quota.per_minute, "minute", "in a minute")
+        return admitted, _over(
+            requester, quota.per_day, "day", "tomorrow, or ask the oversight body for a higher quota"
+        )
 
 
 def _over(requester: str, limit: int, span: str, later: str) -> Problem:

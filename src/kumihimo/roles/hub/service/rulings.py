@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -77,7 +77,7 @@ class Bench:
 
     def rule_on(self, request: InquiryRequest, at: datetime) -> Ruling:
         """The ruling for the legal day of `at`; the first thing that stands against the request is its refusal."""
-        over = self._over_quota(request.requester, at)
+        _, over = self._admit(request.requester, at, 1)
         subject = None
         try:
             subject = from_b64(request.subject, "subject")
@@ -92,21 +92,33 @@ class Bench:
 
         Those who are ruled on alike share what is decided about what they have in common.
         """
-        shared: dict[str | None, Ruling] = {}
+        admitted, over = self._admit(request.requester, at, len(subjects))
+        closed = self._closed(request)
+        shared: dict[bool, Ruling] = {}
         rulings = []
-        for subject in subjects:
-            over = self._over_quota(request.requester, at)
+        for place, subject in enumerate(subjects):
             try:
                 decode_ciphertext(subject, "subject")
-                self._domains.label(request.requester, request.epoch)  # in a closed epoch it is nobody's code
             except Problem as problem:
                 rulings.append(self._refused(refusal_of(problem), None))
                 continue
-            reason = None if over is None else over.detail
-            if reason not in shared:
-                shared[reason] = self._rule_on_terms(request, over, subject, at)
-            rulings.append(replace(shared[reason], subject=subject))
+            if closed is not None:
+                rulings.append(closed)
+                continue
+            counted = place < admitted
+            common = shared.get(counted) or shared.setdefault(
+                counted, self._rule_on_terms(request, None if counted else over, subject, at)
+            )
+            rulings.append(Ruling(common.rule_book, common.rules, common.articles, common.refusal, subject))
         return rulings
+
+    def _closed(self, request: ChunkRequest) -> Ruling | None:
+        """The ruling on everybody of a request in a closed epoch, in which a ciphertext is nobody's code."""
+        try:
+            self._domains.label(request.requester, request.epoch)
+        except Problem as problem:
+            return self._refused(refusal_of(problem), None)
+        return None
 
     def _rule_on_terms(
         self, request: InquiryRequest | ChunkRequest, over: Problem | None, subject: bytes, at: datetime
@@ -136,13 +148,6 @@ class Bench:
         self._require_active(requester.id)
         self._require_active(provider.id)
         return requester, provider
-
-    def _over_quota(self, requester: str, at: datetime) -> Problem | None:
-        try:
-            self._admit(requester, at)
-        except Problem as problem:
-            return problem
-        return None
 
     def _refused(self, refusal: Refusal, subject: bytes | None) -> Ruling:
         return Ruling(self._book.sha256, (), (), refusal, subject)

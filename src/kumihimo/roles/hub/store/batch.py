@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, delete, select
 from sqlalchemy.exc import IntegrityError
 
-from kumihimo.plumbing.storage import NewItem, append_feed_all, insert_rows
+from kumihimo.plumbing.storage import NewItem, among, append_feed_all, insert_rows
 from kumihimo.plumbing.wire.chunks import PromisedEntries
 from kumihimo.plumbing.wire.envelope import b64
 from kumihimo.plumbing.wire.messages.batch import WitnessedPromises
@@ -86,7 +86,7 @@ class ChunkPassageStore:
 
 
 def _made(conn: Connection, marks: list[str]) -> bool:
-    query = select(t.marks.c.mark).where(t.marks.c.mark.in_(marks)).limit(1)
+    query = select(t.marks.c.mark).where(among(conn, t.marks.c.mark, marks)).limit(1)
     return conn.execute(query).one_or_none() is not None
 
 
@@ -94,7 +94,7 @@ def _keep_promises(conn: Connection, passage: ChunkPassage) -> None:
     """Keep the promise once, with the first of its entries that is new; the others say where it is."""
     entries = passage.promised.entries
     query = select(t.promises.c.entry_index, t.promises.c.entry).where(
-        t.promises.c.entry_index.in_([one.index for one in entries])
+        among(conn, t.promises.c.entry_index, [one.index for one in entries])
     )
     known = {(index, entry) for index, entry in conn.execute(query)}
     new = [(one.index, entry) for one in entries if (one.index, entry := b64(one.commitment)) not in known]

@@ -34,6 +34,16 @@ class Epoch:
     closed: bool
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """The present epoch of an institution and the labels of the open ones, as they follow from `base` and `stored`."""
+
+    base: int
+    stored: tuple[Epoch, ...] | None
+    present: int
+    labels: Mapping[int, str]
+
+
 class Domains:
     """The list. `base(institution)` is the directory's epoch, and raises Problem(institution.unknown). For many threads."""
 
@@ -46,13 +56,14 @@ class Domains:
         self._lock = threading.Lock()
         self._read_at = float("-inf")
         self._known: Mapping[str, tuple[Epoch, ...]] = {}
+        self._in_order: dict[str, _Seen] = {}
         self._read()
 
     def present(self, institution: str) -> int:
         """The epoch in which others' inquiries reach an institution. Raises Problem(institution.unknown)."""
         if self._seconds() - self._read_at > REFRESH_SECONDS:
             self._read()
-        return _present(self._epochs(institution))
+        return self._seen(institution).present
 
     def label(self, institution: str, epoch: int | None = None) -> str:
         """The label of an open epoch; of the present one when none is named.
@@ -61,16 +72,18 @@ class Domains:
         """
         present = self.present(institution)
         wanted = present if epoch is None else epoch
-        if wanted not in _open(self._epochs(institution)):
+        label = self._seen(institution).labels.get(wanted)
+        if label is None:
             self._read()
-            if wanted not in _open(self._epochs(institution)):
-                raise Problem(
-                    "codes.epoch_closed",
-                    f"epoch {wanted} of {institution}",
-                    expected=f"epoch {present}",
-                    advice="Ask again: the codes of that epoch were replaced.",
-                )
-        return domain_label(institution, wanted)
+            label = self._seen(institution).labels.get(wanted)
+        if label is None:
+            raise Problem(
+                "codes.epoch_closed",
+                f"epoch {wanted} of {institution}",
+                expected=f"epoch {present}",
+                advice="Ask again: the codes of that epoch were replaced.",
+            )
+        return label
 
     def was_open(self, label: str) -> bool:
         """Whether an epoch is or was open: what was made under it may still have to be shown to somebody."""
@@ -124,13 +137,25 @@ class Domains:
     def _epochs(self, institution: str) -> tuple[Epoch, ...]:
         return _completed(self._known.get(institution, ()), self._base(institution))
 
+    def _seen(self, institution: str) -> _Seen:
+        """The same put in order, kept until something else is known."""
+        base, stored = self._base(institution), self._known.get(institution)
+        seen = self._in_order.get(institution)
+        if seen is None or seen.base != base or seen.stored is not stored:
+            known = _completed(stored or (), base)
+            labels = {epoch: domain_label(institution, epoch) for epoch in _open(known)}
+            seen = self._in_order[institution] = _Seen(base, stored, _present(known), labels)
+        return seen
+
     def _read(self) -> None:
         asked_at = self._seconds()
         with self._engine.connect() as conn:
             found = _stored(conn)
         with self._lock:
             if asked_at >= self._read_at:  # not over what a later look has found
-                self._known, self._read_at = found, asked_at
+                if found != self._known:
+                    self._known = found
+                self._read_at = asked_at
 
 
 def _stored(conn: Connection) -> dict[str, tuple[Epoch, ...]]:

@@ -33,12 +33,12 @@ class Unrelayed:
     logged: LoggedRecord | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Append:
     """One entry to be written. `mark` is what may happen only once; `salt` is 32 bytes.
 
     `written` is the record's canonical JSON where it is known already; entries of one `chunk` are told to the overseer
-    together.
+    together, and their `record` is what several of them have in common: each has its `transaction` beside it.
     """
 
     record: LogRecord
@@ -48,6 +48,7 @@ class Append:
     unrelayed: Unrelayed | None = None
     written: bytes | None = None
     chunk: str | None = None
+    transaction: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,12 @@ class ReportedOutcome:
     logged: LoggedRecord
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entered:
-    """A durable entry: its index, the record, its salt and the commitment that the log holds (32 bytes each)."""
+    """A durable entry: its index, the record, its salt and the commitment that the log holds (32 bytes each).
+
+    Just written with others of a chunk, its record is what they have in common.
+    """
 
     index: int
     record: LogRecord

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -38,9 +38,13 @@ class HopSeeds:
 
     def seed(self, transaction: str, at: datetime) -> bytes:
         """The seed, 32 bytes, for a translation made at `at`; its secret is durable on return."""
+        return self.seeds([transaction], at)[0]
+
+    def seeds(self, transactions: Sequence[str], at: datetime) -> list[bytes]:
+        """As `seed`, for many translations made at once."""
         slot = _slot(at)
         secret = self._secrets.get(slot) or self._begin(slot)
-        return _derived(secret, transaction)
+        return [_derived(secret, one) for one in transactions]
 
     def candidates(self, transaction: str, now: datetime) -> list[bytes]:
         """The seeds a transaction of the last hour can have had, newest first."""

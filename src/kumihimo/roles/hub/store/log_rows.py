@@ -114,9 +114,15 @@ def _insert(conn: Connection, taken: Sequence[tuple[int, Prepared]]) -> None:
         t.entries,
         ("entry_index", "commitment", "salt", "record", "transaction_number", "logged_at"),
         [
-            (at, one.commitment, one.item.salt, one.written.decode(), record.transaction, record.logged_at)
+            (
+                at,
+                one.commitment,
+                one.item.salt,
+                one.written.decode(),
+                one.item.transaction or one.item.record.transaction,
+                one.item.record.logged_at,
+            )
             for at, one in taken
-            if (record := one.item.record)
         ],
     )
     marked = [(mark, one.item.record.logged_at, at) for at, one in taken if (mark := one.item.mark) is not None]

@@ -129,6 +129,7 @@ class Intake:
         if len(promises.indexes) != count or not count:
             raise Problem("message.malformed", f"{len(promises.indexes)} promises", expected=f"{count}")
         records: list[StoredRecord] = []
+        first, elsewhere = told.promise.model_dump_json(), promised_with(promises.indexes[0])
         for index, salt, entry, written in zip(promises.indexes, salts, entries, told.records, strict=True):
             if not hmac.compare_digest(commit(salt, written.encode()), entry):
                 raise Problem("log.proof_invalid", "the promise is about another record", where="promise")
@@ -136,7 +137,7 @@ class Intake:
                 record = LogRecord.model_validate_json(written)
             except ValidationError as error:
                 raise malformed(error, "log record") from None
-            promise = told.promise.model_dump_json() if not records else promised_with(promises.indexes[0])
+            promise = elsewhere if records else first
             records.append(StoredRecord(index, entry, salt, written, promise, about(record)))
         return records
 

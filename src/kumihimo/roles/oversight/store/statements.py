@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, insert, select
 
-from kumihimo.plumbing.storage import Statement, insert_rows
+from kumihimo.plumbing.storage import Statement, among, insert_rows
 from kumihimo.roles.oversight.service.alarms import Alarm
 from kumihimo.roles.oversight.store import tables as t
 from kumihimo.roles.oversight.store.findings import raise_alarm
@@ -86,20 +86,23 @@ class Statements:
 
     def take_records(self, records: Sequence[StoredRecord], at: datetime) -> None:
         """The same of many that are not known yet."""
-        columns = ("log_index", "commitment", "salt", "record", "promise", "received_at")
-        rows = [(one.index, one.commitment, one.salt, one.record, one.promise, at) for one in records]
-        insert_rows(self._conn, t.record, columns, rows)
+        columns = ("log_index", "commitment", "salt", "record", "promise", "about")
+        rows = [(one.index, one.commitment, one.salt, one.record, one.promise, one.about) for one in records]
+        insert_rows(self._conn, t.record, columns, rows, {"received_at": at})
 
     def take_promises(self, indexes: Sequence[int], commitments: Sequence[bytes], promise: str, at: datetime) -> None:
         """Keep one promise about many entries; entries that are known already are left as they are.
 
         The promise stands with the first of them, and the others name its index.
         """
-        query = select(t.promise.c.log_index, t.promise.c.commitment).where(t.promise.c.log_index.in_(indexes))
+        query = select(t.promise.c.log_index, t.promise.c.commitment).where(
+            among(self._conn, t.promise.c.log_index, indexes)
+        )
         known = {(index, bytes(commitment)) for index, commitment in self._conn.execute(query)}
         new = [one for one in zip(indexes, commitments, strict=True) if one not in known]
+        elsewhere = promised_with(new[0][0]) if new else ""
         rows = [
-            (index, commitment, promised_with(new[0][0]) if place else promise, PromiseState.AWAITED.value, at)
+            (index, commitment, elsewhere if place else promise, PromiseState.AWAITED.value, at)
             for place, (index, commitment) in enumerate(new)
         ]
         columns = ("log_index", "commitment", "promise", "state", "received_at")
