@@ -17,6 +17,7 @@ from kumihimo.plumbing.storage import (
     append_feed,
     contents_of,
     delete_feed,
+    digests_of,
     feed_table,
     migrate,
     open_engine,
@@ -114,6 +115,22 @@ def test_a_snapshot_of_a_store_in_use_has_no_half_of_a_transaction(
         assert conn.execute(select(func.count()).select_from(pairs)).scalar_one() >= counts[-1]
 
 
+def test_digests_tell_every_change_of_a_row_and_not_the_order_of_rows(engine: Engine, store_url: str) -> None:
+    metadata.create_all(engine)
+    with engine.begin() as conn:
+        conn.execute(pairs.insert(), [{"n": n, "side": 0} for n in range(2500)])
+    before = digests_of(store_url)
+    assert (before["pair"].rows, before["feed"].rows) == (2500, 0)
+    with engine.begin() as conn:
+        conn.execute(pairs.update().where(pairs.c.n == 7).values(side=1))
+    assert digests_of(store_url)["pair"].rows == 2500
+    assert digests_of(store_url)["pair"] != before["pair"]
+    with engine.begin() as conn:
+        conn.execute(pairs.delete().where(pairs.c.n == 7))
+        conn.execute(pairs.insert().values(n=7, side=0))
+    assert digests_of(store_url) == before
+
+
 def test_nothing_is_restored_over_a_store(engine: Engine, store_url: str, tmp_path: Path) -> None:
     migrate(engine, HUB)
     before = take_snapshot(store_url, tmp_path / "snapshot")
@@ -121,6 +138,16 @@ def test_nothing_is_restored_over_a_store(engine: Engine, store_url: str, tmp_pa
         restore_snapshot(tmp_path / "snapshot", store_url)
     assert caught.value.code == "store.not_empty"
     assert contents_of(store_url) == before
+
+
+def test_what_is_no_snapshot_is_told_and_leaves_the_store_empty(
+    engine: Engine, store_url: str, empty_again: str, tmp_path: Path
+) -> None:
+    (tmp_path / "snapshot").write_bytes(b"something else, of more than one page " * 200)
+    with pytest.raises(Problem) as caught:
+        restore_snapshot(tmp_path / "snapshot", empty_again)
+    assert caught.value.code == "store.damaged"
+    assert contents_of(empty_again).rows == {}
 
 
 def test_a_snapshot_is_never_written_over_a_file(store_url: str, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 
+from kumihimo.country.scenarios.waiting import until
 from kumihimo.plumbing.storage import UtcDateTime, open_engine
 from kumihimo.plumbing.storage.engine import POSTGRESQL_CONNECTIONS
 
@@ -96,6 +97,22 @@ def test_a_process_holds_few_connections_and_no_statement_or_open_transaction_fo
         assert waiting.is_alive(), "a further connection was opened"
     waiting.join(10)
     assert not waiting.is_alive()
+
+
+def test_a_connection_that_is_not_to_be_kept_is_closed_when_it_is_given_back(town: Engine, store_url: str) -> None:
+    if town.dialect.name == "sqlite":
+        pytest.skip("SQLite has no server")
+    passing = open_engine(f"{store_url}?connections=2&kept=no")
+    gone = "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = ANY(:pids)"
+    pids = []
+    for _ in range(3):
+        with passing.connect() as one, passing.connect() as two:
+            pids += [conn.execute(text("SELECT pg_backend_pid()")).scalar_one() for conn in (one, two)]
+            assert passing.pool.checkedout() == 2
+    assert len(set(pids)) == 6
+    with town.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        until(lambda: conn.execute(text(gone), {"pids": pids}).scalar_one() or None, 10, "connections closed")
+    passing.dispose()
 
 
 def test_a_visit_to_an_office_that_does_not_exist_is_refused(town: Engine) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from kumihimo.country import founding, topology
 from kumihimo.country.archive import MANIFEST
-from kumihimo.country.backup import back_up, back_up_keys, restore, restore_parties, rows_now
+from kumihimo.country.backup import back_up, back_up_keys, digests_now, restore, restore_parties
 from kumihimo.country.desk import Desk, ResidentsBrowser, edge_of
 from kumihimo.country.drills.restore import drill_restore
 from kumihimo.country.layout import MONITOR, Country
@@ -151,7 +151,7 @@ def test_a_restored_country_has_the_same_rows_files_and_modes(
 ) -> None:
     stores, keys = archives
     restore(stores, tmp_path / "country", _silent, keys)
-    assert rows_now(tmp_path / "country") == rows_now(own.folder)
+    assert digests_now(tmp_path / "country") == digests_now(own.folder)
 
     def files(folder: Path) -> dict[str, tuple[int, bytes]]:
         return {
@@ -188,7 +188,7 @@ def test_a_damaged_backup_is_refused_before_anything_is_restored(
 
 def test_nothing_that_exists_is_overwritten(own: Country, archives: tuple[Path, Path]) -> None:
     stores, _ = archives
-    before = rows_now(own.folder)
+    before = digests_now(own.folder)
     with pytest.raises(Problem) as over:
         restore(stores, own.folder, _silent)
     with pytest.raises(Problem) as party:
@@ -200,4 +200,4 @@ def test_nothing_that_exists_is_overwritten(own: Country, archives: tuple[Path, 
     assert [one.value.code for one in (over, party, again, nobody)] == [
         "country.exists", "store.not_empty", "backup.exists", "peer.unknown",
     ]  # fmt: skip
-    assert rows_now(own.folder) == before
+    assert digests_now(own.folder) == before

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +30,14 @@ Scratch = Annotated[
     ),
 ]
 Seed = Annotated[int | None, typer.Option(help="The same seed gives the same moments and choices. Drawn if not given.")]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="A PostgreSQL server, postgresql://USER@HOST:PORT, where USER may create databases: the drill's stores are"
+        " made there.",
+    ),
+]
 Times = Annotated[int | None, typer.Option(min=1, help="How often.")]
 _SEEDS = 2**31
 
@@ -43,30 +53,38 @@ def restore(
         Path | None, typer.Argument(metavar="[DIR]", help="A country that is up; else one is made for it.")
     ] = None,
     scratch: Scratch = None,
+    database: Database = None,
 ) -> None:
     """Make another country from a backup of one in use, and use it.
 
-    Backs up the country, restores that beside it, starts the copy, verifies its log and plays the first case on it.
+    Backs up the country, restores that beside it, starts the copy, verifies its log and plays the first case on it. Stores
+    on a PostgreSQL server are copied into new databases of the same server, or of that of --database; these are dropped
+    afterwards.
     """
     country = None if folder is None else Country.open(folder)
-    _play(restore_drill.DRILL, scratch, seed=1, country=country)
+    _play(restore_drill.DRILL, scratch, seed=1, country=country, database=database)
 
 
 @app.command("all")
-def every(scratch: Scratch = None, seed: Seed = None) -> None:
+def every(scratch: Scratch = None, seed: Seed = None, database: Database = None) -> None:
     """Every drill, one after the other.
 
-    Status 1 if one of them failed; the others are played nevertheless.
+    Status 1 if one of them failed; the others are played nevertheless. With --database the drill of a restore is played
+    twice, with stores in files and on that server.
     """
     seed = _drawn(seed)
     failed = []
-    for drill in DRILLS:
-        console.print(f"[bold]{drill.name}[/]: {drill.about}")
+    plays: list[tuple[Drill, str | None]] = [(drill, None) for drill in DRILLS]
+    if database is not None:
+        plays.insert(1, (restore_drill.DRILL, database))
+    for drill, server in plays:
+        name = drill.name if server is None else f"{drill.name} on PostgreSQL"
+        console.print(f"[bold]{name}[/]: {drill.about}")
         try:
-            _play(drill, scratch, seed)
+            _play(drill, scratch, seed, database=server)
         except Problem as problem:
             print_problem(problem)
-            failed.append(drill.name)
+            failed.append(name)
     if failed:
         typer.echo(f"failed: {', '.join(failed)}", err=True)
         raise typer.Exit(1)
@@ -92,12 +110,31 @@ for _drill in DRILLS:
 
 
 def _play(
-    drill: Drill, scratch: Path | None, seed: int, country: Country | None = None, times: int | None = None
+    drill: Drill,
+    scratch: Path | None,
+    seed: int,
+    country: Country | None = None,
+    times: int | None = None,
+    database: str | None = None,
 ) -> None:
     """Play a drill and print each thing it shows, as it shows it. Raises Problem(drill.failed)."""
-    with steps() as step:
-        for shown in drill.play(Ground(step, seed, scratch, country, times or drill.times)):
+    with _ended_in_order(), steps() as step:
+        for shown in drill.play(Ground(step, seed, scratch, country, times or drill.times, database)):
             console.print(f"{shown.what:16}{shown.found}", markup=False)
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM, and the loss of the terminal, end a drill as Ctrl-C does: what it made is put away."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _drawn(seed: int | None) -> int:

@@ -9,6 +9,9 @@ import typer
 
 from kumihimo.cli.progress import console, steps
 from kumihimo.country import backup as backups
+from kumihimo.country.relocating import on_another_server
+from kumihimo.country.stores import on_server, server_of
+from kumihimo.domain.kernel import SystemRandomness
 
 Folder = Annotated[
     Path, typer.Argument(metavar="FOLDER", help="The folder of the country, or of the parties on this machine.")
@@ -49,16 +52,28 @@ def restore(
     to: Annotated[Path, typer.Option(help="The folder of the country; must not exist yet, except with --party.")],
     keys: Annotated[Path | None, typer.Option(help="The folder of the keys that were backed up with it.")] = None,
     party: Parties = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Put stores of PostgreSQL into new databases on this server, postgresql://USER@HOST:PORT. Without it,"
+            " into those of their settings.",
+        ),
+    ] = None,
 ) -> None:
     """Make a country's folder from a backup.
 
-    Nothing that exists is overwritten, and every file is checked first.
+    Nothing that exists is overwritten, and every file is checked first. Databases that are not there are made.
     """
+    parties = tuple(party or ())
+    if parties and database is not None:
+        raise typer.BadParameter("only for a whole folder, not with --party", param_hint="--database")
+    places = None if database is None else on_another_server(on_server(server_of(database), SystemRandomness()))
     with steps() as step:
-        parties = tuple(party or ())
-        manifest = (
-            backups.restore_parties(archive, to, step, parties) if parties else backups.restore(archive, to, step, keys)
-        )
+        if parties:
+            manifest = backups.restore_parties(archive, to, step, parties)
+        else:
+            manifest = backups.restore(archive, to, step, keys, places)
     restored = len(party) if party else len(manifest.stores)
     console.print(f"{restored} stores as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC, in {to}")
     if keys is None and not party:

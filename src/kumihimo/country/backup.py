@@ -10,34 +10,36 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from pydantic_settings import SettingsConfigDict
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Connection, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from kumihimo.country import topology
 from kumihimo.country.archive import ArchiveWriter, Kept, KeptStore, Manifest, open_archive, put_back
+from kumihimo.country.relocating import AnyRole, Places, made_where_missing, relocate
 from kumihimo.domain.kernel.clock import SystemClock
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
-from kumihimo.plumbing.storage import contents_of, restore_snapshot, take_snapshot
-from kumihimo.plumbing.wire.settings import RoleSettings
+from kumihimo.plumbing.storage import (
+    StoreContents,
+    TableDigest,
+    digests_of,
+    restore_snapshot,
+    store_problem,
+    take_snapshot,
+)
 
 COUNTRY_FILES: Final = ("verified.checkpoint", "country.toml", "directory.json", "log.vkey", "witness.vkey")
 SETTINGS: Final = "role.toml"
 _OWN_FILES: Final = ("directory.json",)  # beside the settings of a party on a machine of its own
 _FIRST_TO_LAST: Final = ("exchange", "ledger", "portal", "body", "network", "authority", "operator")
 
+_NO_RIGHT: Final = "42501"  # SQLSTATE
 Step = Callable[[str, int, int], None]
-
-
-class _AnyRole(RoleSettings):
-    """The settings that every role has, of whichever role they are."""
-
-    model_config = SettingsConfigDict(env_prefix="KUMIHIMO_", extra="ignore", frozen=True)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def parties_in(folder: Path) -> tuple[Party, ...]:
     found = []
     for place in ("", "*/", "parties/*/*/"):
         for file in folder.glob(f"{place}{SETTINGS}"):
-            settings = _AnyRole.load(file)
+            settings = AnyRole.load(file)
             found.append(Party(PartyId(settings.party), file.parent, settings.store))
     return tuple(sorted(found, key=lambda party: _turn(party.name)))
 
@@ -71,7 +73,8 @@ def _turn(party: PartyId) -> tuple[int, bool, str]:
 def back_up(folder: Path, archive: Path, step: Step, only: Collection[str] = ()) -> Manifest:
     """Copy all stores below a folder, or those of some parties, with settings and public files, into a new archive.
 
-    Services may be up. Raises Problem(backup.exists, peer.unknown, file.unwritable, store.damaged); then nothing is left.
+    Services may be up. Raises Problem(backup.exists, peer.unknown, file.unwritable, and as `take_snapshot`); then nothing
+    is left.
     """
     chosen = _chosen(parties_in(folder), only, folder)
     writer = ArchiveWriter(archive)
@@ -79,13 +82,14 @@ def back_up(folder: Path, archive: Path, step: Step, only: Collection[str] = ())
         for name in COUNTRY_FILES:
             if (folder / name).is_file():
                 writer.keep(folder / name, name)
-        stores = []
+        stores, heads = [], _LogHeads()
         for number, party in enumerate(chosen):
             for name in (SETTINGS, *_OWN_FILES):
                 if (party.home / name).is_file():
                     writer.keep(party.home / name, (party.home / name).relative_to(folder).as_posix())
             place = writer.place_for_store(party.name)
-            contents = take_snapshot(party.store, place)
+            with reaching(party):
+                contents = take_snapshot(party.store, place, heads.look)
             engine = "postgresql" if party.store.startswith("postgresql") else "sqlite"
             stores.append(
                 KeptStore(
@@ -97,8 +101,7 @@ def back_up(folder: Path, archive: Path, step: Step, only: Collection[str] = ())
                 )
             )
             step("stores", number + 1, len(chosen))
-        log = next((head for store in stores if (head := _log_head(store, archive)) is not None), None)
-        return writer.finish(SystemClock().now(), f"kumihimo {version('kumihimo')}", tuple(stores), log)
+        return writer.finish(SystemClock().now(), f"kumihimo {version('kumihimo')}", tuple(stores), heads.newest)
 
 
 def back_up_keys(folder: Path, archive: Path, only: Collection[str] = ()) -> Manifest:
@@ -117,10 +120,14 @@ def back_up_keys(folder: Path, archive: Path, only: Collection[str] = ()) -> Man
         return writer.finish(SystemClock().now(), f"kumihimo {version('kumihimo')}")
 
 
-def restore(archive: Path, folder: Path, step: Step, keys: Path | None = None) -> Manifest:
+def restore(
+    archive: Path, folder: Path, step: Step, keys: Path | None = None, places: Places | None = None
+) -> Manifest:
     """Make a country's folder, which must not exist yet, from an archive, and from one of keys where given.
 
-    Raises Problem(country.exists, backup.damaged, file.unreadable, store.not_empty); then there is no such folder.
+    Stores go where their settings say, or where `places` says, and the settings then say so, too; a database that is not
+    there is made. Raises Problem(country.exists, backup.damaged, file.unreadable, store.not_empty, store.unreachable, and
+    as `restore_snapshot`); then there is no such folder, and no database that was not there before.
     """
     manifest = open_archive(archive)
     key_files = open_archive(keys).files if keys is not None else ()
@@ -136,6 +143,9 @@ def restore(archive: Path, folder: Path, step: Step, keys: Path | None = None) -
         _put_all(archive, manifest.files, building)
         if keys is not None:
             _put_all(keys, key_files, building)
+        if places is not None:
+            for party in parties_in(building):
+                relocate(party.home / SETTINGS, party.name, party.store, places)
         _restore_stores(archive, manifest.stores, building, step)
         building.rename(folder)
     return manifest
@@ -167,25 +177,53 @@ def _put_all(archive: Path, files: Collection[Kept], folder: Path) -> None:
 
 def _restore_stores(archive: Path, stores: Collection[KeptStore], folder: Path, step: Step) -> None:
     there = {party.name: party for party in parties_in(folder)}
-    for number, store in enumerate(stores):
-        found = restore_snapshot(archive / store.path, there[PartyId(store.party)].store)
-        if (found.revision, found.rows) != (store.revision, store.rows):
-            raise Problem(
-                "backup.damaged", f"{store.party} holds other rows than were backed up", where=store.path,
-                expected=f"revision {store.revision} with the rows of the manifest",
-            )  # fmt: skip
-        step("stores", number + 1, len(stores))
+    with made_where_missing() as made:
+        for store in stores:
+            with reaching(there[PartyId(store.party)]) as party:
+                made(party.store, store.engine)
+        for number, store in enumerate(stores):
+            with reaching(there[PartyId(store.party)]) as party:
+                found = restore_snapshot(archive / store.path, party.store)
+            if (found.revision, found.rows) != (store.revision, store.rows):
+                raise Problem(
+                    "backup.damaged", f"{store.party} holds other rows than were backed up", where=store.path,
+                    expected=f"revision {store.revision} with the rows of the manifest",
+                )  # fmt: skip
+            step("stores", number + 1, len(stores))
 
 
 def _homes(archive: Path, files: Collection[Kept]) -> dict[str, str]:
     """Party → where its folder belongs below the one that was backed up."""
     settings = [kept for kept in files if Path(kept.home).name == SETTINGS]
-    return {_AnyRole.load(archive / kept.path).party: Path(kept.home).parent.as_posix() for kept in settings}
+    return {AnyRole.load(archive / kept.path).party: Path(kept.home).parent.as_posix() for kept in settings}
 
 
-def rows_now(folder: Path) -> dict[str, dict[str, int]]:
-    """Party → table → rows, as the stores below a folder are now."""
-    return {party.name: contents_of(party.store).rows for party in parties_in(folder)}
+def digests_now(folder: Path) -> dict[str, dict[str, TableDigest]]:
+    """Party → table → digest of its rows, as the stores below a folder are now. Every row is read."""
+    found: dict[str, dict[str, TableDigest]] = {}
+    for party in parties_in(folder):
+        with reaching(party):
+            found[party.name] = digests_of(party.store)
+    return found
+
+
+@contextmanager
+def reaching(party: Party) -> Iterator[Party]:
+    """Says whose store it is that cannot be used, and where; never its password."""
+    try:
+        yield party
+    except SQLAlchemyError as error:
+        said = str(getattr(error, "orig", "")).strip().partition("\n")[0]
+        where = f"{party.name}: {make_url(party.store).render_as_string()}"
+        if getattr(getattr(error, "orig", None), "sqlstate", None) == _NO_RIGHT:
+            raise Problem(
+                "store.unreachable", said, where=where, expected="an account that owns the database",
+                advice="Use the account that the party's service uses.",
+            ) from None  # fmt: skip
+        problem = store_problem(error)
+        if problem is None:
+            raise
+        raise replace(problem, detail=f"{problem.detail}: {said}" if said else problem.detail, where=where) from None
 
 
 def _chosen(found: tuple[Party, ...], only: Collection[str], folder: Path) -> tuple[Party, ...]:
@@ -201,17 +239,16 @@ def _known(asked: Collection[str], there: Collection[str], where: str) -> None:
         raise Problem("peer.unknown", unknown, where=where, expected=f"one of {', '.join(there)}")
 
 
-def _log_head(store: KeptStore, archive: Path) -> tuple[int, str] | None:
-    """Size and root of the newest checkpoint in a SQLite snapshot; None where there is none."""
-    if store.engine != "sqlite" or not store.rows.get("checkpoint"):
-        return None
-    engine = create_engine(make_url(f"sqlite:///{(archive / store.path).absolute()}"))
-    try:
-        with engine.connect() as conn:
+class _LogHeads:
+    """Size and root of the newest checkpoint of a log that the stores copied hold; None where there is none."""
+
+    def __init__(self) -> None:
+        self.newest: tuple[int, str] | None = None
+
+    def look(self, conn: Connection, contents: StoreContents) -> None:
+        if self.newest is None and contents.rows.get("checkpoint"):
             row = conn.execute(text("SELECT size, root FROM checkpoint ORDER BY size DESC LIMIT 1")).one()
-            return int(row.size), bytes(row.root).hex()
-    finally:
-        engine.dispose()
+            self.newest = int(row.size), bytes(row.root).hex()
 
 
 @contextmanager

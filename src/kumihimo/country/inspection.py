@@ -21,6 +21,7 @@ from sqlalchemy.pool import NullPool
 from kumihimo.country.layout import Country
 from kumihimo.country.stores import store_url
 from kumihimo.domain.kernel import PartyId, Problem
+from kumihimo.plumbing.storage import OF_ENGINE
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def _reading(country: Country, party: PartyId) -> Iterator[Connection]:
         engine = create_engine(reading, poolclass=NullPool)
     else:
         engine = create_engine(
-            url.difference_update_query(["connections"]),
+            url.difference_update_query(OF_ENGINE),
             poolclass=NullPool,
             connect_args={"options": "-c default_transaction_read_only=on", "connect_timeout": 5},
         )

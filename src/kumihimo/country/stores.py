@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 from kumihimo.country import programs, topology
 from kumihimo.country.layout import Country
 from kumihimo.domain.kernel import PartyId, Problem, RandomSource
+from kumihimo.plumbing.storage import OF_ENGINE
 
 Stores = Callable[[PartyId], str]
 """Party → the URL of its store."""
@@ -55,7 +56,16 @@ def server_of(database: str) -> URL:
     if url.drivername not in ("postgresql", "postgresql+psycopg"):
         raise _no_server(url.drivername)
     url = url.set(drivername="postgresql+psycopg")
-    with _administering(url) as conn:
+    require_createdb(url)
+    return url
+
+
+def require_createdb(url: URL, otherwise: str = "") -> None:
+    """Find a server to be there and to let this account make databases; `otherwise` is what else may be done.
+
+    Raises Problem(store.unreachable).
+    """
+    with administering(url) as conn:
         may = text("SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user")
         if not conn.execute(may).scalar_one():
             user = conn.execute(text("SELECT current_user")).scalar_one()
@@ -64,9 +74,8 @@ def server_of(database: str) -> URL:
                 f"the role {user} may not create databases",
                 where=url.render_as_string(),
                 expected="a role with CREATEDB",
-                advice=f'As the server\'s administrator: ALTER ROLE "{user}" CREATEDB',
+                advice=f'As the server\'s administrator: ALTER ROLE "{user}" CREATEDB{otherwise}',
             )
-    return url
 
 
 def store_url(country: Country, party: PartyId) -> str:
@@ -75,17 +84,39 @@ def store_url(country: Country, party: PartyId) -> str:
 
 
 def create_database(country: Country, party: PartyId) -> None:
-    """Make the database that a party's settings name; nothing to do where they name a file.
+    """Make the database that a party's settings name; nothing to do where they name a file. Raises as `make_database`."""
+    url = make_url(store_url(country, party))
+    if url.get_backend_name() == "postgresql":
+        make_database(url)
+
+
+def make_database(url: URL, about: str = "") -> None:
+    """Make the database that a URL names, with a comment on what it is there for; only its owner may connect to it.
 
     It sorts text by its bytes, as SQLite does, so that both engines answer alike and no library of the system can change
     the order under an index. Raises Problem(store.unreachable).
     """
-    url = make_url(store_url(country, party))
-    if url.get_backend_name() == "postgresql":
-        with _administering(url) as conn:
-            name = conn.dialect.identifier_preparer.quote(str(url.database))
-            conn.execute(text(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"))
-            conn.execute(text(f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC"))
+    with administering(url) as conn:
+        name = _quoted(conn, url)
+        conn.execute(text(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"))
+        conn.execute(text(f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC"))
+        if about:
+            comment = text("SELECT format('COMMENT ON DATABASE %I IS %L', CAST(:name AS text), CAST(:about AS text))")
+            said = str(conn.execute(comment, {"name": url.database, "about": about}).scalar_one())
+            conn.exec_driver_sql(said.replace("%", "%%"))
+
+
+def drop_database(url: URL) -> None:
+    """Drop the database that a URL names, where it is there, and cut whoever uses it. Raises Problem(store.unreachable)."""
+    with administering(url) as conn:
+        conn.execute(text(f"DROP DATABASE IF EXISTS {_quoted(conn, url)} WITH (FORCE)"))
+
+
+def database_is_there(url: URL) -> bool:
+    """Whether a server has the database that a URL names. Raises Problem(store.unreachable)."""
+    with administering(url) as conn:
+        found = conn.execute(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": url.database})
+        return found.scalar_one_or_none() is not None
 
 
 def drop_databases(country: Country) -> list[str]:
@@ -97,9 +128,7 @@ def drop_databases(country: Country) -> list[str]:
     dropped = []
     for url in _databases(country):
         if _OURS.fullmatch(str(url.database)):
-            with _administering(url) as conn:
-                name = conn.dialect.identifier_preparer.quote(str(url.database))
-                conn.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+            drop_database(url)
             dropped.append(str(url.database))
     return dropped
 
@@ -113,14 +142,17 @@ def _databases(country: Country) -> Iterator[URL]:
             yield url
 
 
+def _quoted(conn: Connection, url: URL) -> str:
+    return conn.dialect.identifier_preparer.quote(str(url.database))
+
+
 @contextmanager
-def _administering(url: URL) -> Iterator[Connection]:
+def administering(url: URL) -> Iterator[Connection]:
     """A connection to the server outside of any party's database, each statement for itself.
 
     Raises Problem(store.unreachable) for whatever the server refuses.
     """
-    options = [name for name in url.query if name == "connections"]
-    there = url.set(database=_MAINTENANCE).difference_update_query(options)
+    there = server_only(url)
     engine = create_engine(there, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=_TIMEOUT)
     try:
         with engine.connect() as conn:
@@ -132,6 +164,11 @@ def _administering(url: URL) -> Iterator[Connection]:
             where=url.render_as_string(),
             expected="a PostgreSQL server that lets this role connect and create databases",
         ) from None
+
+
+def server_only(url: URL) -> URL:
+    """The server and account of a URL, with the database that every server has."""
+    return url.set(database=_MAINTENANCE, drivername="postgresql+psycopg").difference_update_query(OF_ENGINE)
 
 
 def _no_server(detail: str) -> Problem:

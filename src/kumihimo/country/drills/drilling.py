@@ -13,6 +13,7 @@ from typing import Final
 from kumihimo.country.founding import found
 from kumihimo.country.layout import Country
 from kumihimo.country.running import Step, issue_codes
+from kumihimo.country.stores import drop_databases
 from kumihimo.country.supervisor import running
 from kumihimo.domain.kernel import SystemClock, legal_day
 
@@ -25,7 +26,8 @@ class Ground:
 
     `scratch` is the folder below which it may make countries, which are gone afterwards (None: the system's temporary
     folder); `country` one that is up, for drills that play beside it, or None; `seed` decides all that is random; `times`
-    is how often, for drills that count.
+    is how often, for drills that count; `database` is the PostgreSQL server on which the drill's stores shall be (None: in
+    files, or where those of `country` are).
     """
 
     step: Step
@@ -33,6 +35,7 @@ class Ground:
     scratch: Path | None = None
     country: Country | None = None
     times: int | None = None
+    database: str | None = None
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
@@ -53,7 +56,15 @@ class Ground:
     def founded(self, residents: int = RESIDENTS) -> Iterator[Country]:
         """A country of the drill's own, founded and down, gone after the `with` block."""
         with self.folder() as folder:
-            yield found(folder / "country", residents, self.seed, legal_day(SystemClock().now()), self.step)
+            today = legal_day(SystemClock().now())
+            country = found(folder / "country", residents, self.seed, today, self.step, self.database)
+            try:
+                yield country
+            except BaseException:
+                if self.scratch is None:  # else they stay to be looked at, with the folder
+                    drop_databases(country)
+                raise
+            drop_databases(country)
 
     @contextmanager
     def up(self, residents: int = RESIDENTS) -> Iterator[Country]:

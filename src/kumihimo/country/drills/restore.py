@@ -1,17 +1,20 @@
 """The drill of a restore (復元訓練) is the proof of a backup, beside a country that goes on running.
 
 A running country is backed up, a second one is made from the backup with nothing else, and that one must start, hold the
-log to the checkpoint of the first, and handle the first case.
+log to the checkpoint of the first, and handle the first case. Stores in files are copied into a folder of their own, stores
+on a database server into databases of their own; those in use are only read.
 """
 
 from __future__ import annotations
 
+import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kumihimo.country.backup import back_up, back_up_keys, parties_in, restore, rows_now
+from kumihimo.country.backup import back_up, back_up_keys, digests_now, parties_in, restore
+from kumihimo.country.drills.beside import Leftover, databases_beside
 from kumihimo.country.drills.drilling import Drill, Ground, Shown
 from kumihimo.country.layout import Country
 from kumihimo.country.log_check import verify_log
@@ -19,8 +22,10 @@ from kumihimo.country.moving import move_to_free_ports
 from kumihimo.country.running import Step, issue_codes, states
 from kumihimo.country.scenarios import first_case
 from kumihimo.country.scenarios.waiting import until
+from kumihimo.country.stores import server_of
 from kumihimo.country.supervisor import pids, running
-from kumihimo.domain.kernel import Problem
+from kumihimo.domain.kernel import Problem, SystemRandomness
+from kumihimo.plumbing.storage import TableDigest
 
 READY_SECONDS = 30.0
 
@@ -29,9 +34,10 @@ READY_SECONDS = 30.0
 class RestoreDrilled:
     """What the drill showed of a restored country.
 
-    `tables` held the same number of rows in the stores in use and in the restored ones, `busy` were written to meanwhile
-    and could not be compared. `verified_before` is the log that the country in use had shown, `verified_after` that of the
-    restored one, which begins with it.
+    `tables` held the same rows in the stores in use and in the restored ones, `busy` were written to meanwhile and could
+    not be compared. `databases` were made for it on database servers and dropped again; `leftovers` are of drills that
+    died. `verified_before` is the log that the country in use had shown, `verified_after` that of the restored one, which
+    begins with it.
     """
 
     stores: int
@@ -40,36 +46,36 @@ class RestoreDrilled:
     rows: int
     busy: int
     services: int
+    databases: int
+    leftovers: tuple[Leftover, ...]
     verified_before: int
     verified_after: int
     transaction: str
     proofs: int
 
 
-def drill_restore(country: Country, scratch: Path | None, step: Step) -> RestoreDrilled:
-    """Back up a country that is up, restore it beside it, start that and use it; the scratch folder is gone afterwards.
+def drill_restore(country: Country, scratch: Path | None, step: Step, database: str | None = None) -> RestoreDrilled:
+    """Back up a country that is up, restore it beside it, start that and use it; folder and databases are gone afterwards.
 
-    `scratch` is where the copy lies meanwhile: it holds all stores and all keys. Raises Problem(country.not_running,
-    drill.failed), and whatever the restored country cannot do.
+    `scratch` is where the copy lies meanwhile: it holds all stores and all keys. Copies of stores on a database server go to
+    the same server, or to the one that `database` names. Raises Problem(country.not_running, drill.failed,
+    drill.impossible, store.unreachable), and whatever the restored country cannot do.
     """
     pids(country)
-    elsewhere = [party.name for party in parties_in(country.folder) if not party.store.startswith("sqlite")]
-    if elsewhere:
-        raise Problem(
-            "drill.failed", f"{len(elsewhere)} stores are on a database server", where=elsewhere[0],
-            expected="stores in files, which can be restored beside those in use",
-            advice="Restore a backup on another server, with its own role.toml files, to drill it.",
-        )  # fmt: skip
+    server = None if database is None else server_of(database)
     verified = verify_log(country)
-    with tempfile.TemporaryDirectory(prefix="kumihimo-drill-", dir=scratch) as name:
+    with (
+        tempfile.TemporaryDirectory(prefix="kumihimo-drill-", dir=scratch) as name,
+        databases_beside(parties_in(country.folder), server, _about(name), SystemRandomness()) as beside,
+    ):
         folder = Path(name)
-        before = rows_now(country.folder)
+        before = digests_now(country.folder)
         manifest = back_up(country.folder, folder / "archive", _named(step, "back up"))
         back_up_keys(country.folder, folder / "keys")
-        after = rows_now(country.folder)
-        restore(folder / "archive", folder / "country", _named(step, "restore"), folder / "keys")
+        after = digests_now(country.folder)
+        restore(folder / "archive", folder / "country", _named(step, "restore"), folder / "keys", beside.place)
         restored = move_to_free_ports(Country.open(folder / "country"))
-        compared = _compare(before, rows_now(restored.folder), after)
+        compared = _compare(before, digests_now(restored.folder), after)
         with running(restored, _counted(step, len(manifest.stores))):
             until(lambda: all(one.ready for one in states(restored)) or None, READY_SECONDS, "a ready country")
             again = verify_log(restored)
@@ -85,9 +91,11 @@ def drill_restore(country: Country, scratch: Path | None, step: Step) -> Restore
         stores=len(manifest.stores),
         bytes=sum(kept.size for kept in manifest.files),
         tables=len(compared),
-        rows=sum(compared.values()),
+        rows=sum(digest.rows for digest in compared.values()),
         busy=sum(len(tables) for tables in before.values()) - len(compared),
         services=len(manifest.stores),
+        databases=len(beside.databases),
+        leftovers=tuple(beside.leftovers),
         verified_before=verified.size,
         verified_after=last,
         transaction=case.granted.transaction,
@@ -95,25 +103,34 @@ def drill_restore(country: Country, scratch: Path | None, step: Step) -> Restore
     )
 
 
+def _about(folder: str) -> str:
+    return f"Copy made by kumihimo drill restore, with keys in {folder} on {socket.gethostname()}"
+
+
 def _grown(country: Country, size: int) -> int | None:
     found = verify_log(country).size
     return found if found > size else None
 
 
-def _compare(
-    before: dict[str, dict[str, int]], restored: dict[str, dict[str, int]], after: dict[str, dict[str, int]]
-) -> dict[tuple[str, str], int]:
-    """Rows by party and table, of the tables that stood still during the backup. Raises Problem(drill.failed)."""
+Digests = Mapping[str, Mapping[str, TableDigest]]
+"""Party → table → digest of its rows."""
+
+
+def _compare(before: Digests, restored: Digests, after: Digests) -> dict[tuple[str, str], TableDigest]:
+    """Digests by party and table, of the tables that stood still during the backup. Raises Problem(drill.failed)."""
     still = {
-        (party, table): rows
+        (party, table): digest
         for party, tables in before.items()
-        for table, rows in tables.items()
-        if after[party].get(table) == rows
+        for table, digest in tables.items()
+        if after[party].get(table) == digest
     }
-    for (party, table), rows in still.items():
+    for (party, table), digest in still.items():
         found = restored.get(party, {}).get(table)
-        if found != rows:
-            raise Problem("drill.failed", f"{found} rows", where=f"{party}: {table}", expected=f"{rows} rows")
+        if found != digest:
+            raise Problem(
+                "drill.failed", "no such table" if found is None else f"{found.rows} rows, SHA-256 {found.sha256}",
+                where=f"{party}: {table}", expected=f"{digest.rows} rows, SHA-256 {digest.sha256}",
+            )  # fmt: skip
     return still
 
 
@@ -134,7 +151,7 @@ def _counted(step: Step, total: int) -> Callable[[object], None]:
 def play(ground: Ground) -> Iterator[Shown]:
     """Beside the country that is up, or one of its own where there is none."""
     if ground.country is not None:
-        yield from _shown(drill_restore(ground.country, ground.scratch, ground.step))
+        yield from _shown(drill_restore(ground.country, ground.scratch, ground.step, ground.database))
         return
     with ground.up() as country:
         first_case.play(country)
@@ -142,6 +159,9 @@ def play(ground: Ground) -> Iterator[Shown]:
 
 
 def _shown(done: RestoreDrilled) -> Iterator[Shown]:
+    for one in done.leftovers:
+        end = "dropped" if one.dropped else "could not be dropped, it is another account's"
+        yield Shown("an earlier drill", f"left {one.name}: {end}. {one.about}")
     yield Shown("backed up", f"{done.stores} stores, {done.bytes / 2**20:.1f} MiB, while in use")
     yield Shown(
         "restored",
@@ -151,7 +171,8 @@ def _shown(done: RestoreDrilled) -> Iterator[Shown]:
     yield Shown("started", f"{done.services} services on free ports, every check of /ready holds")
     yield Shown("log", f"begins with the {done.verified_before} entries verified before, has {done.verified_after} now")
     yield Shown("first case", f"asked as {done.transaction} and answered, {done.proofs} proofs verified")
-    yield Shown("cleaned up", "the copy with its keys is gone")
+    databases = f", and {done.databases} databases with it" if done.databases else ""
+    yield Shown("cleaned up", f"the copy with its keys is gone{databases}")
 
 
 DRILL = Drill("restore", "Make another country from a backup of one in use, and use it.", play)

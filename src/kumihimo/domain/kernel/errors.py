@@ -122,6 +122,7 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "store.damaged": (500, "A store is damaged"),
     "backup.exists": (409, "There is already a backup there"),
     "backup.damaged": (422, "A backup is not whole"),
+    "backup.impossible": (501, "A backup cannot be made or put back with the programs of this machine"),
     "drill.impossible": (501, "A drill cannot be played on this machine"),
     "drill.failed": (500, "A drill showed something that does not hold"),
     "store.closed": (503, "The store is closing"),

@@ -2,7 +2,8 @@
 
 from kumihimo.plumbing.storage.answers import Answer
 from kumihimo.plumbing.storage.bulk import among, insert_columns, insert_rows, is_listed, listed
-from kumihimo.plumbing.storage.engine import bytes_used, open_engine, store_name
+from kumihimo.plumbing.storage.contents import StoreContents, TableDigest, contents_of, digests_of
+from kumihimo.plumbing.storage.engine import OF_ENGINE, bytes_used, open_engine, store_name
 from kumihimo.plumbing.storage.faults import store_problem
 from kumihimo.plumbing.storage.feed import (
     FeedItem,
@@ -22,12 +23,13 @@ from kumihimo.plumbing.storage.keyfiles import read_secret, replace_secret, writ
 from kumihimo.plumbing.storage.migrations import downgrade, migrate, require_current
 from kumihimo.plumbing.storage.partitions import drop_partition_schema, join_partitions, partition
 from kumihimo.plumbing.storage.rotations import Rotation, RotationSteps, rotation_table
-from kumihimo.plumbing.storage.snapshot import StoreContents, contents_of, restore_snapshot, sha256_of, take_snapshot
+from kumihimo.plumbing.storage.snapshot import require_empty, restore_snapshot, sha256_of, take_snapshot
 from kumihimo.plumbing.storage.statements import Statement
 from kumihimo.plumbing.storage.types import UtcDateTime
 from kumihimo.plumbing.storage.writer import GroupCommitWriter
 
 __all__ = [
+    "OF_ENGINE",
     "Answer",
     "FeedItem",
     "GroupCommitWriter",
@@ -36,6 +38,7 @@ __all__ = [
     "RotationSteps",
     "Statement",
     "StoreContents",
+    "TableDigest",
     "UtcDateTime",
     "among",
     "append_feed",
@@ -45,6 +48,7 @@ __all__ = [
     "count_feed",
     "cursor_table",
     "delete_feed",
+    "digests_of",
     "downgrade",
     "drop_partition_schema",
     "expire_feed",
@@ -62,6 +66,7 @@ __all__ = [
     "read_secret",
     "replace_secret",
     "require_current",
+    "require_empty",
     "restore_snapshot",
     "rotation_table",
     "set_cursor",

@@ -34,6 +34,8 @@ _POOL_OVERFLOW: Final = 40
 # them. Whoever waits for a connection queues here instead of there; all are kept open, since opening one costs 5 ms.
 POSTGRESQL_CONNECTIONS: Final = 3
 _CONNECTIONS: Final = "connections"
+_KEPT: Final = "kept"
+OF_ENGINE: Final = (_CONNECTIONS, _KEPT)  # options of a store's URL that its server does not know
 _FEWEST_CONNECTIONS: Final = 2  # one for the writer, one for everybody else
 _POSTGRESQL_SETTINGS: Final = {
     # A database or role may carry other defaults (synchronous_commit = off is a common tuning): say what we rely on.
@@ -61,7 +63,8 @@ _NEXT_READS: Final = "kumihimo_next_transaction_reads"
 def open_engine(url: str, *, reach: Path | None = None) -> Engine:
     """Open a store: `sqlite:////abs/path.db` or `postgresql[+psycopg]://user@host/database[?connections=N]`.
 
-    On PostgreSQL this process holds at most N connections, 3 unless said otherwise.
+    On PostgreSQL this process holds at most N connections, 3 unless said otherwise, and with `kept=no` each only while it is
+    used.
 
     `reach` is the folder a role may keep files in: a relative SQLite path is taken from there, and a file outside it is
     refused. A new SQLite file is made with mode 0600, its folder with 0700.
@@ -104,7 +107,7 @@ def _not_a_store_url(detail: str) -> Problem:
         "value.invalid",
         detail,
         where="store URL",
-        expected="sqlite:////absolute/path.db or postgresql+psycopg://user@host/database[?connections=N, from 2]",
+        expected="sqlite:////absolute/path.db or postgresql+psycopg://user@host/database[?connections=N, from 2][&kept=no]",
         advice="Correct the store URL in the settings.",
     )
 
@@ -214,8 +217,11 @@ def _open_postgresql(url: URL) -> Engine:
     asked = url.query.get(_CONNECTIONS, str(POSTGRESQL_CONNECTIONS))
     if not (isinstance(asked, str) and asked.isascii() and asked.isdigit() and int(asked) >= _FEWEST_CONNECTIONS):
         raise _not_a_store_url(f"{_CONNECTIONS}={asked}")
+    kept = url.query.get(_KEPT, "yes")
+    if kept not in ("yes", "no"):
+        raise _not_a_store_url(f"{_KEPT}={kept}")
     engine = create_engine(
-        url.difference_update_query([_CONNECTIONS]),
+        url.difference_update_query(OF_ENGINE),
         pool_size=int(asked),
         max_overflow=0,
         # A connection that a restart of the server has cut is noticed and replaced before it is used.
@@ -224,7 +230,14 @@ def _open_postgresql(url: URL) -> Engine:
         hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare_postgresql)
+    if kept == "no":
+        event.listen(engine, "checkin", _let_go)
     return engine
+
+
+def _let_go(_connection: object, record: Any) -> None:
+    """Close a connection that is given back; its place in the pool stays, so the most at once stay as many."""
+    record.invalidate()
 
 
 def _prepare_postgresql(connection: Any, _record: object) -> None:

@@ -9,58 +9,70 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import sqlite3
-import subprocess
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, Engine, create_engine, inspect, make_url, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from kumihimo.domain.kernel.errors import Problem
-from kumihimo.plumbing.storage.engine import open_engine
-from kumihimo.plumbing.storage.migrations import VERSION_TABLE_PREFIX
+from kumihimo.plumbing.storage.client_programs import run_program
+from kumihimo.plumbing.storage.contents import (
+    StoreContents,
+    contents_of,
+    contents_seen,
+    looking_at,
+    reading,
+    without_limits,
+)
+from kumihimo.plumbing.storage.engine import open_engine, store_name
 
 FEED_GAP: Final = 2**32  # more items than any feed writes between a backup and its restore
 _FEED: Final = "feed"
 
 
-@dataclass(frozen=True)
-class StoreContents:
-    """What a store holds: its schema's revision ("" for none), and the number of rows of every table."""
-
-    revision: str
-    rows: dict[str, int]
+Look = Callable[[Connection, StoreContents], None]
+"""Looks at the very state of a store that a snapshot is of, while it is taken."""
 
 
-def take_snapshot(url: str, file: Path) -> StoreContents:
+def take_snapshot(url: str, file: Path, look: Look | None = None) -> StoreContents:
     """Write a snapshot of a store to a new file that only its owner can read; what it holds.
 
-    Raises Problem(file.unwritable, file.unreadable); for a damaged store, `store.damaged`.
+    Raises Problem(file.unwritable); for a damaged store, `store.damaged`; on PostgreSQL also (backup.impossible,
+    store.unavailable, store.unreachable), and SQLAlchemyError where no connection can be had.
     """
     engine = open_engine(url)
     try:
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         if engine.dialect.name == "postgresql":
-            return _dump(engine, file)
+            return _dump(engine, file, look)
         assert engine.url.database is not None  # noqa: S101 - open_engine refuses a SQLite store without a file
         _copy(Path(engine.url.database), file)
     except OSError as error:
         raise Problem("file.unwritable", error.strerror or str(error), where=str(file)) from None
     finally:
         engine.dispose()
-    return contents_of(f"sqlite:///{file.absolute()}")
+    with looking_at(f"sqlite:///{file.absolute()}") as conn:
+        contents = contents_seen(conn)
+        if look is not None:
+            look(conn, contents)
+    return contents
 
 
 def restore_snapshot(file: Path, url: str) -> StoreContents:
-    """Put a snapshot back into a store that is empty; what it holds then. Raises Problem(store.not_empty, store.damaged)."""
+    """Put a snapshot back into a store that is empty; what it holds then.
+
+    Raises Problem(store.not_empty), and as `take_snapshot`.
+    """
     engine = open_engine(url)
     try:
-        _require_empty(engine)
+        require_empty(engine)
         if engine.dialect.name == "postgresql":
-            _run("pg_restore", engine, "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", file)
+            run_program(
+                "pg_restore", engine, "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", file
+            )
         else:
             assert engine.url.database is not None  # noqa: S101 - as above
             engine.dispose()  # a store that is open cannot be replaced
@@ -73,45 +85,16 @@ def restore_snapshot(file: Path, url: str) -> StoreContents:
     return contents_of(url)
 
 
-def contents_of(url: str) -> StoreContents:
-    """What a store holds, looked at without changing anything, not even the mode of a SQLite file."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        file = Path(str(parsed.database))
-        engine = create_engine("sqlite://", creator=lambda: _reading(file))
-    else:
-        engine = open_engine(url)
-    try:
-        with engine.connect() as conn:
-            return _contents(conn)
-    finally:
-        engine.dispose()
-
-
 def sha256_of(file: Path) -> str:
     """The SHA-256 of a file, hex."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _contents(conn: Connection) -> StoreContents:
-    revision, rows = "", {}
-    for table in sorted(inspect(conn).get_table_names()):
-        if table.startswith(VERSION_TABLE_PREFIX):
-            revision = str(conn.execute(text(f'SELECT version_num FROM "{table}"')).scalar_one_or_none() or "")  # noqa: S608
-        else:
-            rows[table] = int(conn.execute(text(f'SELECT count(*) FROM "{table}"')).scalar_one())  # noqa: S608
-    return StoreContents(revision, rows)
-
-
-def _reading(file: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
-
-
 def _copy(source: Path, target: Path) -> None:
     """Copy a SQLite store in use, whole, and check what came out."""
     with (
-        closing(_reading(source)) as old,
+        closing(reading(source)) as old,
         closing(sqlite3.connect(target)) as new,
     ):
         try:
@@ -142,40 +125,22 @@ def _damaged(detail: str, file: Path) -> Problem:
     )
 
 
-def _dump(engine: Engine, file: Path) -> StoreContents:
+def _dump(engine: Engine, file: Path, look: Look | None) -> StoreContents:
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as conn:
+        without_limits(conn)
         shared = str(conn.execute(text("SELECT pg_export_snapshot()")).scalar_one())
-        contents = _contents(conn)
-        _run(
+        contents = contents_seen(conn)
+        if look is not None:
+            look(conn, contents)
+        run_program(
             "pg_dump", engine, "--format=custom", f"--snapshot={shared}", "--no-owner", "--no-privileges",
             f"--file={file}",
         )  # fmt: skip
     return contents
 
 
-def _run(program: str, engine: Engine, *arguments: str | Path) -> None:
-    """Run a program of PostgreSQL on a store's database; the password goes by the environment, where others cannot see it."""
-    found = shutil.which(program)
-    if found is None:
-        raise Problem(
-            "file.unreadable", program, where="PATH", expected="PostgreSQL's client programs",
-            advice="Install Debian's package `postgresql-client`.",
-        )  # fmt: skip
-    url = make_url(engine.url)
-    plain = url.set(drivername="postgresql", password=None).render_as_string()
-    password = {"PGPASSWORD": str(url.password)} if url.password else {}
-    done = subprocess.run(  # noqa: S603 - a program of PostgreSQL, with arguments made here
-        [found, f"--dbname={plain}", *map(str, arguments)],
-        env={**os.environ, **password},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise Problem("store.damaged", done.stderr.strip()[-500:], where=program, expected=f"{program} to end well")
-
-
-def _require_empty(engine: Engine) -> None:
+def require_empty(engine: Engine) -> None:
+    """Raises Problem(store.not_empty) for a store that has tables."""
     with engine.connect() as conn:
         conn.execute(text("SELECT 1"))
         tables = inspect(conn).get_table_names()
@@ -183,7 +148,7 @@ def _require_empty(engine: Engine) -> None:
         raise Problem(
             "store.not_empty",
             f"it has {len(tables)} tables",
-            where=engine.url.render_as_string(hide_password=True),
+            where=store_name(engine),
             expected="a store without tables",
             advice="Move the old store away, or restore into another folder.",
         )

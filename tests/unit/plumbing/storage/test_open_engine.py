@@ -75,6 +75,7 @@ def test_a_role_does_not_reach_into_the_folder_of_another(tmp_path: Path, path: 
         "postgresql://clerk@server",
         "postgresql://clerk@server/hall?connections=many",
         "postgresql://clerk@server/hall?connections=1",
+        "postgresql://clerk@server/hall?kept=some",
         "postgresql://clerk@server/hall?connections=2&connections=3",
         "mysql://clerk@server/hall",
         "hall.db",
