@@ -257,7 +257,7 @@ def test_certificates_are_renewed_under_load_and_the_old_ones_end(joined: Countr
         closing(PeerClient(edge_of(joined, MONITOR))) as monitor,
     ):
         assert monitor.get(exchange, "/health")
-        renewed = renewing.renew(joined, joined.parties(), timedelta(seconds=6), silent)
+        renewed = renewing.renew(joined, joined.parties(), timedelta(seconds=15), silent)
         await_taken(joined, newest(joined).version)
         answers()
         assert old.look(exchange, "/ready").status_code == 200  # within the overlap

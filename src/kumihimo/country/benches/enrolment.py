@@ -109,7 +109,8 @@ def _by_size(
     greatest = last.memory + server()
     before = Reference(f"for {sizes[0]:,}", memory / _MIB)
     yield Measured("country", f"{engine}_memory", greatest / _MIB, "MiB", before, greatest / memory)
-    yield Measured("country", f"{engine}_disk", last.disk / last.residents, "bytes/resident")
+    each, first = last.disk / last.residents, small[0].disk / small[0].residents
+    yield Measured("country", f"{engine}_disk", each, "bytes/resident", Reference(reference.name, first), each / first)
 
 
 def _label(size: int) -> str:
