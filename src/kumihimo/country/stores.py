@@ -137,7 +137,12 @@ def _databases(country: Country) -> Iterator[URL]:
     """Those of every party whose settings are there, also of institutions that have left."""
     for settings in sorted((country.folder / "parties").glob("*/*/role.toml")):
         party = PartyId("/".join(settings.parts[-3:-1]))
-        url = make_url(store_url(country, party))
+        try:
+            url = make_url(store_url(country, party))
+        except Problem as problem:
+            if problem.code != "institution.unknown":
+                raise
+            continue  # somebody else's folder among them, such as a second witness's
         if url.get_backend_name() == "postgresql":
             yield url
 
