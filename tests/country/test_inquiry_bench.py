@@ -3,7 +3,7 @@
 import pytest
 
 from kumihimo.cli import bench
-from kumihimo.country.benches import inquiry
+from kumihimo.country.benches import costs, inquiry
 from kumihimo.country.benches.figures import Effort
 from kumihimo.country.benches.reaches import REACHES
 from kumihimo.country.layout import Country
@@ -22,3 +22,13 @@ def test_an_inquiry_that_is_not_provided_is_not_timed_as_one(country: Country, m
     with pytest.raises(Problem) as caught:
         bench.inquiry(country.folder, quick=True)
     assert "refused" in caught.value.detail
+
+
+def test_what_one_more_inquiry_costs_is_told_of_every_party(country: Country) -> None:
+    figures = {one.figure: one.value for one in costs.measure(country, Effort.QUICK)}
+    for what in ("inquiry", "batch"):
+        told = {f"{what}_{kind}_{part}" for kind in ("cpu", "disk") for part in costs.parts(costs.SINGLE_PROVIDER)}
+        assert told <= figures.keys()
+        assert figures[f"{what}_cpu_operator_1"] > 0
+        assert figures[f"{what}_disk_operator_1"] > 0
+    assert all(value > 0 for figure, value in figures.items() if figure.startswith("memory_"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from kumihimo.plumbing.wire.envelope import Envelope, Message, Reply
 from kumihimo.plumbing.wire.identity import Identity
 from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.server import server
+from kumihimo.plumbing.wire.tls import client_context, host_name
 
 LEDGER = PartyId("x-city/ledger")
 EXCHANGE = PartyId("x-city/exchange")
@@ -125,3 +127,14 @@ def echoing(edge: Edge) -> FastAPI:
         return edge.answer(Answer(in_reply_to=question.message_id, peer=peer, text=question.text))
 
     return app
+
+
+@contextmanager
+def line_to(country: SmallCountry, edge: Edge) -> Iterator[ssl.SSLSocket]:
+    """A connection of the ledger to a running service, to say on it what no client of ours would."""
+    context = client_context(country.identity(LEDGER))
+    with (
+        socket.create_connection(("127.0.0.1", port_of(edge)), timeout=20) as line,
+        context.wrap_socket(line, server_hostname=host_name(EXCHANGE)) as secured,
+    ):
+        yield secured

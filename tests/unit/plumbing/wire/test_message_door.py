@@ -7,7 +7,6 @@ import itertools
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -15,14 +14,13 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_country import EXCHANGE, LEDGER, Answer, Question, SmallCountry, echoing, port_of, running
+from small_country import EXCHANGE, LEDGER, Answer, Question, SmallCountry, echoing, line_to, running
 
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Envelope, open_envelope, parse_envelope
 from kumihimo.plumbing.wire.routes import Body, Peer
-from kumihimo.plumbing.wire.tls import client_context, host_name
 
 PATH = "/questions"
 
@@ -61,16 +59,6 @@ def exchange(country: SmallCountry, app: FastAPI) -> Iterator[Edge]:
     edge = country.edge(EXCHANGE)
     with running(app, edge):
         yield edge
-
-
-@contextmanager
-def line_to(country: SmallCountry, edge: Edge) -> Iterator[ssl.SSLSocket]:
-    context = client_context(country.identity(LEDGER))
-    with (
-        socket.create_connection(("127.0.0.1", port_of(edge)), timeout=20) as line,
-        context.wrap_socket(line, server_hostname=host_name(EXCHANGE)) as secured,
-    ):
-        yield secured
 
 
 def written(envelope: Envelope, *lines: bytes, path: str = PATH, version: bytes = b"1.1") -> bytes:

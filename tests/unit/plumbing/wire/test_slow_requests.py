@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import pytest
 from fastapi import FastAPI
-from small_country import EXCHANGE, LEDGER, SmallCountry, echoing, port_of
+from small_country import EXCHANGE, SmallCountry, echoing, line_to
 
 from kumihimo.plumbing.wire import edge as edges
 from kumihimo.plumbing.wire import tls
 from kumihimo.plumbing.wire.edge import Edge
-from kumihimo.plumbing.wire.tls import client_context, host_name
 
 Run = Callable[[FastAPI, Edge], None]
 PATIENCE = 0.4
@@ -33,16 +30,6 @@ def hasty(country: SmallCountry, run: Run, monkeypatch: pytest.MonkeyPatch) -> E
     edge = country.edge(EXCHANGE)
     run(echoing(edge), edge)
     return edge
-
-
-@contextmanager
-def line_to(country: SmallCountry, edge: Edge) -> Iterator[ssl.SSLSocket]:
-    context = client_context(country.identity(LEDGER))
-    with (
-        socket.create_connection(("127.0.0.1", port_of(edge)), timeout=20) as line,
-        context.wrap_socket(line, server_hostname=host_name(EXCHANGE)) as secured,
-    ):
-        yield secured
 
 
 def everything(line: ssl.SSLSocket) -> bytes:
