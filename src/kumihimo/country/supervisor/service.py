@@ -40,6 +40,9 @@ def run_service(
     """
     if line is not None:
         os.setsid()  # Ctrl-C in the terminal is for the supervisor, which then stops everybody in good order
+    # A server of many small requests gains by letting others finish what they are at: a sixth less processor time where
+    # all parties of a country share two cores (decision 0064). Every thread begun from here on inherits it.
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     path = Path(settings_file)
     settings = programs.load_settings(Role(role), path)
     with (path.parent / "program.log").open("a", buffering=1) as stream:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -19,6 +20,7 @@ _COMMITMENT: Final = b"kumihimo/commitment/v1\0"
 # Beyond this, JSON readers that hold numbers as doubles would hash another number.
 _LARGEST_INTEGER: Final = 2**53 - 1
 _DEEPEST: Final = 64
+_FEW_KEYS: Final = 32
 _UNKNOWN: Final = object()
 _SCALARS: Final = frozenset({str, bool, type(None)})
 _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -51,6 +53,15 @@ def canonical_json(value: object) -> bytes:
         raise _refused("$", "a string with half of a surrogate pair") from None
 
 
+def _sorted(keys: tuple[object, ...]) -> tuple[str, ...] | None:
+    """The keys in order; None unless all are strings. Messages of one kind have the same ones each time."""
+    names = [key for key in keys if type(key) is str]
+    return tuple(sorted(names)) if len(names) == len(keys) else None
+
+
+_known: Final = lru_cache(maxsize=4_096)(_sorted)
+
+
 def _in_order(value: Any, levels: int) -> Any:
     """The value with the keys of every dict in order; `_UNKNOWN` unless all of it is surely allowed, `levels` deep.
 
@@ -66,14 +77,11 @@ def _in_order(value: Any, levels: int) -> Any:
         return _UNKNOWN
     if kind is dict:
         ordered = {}
-        try:
-            keys = sorted(value)
-        except TypeError:
+        keys = (_known if len(value) <= _FEW_KEYS else _sorted)(tuple(value))
+        if keys is None:
             return _UNKNOWN
         for key in keys:
             item = value[key]
-            if type(key) is not str:
-                return _UNKNOWN
             if type(item) not in _SCALARS and (item := _in_order(item, levels - 1)) is _UNKNOWN:
                 return _UNKNOWN
             ordered[key] = item

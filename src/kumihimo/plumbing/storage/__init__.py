@@ -18,6 +18,7 @@ from kumihimo.plumbing.storage.feed import (
     get_cursor,
     read_feed,
     set_cursor,
+    waiting_in_feed,
 )
 from kumihimo.plumbing.storage.keyfiles import read_secret, replace_secret, write_public, write_secret
 from kumihimo.plumbing.storage.migrations import downgrade, migrate, require_current
@@ -74,6 +75,7 @@ __all__ = [
     "store_name",
     "store_problem",
     "take_snapshot",
+    "waiting_in_feed",
     "write_public",
     "write_secret",
 ]

@@ -14,11 +14,13 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, Column, Connection, Index, Integer, MetaData, Table, Text, func, select
+from sqlalchemy import BigInteger, Column, Connection, Index, Integer, MetaData, Table, Text, bindparam, func, select
 
 from kumihimo.plumbing.storage.bulk import insert_rows
+from kumihimo.plumbing.storage.statements import Statement
 from kumihimo.plumbing.storage.types import UtcDateTime
 
 EVERYBODY: Final = "*"
@@ -94,20 +96,20 @@ def read_feed(conn: Connection, table: Table, audience: str, after: int, limit: 
 
     Fewer where they are large: no page takes more than about `MOST_CHARACTERS`, and one item goes in any case.
     """
-    rows = conn.execute(
-        select(table.c.seq, table.c.kind, table.c.body, table.c.at)
-        .where(table.c.audience.in_((audience, EVERYBODY)), table.c.seq > after)
-        .order_by(table.c.seq)
-        .limit(limit)
-    )
     items: list[FeedItem] = []
     size = 0
-    for seq, kind, body, at in rows:
+    columns = table.c.seq, table.c.kind, table.c.body, table.c.at
+    for seq, kind, body, at in _next_of(columns).rows(conn, **_place(audience, after, limit)):
         size += len(body)
         if items and size > MOST_CHARACTERS:
             break
         items.append(FeedItem(seq, kind, json.loads(body), at))
     return items
+
+
+def waiting_in_feed(conn: Connection, table: Table, audience: str, after: int, limit: int) -> int:
+    """How many items `read_feed` would look at."""
+    return len(_next_of((table.c.seq,)).rows(conn, **_place(audience, after, limit)))
 
 
 def delete_feed(
@@ -148,13 +150,36 @@ def count_feed(conn: Connection, table: Table, audience: str, after: int) -> int
 
 def get_cursor(conn: Connection, table: Table, feed: str) -> int:
     """The number of the last item of `feed` that was dealt with; 0 before the first."""
-    return conn.execute(select(table.c.seq).where(table.c.feed == feed)).scalar_one_or_none() or 0
+    return _cursor_of(table).value(conn, feed=feed) or 0
 
 
 def set_cursor(conn: Connection, table: Table, feed: str, seq: int) -> None:
     """Remember `seq` as dealt with, in the same transaction as what was done with the items."""
-    if conn.execute(table.update().where(table.c.feed == feed).values(seq=seq)).rowcount == 0:
+    if _moving(table).write(conn, {"of_feed": feed, "seq": seq}) == 0:
         conn.execute(table.insert().values(feed=feed, seq=seq))
+
+
+@cache
+def _next_of(columns: tuple[Column[Any], ...]) -> Statement:
+    """These columns of what comes next in their feed."""
+    table = columns[0].table
+    theirs = table.c.audience.in_((bindparam("audience", type_=Text), bindparam("everybody", type_=Text)))
+    query = select(*columns).where(theirs, table.c.seq > bindparam("after")).order_by(table.c.seq)
+    return Statement(query.limit(bindparam("most", type_=Integer)))
+
+
+def _place(audience: str, after: int, limit: int) -> dict[str, Any]:
+    return {"audience": audience, "everybody": EVERYBODY, "after": after, "most": limit}
+
+
+@cache
+def _cursor_of(table: Table) -> Statement:
+    return Statement(select(table.c.seq).where(table.c.feed == bindparam("feed")))
+
+
+@cache
+def _moving(table: Table) -> Statement:
+    return Statement(table.update().where(table.c.feed == bindparam("of_feed")), ("seq",))
 
 
 def _written(body: Mapping[str, Any] | str) -> str:

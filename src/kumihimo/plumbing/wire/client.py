@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -15,9 +15,10 @@ from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
 from kumihimo.plumbing.wire.connections import Answered, Connections, Unreached
 from kumihimo.plumbing.wire.edge import Edge
-from kumihimo.plumbing.wire.envelope import Message, Reply, Signed, parse_envelope
+from kumihimo.plumbing.wire.envelope import Envelope, Message, Reply, Signed, parse_envelope
 from kumihimo.plumbing.wire.problem import from_document
 from kumihimo.plumbing.wire.tls import CallingContext
+from kumihimo.plumbing.wire.together import answers_in, each, in_one_body, is_many, one_by_one
 
 R = TypeVar("R", bound=Reply)
 CAPTURE = "KUMIHIMO_CAPTURE"
@@ -46,7 +47,30 @@ class PeerClient:
         response = self._exchange(
             "POST", party, path, envelope.model_dump_json().encode(), None, timeout, repeat=message.REPEATABLE
         )
-        signed = self._edge.read(parse_envelope(_accepted(response, party)), reply, party)
+        return self._read(parse_envelope(_accepted(response, party)), message, reply)
+
+    def send_all(self, path: str, messages: Sequence[Message], reply: type[R]) -> list[Signed[R] | Problem]:
+        """Messages to one audience, all of one kind, in one request: the answer or the problem of each, in their order.
+
+        The path must take messages that travel together. What `send` would raise stands in the place of each answer.
+        """
+        try:
+            if len(messages) == 1:
+                return [self.send(path, messages[0], reply)]
+            party = PartyId(messages[0].audience)
+            body = in_one_body([self._edge.answer(message) for message in messages])
+            response = self._exchange("POST", party, path, body, repeat=messages[0].REPEATABLE)
+            answers = answers_in(_accepted(response, party), len(messages), party)
+        except Problem as problem:
+            return [problem] * len(messages)
+        come = [
+            one if isinstance(one, Problem) else (one, message) for one, message in zip(answers, messages, strict=True)
+        ]
+        return each(lambda one: self._read(*one, reply), come)
+
+    def _read(self, answer: Envelope, message: Message, reply: type[R]) -> Signed[R]:
+        party = PartyId(message.audience)
+        signed = self._edge.read(answer, reply, party)
         if signed.value.in_reply_to != message.message_id:
             raise Problem("message.replayed", f"{party} answered another message", expected=message.message_id)
         return signed
@@ -99,18 +123,15 @@ class PeerClient:
     def _write_down(
         self, party: PartyId, url: str, request: str, path: str, content: bytes | None, answered: Answered
     ) -> None:
-        line = {
-            "from": self._edge.party,
-            "to": party,
-            "url": url,
-            "request": request,
-            "path": path,
-            "sent": None if content is None else content.decode(),
-            "received": answered.text,
-        }
+        line = {"from": self._edge.party, "to": party, "url": url, "request": request, "path": path}
+        sent: Sequence[str | None] = [None if content is None else content.decode()]
+        received = [answered.text]
+        if content is not None and is_many(content) and is_many(answered.content):
+            sent, received = one_by_one(content), one_by_one(answered.content)
         assert self._capture is not None  # noqa: S101 - called only when capturing
         with open(self._capture, "a", opener=_for_owner) as file:
-            file.write(json.dumps(line) + "\n")
+            for said, heard in zip(sent, received, strict=True):
+                file.write(json.dumps({**line, "sent": said, "received": heard}) + "\n")
 
 
 class Patient:

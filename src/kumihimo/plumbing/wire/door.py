@@ -23,14 +23,20 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
+from kumihimo.domain.kernel.errors import Problem
 from kumihimo.plumbing.wire.envelope import Envelope, parse_envelope
 from kumihimo.plumbing.wire.meters import Meters
 from kumihimo.plumbing.wire.routes import Body, Peer, in_thread, peer_in
 from kumihimo.plumbing.wire.tls import LINE
+from kumihimo.plumbing.wire.together import Answered, Envelopes, answers_in_one_body, is_many, parse_envelopes
 
 JSON: Final = "application/json"
 _JSON_HEADERS: Final = (b"content-type", JSON.encode())
-_READERS: Final[dict[Any, Callable[[bytes], Any]]] = {Envelope: parse_envelope, Body: lambda body: body}
+_READERS: Final[dict[Any, Callable[[bytes], Any]]] = {
+    Envelope: parse_envelope,
+    Envelopes: parse_envelopes,
+    Body: lambda body: body,
+}
 
 ReadBody = Callable[[Scope, Receive], Awaitable[bytes]]
 Refuse = Callable[[FastAPI, Exception], Response]
@@ -68,21 +74,24 @@ class Application(FastAPI):
 
 @dataclass(frozen=True)
 class _Desk:
-    """An endpoint `(envelope or body, peer) → Envelope`."""
+    """An endpoint `(envelope, envelopes or body, peer) → Envelope`, or `→ list[Answered]` for each that came together."""
 
     endpoint: Callable[[Any, Any], Any]
     read: Callable[[bytes], Any]
     waits: bool  # it is a coroutine
 
-    def work(self, body: bytes, peer: Any) -> bytes:
-        answer: Envelope = self.endpoint(self.read(body), peer)
-        return answer.model_dump_json().encode()
+    async def answers(self, body: bytes, peer: Any) -> list[bytes | Problem]:
+        if self.waits:
+            return _written(await self.endpoint(self.read(body), peer))
+        return await in_thread(partial(self._work, body, peer))
 
-    async def answer(self, body: bytes, peer: Any) -> bytes:
-        if not self.waits:
-            return await in_thread(partial(self.work, body, peer))
-        answer: Envelope = await self.endpoint(self.read(body), peer)
-        return answer.model_dump_json().encode()
+    def _work(self, body: bytes, peer: Any) -> list[bytes | Problem]:
+        return _written(self.endpoint(self.read(body), peer))
+
+
+def _written(answers: Envelope | list[Answered]) -> list[bytes | Problem]:
+    each = answers if isinstance(answers, list) else [answers]
+    return [one if isinstance(one, Problem) else one.model_dump_json().encode() for one in each]
 
 
 def _desk_of(endpoint: Callable[..., Any]) -> _Desk | None:
@@ -90,9 +99,10 @@ def _desk_of(endpoint: Callable[..., Any]) -> _Desk | None:
     hints = get_type_hints(endpoint, include_extras=True)
     answers = hints.pop("return", None)
     names = list(inspect.signature(endpoint).parameters)
-    if answers is not Envelope or len(names) != 2 or hints.get(names[1]) != Peer or hints[names[0]] not in _READERS:
+    if answers not in (Envelope, list[Answered]) or len(names) != 2 or hints.get(names[1]) != Peer:
         return None
-    return _Desk(endpoint, _READERS[hints[names[0]]], inspect.iscoroutinefunction(endpoint))
+    read = _READERS.get(hints[names[0]])
+    return None if read is None else _Desk(endpoint, read, inspect.iscoroutinefunction(endpoint))
 
 
 class _Door:
@@ -107,26 +117,43 @@ class _Door:
         self._meters: Meters = app.state.meters
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun, status = time.perf_counter(), 500
+        begun, statuses = time.perf_counter(), [500]
         try:
             try:
-                answer = await self._answer(scope, receive)
-                status = 200
+                content, statuses = await self._answer(scope, receive)
             except Exception as error:
                 refusal = self._refuse(self._app, error)
-                status = refusal.status_code
+                statuses = [refusal.status_code]
                 await refusal(scope, receive, send)
             else:
-                await _send(scope, send, answer)
+                await _send(scope, send, content)
         finally:
-            self._meters.answered(self._path, "POST", status, time.perf_counter() - begun)
+            seconds = time.perf_counter() - begun
+            for status in statuses:
+                self._meters.answered(self._path, "POST", status, seconds)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> bytes:
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[bytes, list[int]]:
+        """The answer to what came, and the status of each message in it. Raises what was wrong with a single one."""
         body = await self._read_body(scope, receive)
-        if self._desk.read is parse_envelope and _media(scope) != JSON:
+        if self._desk.read is not _READERS[Body] and _media(scope) != JSON:
             raise HTTPException(HTTPStatus.BAD_REQUEST)
         peer = peer_in(scope)  # before anything is read: who may not speak is not listened to
-        return await self._desk.answer(body, peer)
+        answers = await self._desk.answers(body, peer)
+        if not is_many(body):
+            (answer,) = answers
+            if isinstance(answer, Problem):
+                raise answer
+            return answer, [200]
+        texts, statuses = [], []
+        for answer in answers:
+            text, status = (answer, 200) if isinstance(answer, bytes) else self._document(answer)
+            texts.append(text)
+            statuses.append(status)
+        return answers_in_one_body(texts), statuses
+
+    def _document(self, problem: Problem) -> tuple[bytes, int]:
+        refusal = self._refuse(self._app, problem)
+        return bytes(refusal.body), refusal.status_code
 
 
 def _media(scope: Scope) -> str:

@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import json
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from kumihimo.domain.kernel.clock import Clock
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
-from kumihimo.domain.sealing import SigningKey, VerifyKey, canonical_json, sign
+from kumihimo.domain.sealing import SigningKey, VerifyKey, canonical_json, sign, verify
 from kumihimo.plumbing.wire.verified import VERIFIED
 
 FRESHNESS = timedelta(minutes=5)
@@ -158,13 +159,19 @@ def seal_envelope(document: Document, *signers: Signer) -> Envelope:
     """Sign a document by one or more parties."""
     payload = document.to_bytes()
     kind = document.payload_type()
-    signatures = tuple(_signature(kind, payload, signer) for signer in signers)
+    signatures = tuple(_signature(kind, payload, signer, _passes_on(type(document))) for signer in signers)
     return Envelope(payloadType=kind, payload=b64(payload), signatures=signatures)
 
 
-def _signature(kind: str, payload: bytes, signer: Signer) -> Signature:
+def _passes_on(kind: type[Document]) -> bool:
+    """Whether a document of this kind may pass this process again; a message or a reply is read once, at its end."""
+    return not issubclass(kind, Message | Reply)
+
+
+def _signature(kind: str, payload: bytes, signer: Signer, passes_on: bool = True) -> Signature:
     signature = sign(kind, payload, signer.signing_key)
-    VERIFIED.made(kind, payload, signature, signer.signing_key.verify_key)
+    if passes_on:
+        VERIFIED.made(kind, payload, signature, signer.signing_key.verify_key)
     return Signature(keyid=signer.party, sig=b64(signature))
 
 
@@ -195,7 +202,8 @@ def open_envelope(envelope: Envelope, kind: type[D], keys: KeyBook, *expected: P
     payload = envelope.payload_bytes()
     if b"\\u0000" in payload:  # how JSON writes a NUL, which PostgreSQL keeps in no text
         raise Problem("message.malformed", kind.KIND, where="payload", expected="text without NUL characters")
-    ends = [_verify(envelope.payloadType, payload, signature, keys) for signature in envelope.signatures]
+    check = VERIFIED.verify if _passes_on(kind) else verify
+    ends = [_verify(envelope.payloadType, payload, signature, keys, check) for signature in envelope.signatures]
     try:
         value = kind.model_validate_json(payload)
     except ValidationError as error:
@@ -205,16 +213,22 @@ def open_envelope(envelope: Envelope, kind: type[D], keys: KeyBook, *expected: P
     return Signed(value, envelope)
 
 
-def _verify(kind: str, payload: bytes, signature: Signature, keys: KeyBook) -> datetime | None:
+def _verify(
+    kind: str,
+    payload: bytes,
+    signature: Signature,
+    keys: KeyBook,
+    check: Callable[[str, bytes, bytes, VerifyKey], None],
+) -> datetime | None:
     """Verify one signature by its party's key, or by one it had before; when that one ended. Raises Problem."""
     party, made = PartyId(signature.keyid), from_b64(signature.sig, f"signature of {signature.keyid}")
     present = keys.verify_key(party)
     try:
-        VERIFIED.verify(kind, payload, made, present)
+        check(kind, payload, made, present)
     except Problem as problem:
         for former, until in keys.former_keys(party):
             with suppress(Problem):
-                VERIFIED.verify(kind, payload, made, former)
+                check(kind, payload, made, former)
                 return until
         raise problem from None
     return None

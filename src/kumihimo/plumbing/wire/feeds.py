@@ -30,6 +30,7 @@ from kumihimo.plumbing.storage import (
     get_cursor,
     read_feed,
     set_cursor,
+    waiting_in_feed,
 )
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Background, Edge, at_closing
@@ -100,6 +101,7 @@ class FeedDesk:
         self._forget_kinds = frozenset(forget)
         self._told = told
         self._forgotten: dict[PartyId, int] = {}  # since this process began: up to where there is nothing to forget
+        self._to_forget: set[PartyId] = set()  # who got something since that may not be kept
         self._waiting: dict[asyncio.Event, tuple[PartyId, asyncio.AbstractEventLoop]] = {}
         self._retain = dict(retain or {})
         self._gather = dict(gather or {})
@@ -165,7 +167,7 @@ class FeedDesk:
         with self._lock:
             self._waiting[event] = peer, loop
         try:
-            while not (items := await in_thread(partial(self._read, peer, after, limit))):
+            while not (there := await in_thread(partial(self._waiting_for, peer, after, limit))):
                 left = deadline - loop.time()
                 if left <= 0 or self._closing:
                     return []
@@ -176,18 +178,25 @@ class FeedDesk:
             with self._lock:
                 del self._waiting[event]
         left = min(self._gather.get(peer, GATHER_SECONDS), deadline - loop.time())
-        if len(items) < limit and left > 0 and not self._closing:
+        if there < limit and left > 0 and not self._closing:
             await asyncio.sleep(left)
-            items = await in_thread(partial(self._read, peer, after, limit))
-        return items
+        return await in_thread(partial(self._read, peer, after, limit))
+
+    def _waiting_for(self, peer: PartyId, after: int, limit: int) -> int:
+        with self._engine.connect() as conn:
+            return waiting_in_feed(conn, self._table, peer, after, limit)
 
     def _read(self, peer: PartyId, after: int, limit: int) -> list[FeedItem]:
         with self._engine.connect() as conn:
-            return read_feed(conn, self._table, peer, after, limit)
+            items = read_feed(conn, self._table, peer, after, limit)
+        if any(item.kind in self._forget_kinds for item in items):
+            self._to_forget.add(peer)
+        return items
 
     def _forget(self, peer: PartyId, after: int) -> None:
         forgotten = self._forgotten.get(peer, 0)
-        if after > forgotten:
+        if after > forgotten and (not forgotten or peer in self._to_forget):
+            self._to_forget.discard(peer)
             with self._engine.begin() as conn:
                 delete_feed(conn, self._table, peer, after, self._forget_kinds, forgotten)
             self._forgotten[peer] = after

@@ -32,6 +32,11 @@ def from_document(body: bytes, status: int, source: str) -> Problem:
         document = json.loads(body)
     except (ValueError, RecursionError):
         document = None
+    return problem_in(document, status, source)
+
+
+def problem_in(document: object, status: object, source: str) -> Problem:
+    """As `from_document`, of what JSON says."""
     if isinstance(document, dict):
         code = str(document.get("type")).removeprefix(_URN)
         detail, *others = (document.get(name) for name in ("detail", "where", "expected", "advice"))

@@ -35,6 +35,7 @@ from kumihimo.plumbing.wire.messages.provision import (
 )
 from kumihimo.plumbing.wire.repeating import Repeating
 from kumihimo.plumbing.wire.routes import Peer, in_thread
+from kumihimo.plumbing.wire.together import Answered, Envelopes, each, listed
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.gateway.api.batch import mount_batches, mount_chunk_provision
 from kumihimo.roles.gateway.api.by_hand import inquired, mount_fetching, mount_protection, mount_queue
@@ -48,7 +49,6 @@ from kumihimo.roles.gateway.service.batch_results import BatchResults
 from kumihimo.roles.gateway.service.copy_watch import CopyWatch
 from kumihimo.roles.gateway.service.fetching import Fetching
 from kumihimo.roles.gateway.service.lines import HUB_2, OVERSIGHT
-from kumihimo.roles.gateway.service.provision import answer_to
 from kumihimo.roles.gateway.settings import ExchangeSettings
 from kumihimo.roles.gateway.store.chunk_reports import ChunkOutbox
 from kumihimo.roles.gateway.store.commits import Together
@@ -178,10 +178,11 @@ def _for_others(app: FastAPI, edge: Edge, services: Services) -> None:
     def another_exchange(peer: PartyId) -> bool:
         return peer.endswith("/exchange") and peer != edge.party
 
-    @app.post("/provisions")
-    def provide(envelope: Envelope, peer: Peer) -> Envelope:
-        signed = edge.open(envelope, ProvisionRequest, peer, another_exchange)
-        return edge.answer(answer_to(signed.value, services.provision.provide(signed, peer)))
+    @app.post("/provisions", response_model=Envelopes)
+    def provide(envelopes: Envelopes, peer: Peer) -> list[Answered]:
+        """ProvisionRequest → ProvisionAnswer, or several together."""
+        opened = each(lambda one: edge.open(one, ProvisionRequest, peer, another_exchange), listed(envelopes))
+        return each(edge.answer, services.provision.provide(opened, peer))
 
     mount_chunk_provision(app, edge, services.chunks, another_exchange)
     mount_queue(app, edge, services.by_hand, _only(edge, "desk"), another_exchange)

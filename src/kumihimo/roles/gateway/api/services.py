@@ -14,6 +14,7 @@ from kumihimo.plumbing.wire.client import PATIENCE_SECONDS, Patient, PeerClient
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.link_keys import LinkKeys
 from kumihimo.plumbing.wire.moving_codes import MovingCodes
+from kumihimo.plumbing.wire.together import Gathering
 from kumihimo.roles.gateway.api.batch import BatchWorker
 from kumihimo.roles.gateway.api.life import OutcomeSender
 from kumihimo.roles.gateway.api.schedules import DailyRound
@@ -127,7 +128,7 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
             records,
             codes,
             edge,
-            client,
+            Gathering(client),
             SystemRandomness(),
             audit_key,
             sender.wake,

@@ -9,7 +9,7 @@ answer is sealed, also one without content: who watches the line cannot tell tha
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,6 +23,7 @@ from kumihimo.plumbing.wire.envelope import FRESHNESS, Envelope, Message, Signed
 from kumihimo.plumbing.wire.messages.batch import ChunkPermit
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Permit
 from kumihimo.plumbing.wire.messages.provision import AsOf, DatedItem, ProvisionAnswer, ProvisionRequest, SealedItems
+from kumihimo.plumbing.wire.together import all_at_once, each
 from kumihimo.roles.gateway.service.freshness import USUAL, Freshness
 from kumihimo.roles.gateway.service.lines import HUB_1, HUB_2
 from kumihimo.roles.gateway.service.link_codes import Domain, OwnDomain
@@ -46,6 +47,25 @@ class Provided:
 
 
 @dataclass(frozen=True)
+class _Shown:
+    """A verified permit as it was shown, and what it lets be asked; `request_hash` is the digest of the request."""
+
+    message: ProvisionRequest
+    permit: Permit
+    claim: Claim
+    request_hash: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class _Released:
+    """What came of it: an answer that is written down, or why there is none."""
+
+    shown: _Shown
+    given: Provided | Problem
+
+
+@dataclass(frozen=True)
 class Provision:
     """The provider's end of an inquiry."""
 
@@ -56,32 +76,47 @@ class Provision:
     reported: Callable[[], None] = lambda: None
     freshness: Freshness = USUAL
 
-    def provide(self, signed: Signed[ProvisionRequest], peer: PartyId) -> Answered:
-        """Answer one request. The permit is checked whole before anything is looked up.
+    def provide(
+        self, requests: Sequence[Signed[ProvisionRequest] | Problem], peer: PartyId
+    ) -> list[ProvisionAnswer | Problem]:
+        """Answer each request that is not a problem already, in their order. A permit is checked whole before it is used.
 
         The very same request again, to the byte and within the life of its permit, gets the very same answer.
 
-        Raises Problem: message.wrong_signer (an operator's signature is missing), message.signature_invalid,
-        permit.expired, permit.wrong_provider, permit.wrong_requester, permit.subject_mismatch, permit.used,
-        codes.identity_point, codes.not_a_point, codes.epoch_closed, operator.unreachable.
+        In the place of an answer stands a Problem: message.wrong_signer (an operator's signature is missing),
+        message.signature_invalid, permit.expired, permit.wrong_provider, permit.wrong_requester, permit.subject_mismatch,
+        permit.used, codes.identity_point, codes.not_a_point, codes.epoch_closed, operator.unreachable.
         """
-        message = signed.value
+        return each(self._given, all_at_once(self._released, each(partial(self._shown, peer), requests)))
+
+    def _shown(self, peer: PartyId, signed: Signed[ProvisionRequest]) -> _Shown:
+        message, now = signed.value, self.edge.clock.now()
         permit = self.edge.read(message.permit, Permit, HUB_1, HUB_2).value
-        now = self.edge.clock.now()
         subject = from_b64(message.subject, "subject")
         self._check(permit, peer, subject, now)
         code = decrypt(subject, domain_of(self.domain, permit.epoch).secret)
         claim = Claim(permit.transaction, code, permit.items, permit.period)
-        request_hash = signed.envelope.digest()
-        try:
-            given = self.store.release(claim, partial(self._answer, permit, message.permit, request_hash, now))
-        except Problem as problem:
-            again = self.store.again(claim, request_hash, now, lambda held: withheld(held.flags, permit.items))
-            if problem.code != "permit.used" or again is None:
-                raise
-            return again
-        self.reported()
-        return Answered(permit.transaction, given.report.outcome, message.permit.digest(), now, given.kept.sealed)
+        return _Shown(message, permit, claim, signed.envelope.digest(), now)
+
+    def _released(self, shown: list[_Shown]) -> list[_Released]:
+        given = self.store.release([(one.claim, partial(self._answer, one)) for one in shown])
+        if any(not isinstance(one, Problem) for one in given):
+            self.reported()
+        return [_Released(*one) for one in zip(shown, given, strict=True)]
+
+    def _given(self, released: _Released) -> ProvisionAnswer:
+        """The answer as it was given now, or to this very request before."""
+        shown, given = released.shown, released.given
+        if not isinstance(given, Problem):
+            outcome = given.report.outcome
+            permit_hash = shown.message.permit.digest()
+            answered = Answered(shown.claim.transaction, outcome, permit_hash, shown.at, given.kept.sealed)
+            return answer_to(shown.message, answered)
+        items = shown.permit.items
+        again = self.store.again(shown.claim, shown.request_hash, shown.at, lambda held: withheld(held.flags, items))
+        if given.code != "permit.used" or again is None:
+            raise given
+        return answer_to(shown.message, again)
 
     def _check(self, permit: Permit, peer: PartyId, subject: bytes, now: datetime) -> None:
         check_permit(permit, self._institution, institution_of(peer), now)
@@ -93,9 +128,8 @@ class Provision:
                 expected="the ciphertext that came with the permit",
             )
 
-    def _answer(
-        self, permit: Permit, envelope: Envelope, request_hash: str, now: datetime, holdings: Holdings
-    ) -> Provided:
+    def _answer(self, shown: _Shown, holdings: Holdings) -> Provided:
+        permit, envelope, now = shown.permit, shown.message.permit, shown.at
         release = decide(holdings, permit.items)
         provided = {item.item for item in release.items}
         as_of = tuple(self.freshness.as_of(one, now) for one in holdings.delivered if one.item in provided)
@@ -120,7 +154,7 @@ class Provision:
             payload_hash=payload_hash,
         )
         report = Report(permit.transaction, permit.requester, permit.provider, release.outcome, payload_hash, envelope)
-        kept = KeptAnswer(sealed, request_hash, permit.expires_at)
+        kept = KeptAnswer(sealed, shown.request_hash, permit.expires_at)
         due_at = now + self.patience if release.outcome is Outcome.PENDING else None
         return Provided(record, report, envelope, kept, due_at)
 

@@ -7,6 +7,7 @@ queue by polling, which starves some of them for seconds; the group-commit write
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -25,6 +26,10 @@ class Commit(Protocol):
 
     def __call__(self, work: Callable[[Connection], T]) -> T: ...
 
+    def each(self, works: Sequence[Callable[[Connection], T]]) -> list[T | Exception]:
+        """Many pieces of work, each for itself: what it gave or raised, in their order."""
+        ...
+
 
 class OneByOne:
     """A transaction for each: for tools and tests."""
@@ -35,6 +40,9 @@ class OneByOne:
     def __call__(self, work: Callable[[Connection], T]) -> T:
         with self._engine.begin() as conn:
             return work(conn)
+
+    def each(self, works: Sequence[Callable[[Connection], T]]) -> list[T | Exception]:
+        return [_done(partial(self, work)) for work in works]
 
 
 class Together:
@@ -47,9 +55,20 @@ class Together:
         result: T = self._writer.submit(work)
         return result
 
+    def each(self, works: Sequence[Callable[[Connection], T]]) -> list[T | Exception]:
+        answers = [self._writer.hand_over(work) for work in works]
+        return [_done(answer.result) for answer in answers]
+
     def close(self) -> None:
         """Write what was handed over, then take no more."""
         self._writer.close()
+
+
+def _done(work: Callable[[], T]) -> T | Exception:
+    try:
+        return work()
+    except Exception as error:  # it is for whoever waits for this piece of work
+        return error
 
 
 def _all(conn: Connection, works: Sequence[Work]) -> list[Any]:

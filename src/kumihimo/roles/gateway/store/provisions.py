@@ -6,9 +6,10 @@ release counts. The sealed answer is kept for the life of the permit, for a requ
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, bindparam, select
@@ -119,29 +120,30 @@ class ProvisionStore:
         with self._engine.connect() as conn:
             return self._used(conn, transaction)
 
-    def release(self, claim: Claim, decide: Callable[[Holdings], W]) -> W:
-        """Read what is held, let `decide` make the answer, write it down; durable when this returns.
+    def release(self, claims: Sequence[tuple[Claim, Callable[[Holdings], W]]]) -> list[W | Problem]:
+        """For each claim read what is held, let its `decide` make the answer, write it down; durable when this returns.
 
-        `decide` must do nothing else: it may be asked twice.
-
-        Raises Problem(permit.used), also for the second of two at the same moment, and whatever `decide` raises, with
-        nothing written.
+        A `decide` must do nothing else: it may be asked twice. In the place of an answer stands Problem(permit.used), also
+        for the second of two at the same moment, or the one that `decide` raised, with nothing written.
         """
 
-        def work(conn: Connection) -> W:
+        def work(claim: Claim, decide: Callable[[Holdings], W], conn: Connection) -> W:
             if self._used(conn, claim.transaction):
                 raise permit_used(claim.transaction)
             answer = decide(self._holdings(conn, claim))
             self._write(conn, answer)
             return answer
 
-        try:
-            return self._commit(work)
-        except IntegrityError:
+        released = self._commit.each([partial(work, claim, decide) for claim, decide in claims])
+        return [self._released(claim, one) for (claim, _), one in zip(claims, released, strict=True)]
+
+    def _released(self, claim: Claim, released: W | Exception) -> W | Problem:
+        if isinstance(released, IntegrityError) and self.answered(claim.transaction):
             # On PostgreSQL the second of two at the same moment sees the first one only now.
-            if self.answered(claim.transaction):
-                raise permit_used(claim.transaction) from None
-            raise
+            return permit_used(claim.transaction)
+        if isinstance(released, Exception) and not isinstance(released, Problem):
+            raise released
+        return released
 
     def again(
         self, claim: Claim, request_hash: str, now: datetime, withheld: Callable[[Holdings], bool]

@@ -18,6 +18,7 @@ from kumihimo.plumbing.wire.edge import Background, application, needed_at_the_e
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
 from kumihimo.plumbing.wire.routes import Body, Peer, in_thread
+from kumihimo.plumbing.wire.together import Answered, Envelopes
 from kumihimo.roles.hub.api.batch import mount_chunks
 from kumihimo.roles.hub.api.shared import Operator, mount_keys
 from kumihimo.roles.hub.api.vitals import SequencerVital, watch_operator
@@ -104,10 +105,10 @@ def build_first(operator: Operator) -> FastAPI:
     mount_chunks(app, edge, chunks, chunk_outcomes)
     codes = FirstCodeDesk(edge, operator.hop(), journal, operator.client)
 
-    @app.post("/inquiries")
-    def inquiries(body: Body, peer: Peer) -> Envelope:
-        """InquiryRequest → InquiryDecision."""
-        return edge.answer(permits.decide(body, peer))
+    @app.post("/inquiries", response_model=Envelopes)
+    def inquiries(body: Body, peer: Peer) -> list[Answered]:
+        """InquiryRequest → InquiryDecision, or several together."""
+        return [one if isinstance(one, Problem) else edge.answer(one) for one in permits.decide(body, peer)]
 
     @app.post("/outcomes")
     def report_outcome(body: Body, peer: Peer) -> Envelope:

@@ -8,10 +8,12 @@ from functools import partial
 import structlog
 from fastapi import FastAPI
 
+from kumihimo.domain.kernel.errors import Problem
 from kumihimo.plumbing.wire.edge import application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
 from kumihimo.plumbing.wire.routes import Peer, in_thread
+from kumihimo.plumbing.wire.together import Answered, Envelopes, listed
 from kumihimo.roles.hub.api.batch import mount_passed_chunks
 from kumihimo.roles.hub.api.shared import Operator, mount_keys
 from kumihimo.roles.hub.api.vitals import watch_operator
@@ -59,10 +61,11 @@ def build_second(operator: Operator) -> FastAPI:
     codes = SecondCodeDesk(edge, operator.hop(), store, feeds.notify)
     log.info("rule book", rule_book=operator.book.sha256)
 
-    @app.post("/relayed-inquiries")
-    def relayed_inquiries(envelope: Envelope, peer: Peer) -> Envelope:
-        """RelayInquiry → InquiryRelayed."""
-        return edge.answer(inquiries.pass_on(envelope, peer))
+    @app.post("/relayed-inquiries", response_model=Envelopes)
+    def relayed_inquiries(envelopes: Envelopes, peer: Peer) -> list[Answered]:
+        """RelayInquiry → InquiryRelayed, or several together."""
+        passed = inquiries.pass_on(listed(envelopes), peer)
+        return [one if isinstance(one, Problem) else edge.answer(one) for one in passed]
 
     @app.post("/relayed-refusals")
     def relayed_refusals(envelope: Envelope, peer: Peer) -> Envelope:

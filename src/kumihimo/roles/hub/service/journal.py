@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -19,6 +20,16 @@ from kumihimo.roles.hub.service.records import rejected_record
 from kumihimo.roles.hub.store import Append, Report, Unrelayed
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Once:
+    """A record to be written under a mark that may be made only once, and what is kept with it."""
+
+    record: LogRecord
+    mark: str
+    report: Report | None = None
+    unrelayed: Unrelayed | None = None
 
 
 class Journal:
@@ -41,16 +52,14 @@ class Journal:
             raise RuntimeError("an entry without mark cannot be refused")
         return logged
 
-    def write_once(
-        self, record: LogRecord, mark: str, report: Report | None = None, unrelayed: Unrelayed | None = None
-    ) -> LoggedRecord | None:
+    def write_once(self, record: LogRecord, mark: str) -> LoggedRecord | None:
         """Write a record under a mark that may be made only once; None when it was made, and nothing is written."""
-        return self._append(Append(record, self._rng(SALT_BYTES), mark, report, unrelayed))
+        return self._append(Append(record, self._rng(SALT_BYTES), mark))
 
-    def write_all_once(self, items: Sequence[tuple[LogRecord, str, Report | None]]) -> list[LoggedRecord | None]:
+    def write_all_once(self, items: Sequence[Once]) -> list[LoggedRecord | None]:
         """Write many records, each under a mark, with few commits; answers in their order, as of `write_once`."""
         logged = self._store.append_all(
-            [Append(one, self._rng(SALT_BYTES), mark, report) for one, mark, report in items]
+            [Append(one.record, self._rng(SALT_BYTES), one.mark, one.report, one.unrelayed) for one in items]
         )
         if any(one is not None for one in logged):
             self._notify()

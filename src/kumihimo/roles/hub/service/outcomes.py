@@ -30,7 +30,7 @@ from kumihimo.plumbing.wire.messages.provision import (
     ReportsOfOutcomes,
 )
 from kumihimo.plumbing.wire.remote_log import check_logged
-from kumihimo.roles.hub.service.journal import Journal
+from kumihimo.roles.hub.service.journal import Journal, Once
 from kumihimo.roles.hub.service.parties import PORTAL, is_exchange, is_first_operator
 from kumihimo.roles.hub.service.ports import Notify, Outcomes, Passages, Sender, send_to_operator
 from kumihimo.roles.hub.service.records import outcome_record
@@ -90,14 +90,15 @@ class OutcomeDesk:
 
     def _logged(self, told: Sequence[_Told]) -> dict[str, ReportedOutcome]:
         """What is logged of these now, by mark: written now, or before; nothing of one reported with its chunk."""
-        found = self._outcomes.reported(tuple(one.mark for one in told))
-        new = {one.mark: one for one in told if one.mark not in found}
-        entries = self._journal.write_all_once([(one.record, one.mark, one.report) for one in new.values()])
-        for one, logged in zip(new.values(), entries, strict=True):
-            if logged is not None:
-                found[one.mark] = ReportedOutcome(one.report, logged)
-        lost = [one.mark for one in new.values() if one.mark not in found]
-        return found | self._outcomes.reported(lost) if lost else found  # reported twice at the same moment
+        first = {one.mark: one for one in told}
+        entries = self._journal.write_all_once([Once(one.record, one.mark, one.report) for one in first.values()])
+        written = {
+            one.mark: ReportedOutcome(one.report, logged)
+            for one, logged in zip(first.values(), entries, strict=True)
+            if logged is not None
+        }
+        before = [mark for mark in first if mark not in written]
+        return written | self._outcomes.reported(before) if before else written
 
     def _rejected(self, peer: PartyId) -> str:
         with suppress(Problem), self._journal.rejecting(peer):

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.plumbing.wire.envelope import Message, Reply, Signed
 from kumihimo.plumbing.wire.messages.inquiry import LoggedRecord
+from kumihimo.plumbing.wire.together import ManySender
 from kumihimo.roles.hub.store import Append, Passage, ReportedOutcome
 
 R = TypeVar("R", bound=Reply)
@@ -26,6 +27,10 @@ class Sender(Protocol):
     def send(self, path: str, message: Message, reply: type[R]) -> Signed[R]:
         """Raises Problem: what the audience reported, or peer.unreachable."""
         ...
+
+
+class SenderOfMany(Sender, ManySender, Protocol):
+    """Carries messages one by one, and many in one request."""
 
 
 class PlainAnswer(Protocol):
@@ -82,10 +87,22 @@ def send_to_operator(sender: Sender, path: str, message: Message, reply: type[R]
     try:
         return sender.send(path, message, reply).value
     except Problem as problem:
-        if problem.code == "peer.unreachable":
-            raise Problem(
-                "operator.unreachable",
-                problem.detail,
-                advice="Send the same again within five minutes, or a new inquiry later.",
-            ) from None
-        raise
+        raise _of_operator(problem) from None
+
+
+def send_all_to_operator(
+    sender: ManySender, path: str, messages: Sequence[Message], reply: type[R]
+) -> list[R | Problem]:
+    """Ask the other operator many things in one request: the answer or the problem of each, as `send_to_operator`."""
+    answers = sender.send_all(path, messages, reply) if messages else []
+    return [_of_operator(one) if isinstance(one, Problem) else one.value for one in answers]
+
+
+def _of_operator(problem: Problem) -> Problem:
+    if problem.code != "peer.unreachable":
+        return problem
+    return Problem(
+        "operator.unreachable",
+        problem.detail,
+        advice="Send the same again within five minutes, or a new inquiry later.",
+    )

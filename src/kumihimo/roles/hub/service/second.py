@@ -6,7 +6,10 @@ makes the portal's copy from the same ciphertext, so that nobody can hide an acc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from kumihimo.domain.codes import Translator
@@ -23,6 +26,7 @@ from kumihimo.plumbing.wire.messages.inquiry import (
     RelayInquiry,
 )
 from kumihimo.plumbing.wire.remote_log import check_logged
+from kumihimo.plumbing.wire.together import all_at_once, each
 from kumihimo.roles.hub.service.parties import PORTAL, is_exchange, is_first_operator
 from kumihimo.roles.hub.service.ports import Notify, Passages
 from kumihimo.roles.hub.service.proofs import Hop, ProofCheck, Seeds
@@ -32,6 +36,16 @@ from kumihimo.roles.hub.store import Domains, KeptAnswer, News, Passage
 
 ACCESS_KIND: Final = "access"
 _PORTAL: Final = institution_of(PORTAL)
+
+
+@dataclass(frozen=True)
+class _Passing:
+    """A request that may pass, what operator 1 is told of it, and whether it has passed now, for the first time."""
+
+    passage: Passage
+    relayed: InquiryRelayed
+    request_hash: str
+    passed: bool = False
 
 
 class SecondDesk:
@@ -57,15 +71,25 @@ class SecondDesk:
         self._translator = translator
         self._notify = notify
 
-    def pass_on(self, envelope: Envelope, peer: PartyId) -> InquiryRelayed:
-        """Check a RelayInquiry, tell the portal, and permit what both operators find permitted.
+    def pass_on(self, envelopes: Sequence[Envelope], peer: PartyId) -> list[InquiryRelayed | Problem]:
+        """Check each RelayInquiry, tell the portal, and permit what both operators find permitted, in their order.
 
         The same request again, while its permit lives, gets the same permit, and the portal is not told again.
 
-        Raises Problem: of a signature or age, message.replayed, log.proof_invalid (promise, or a record that says
-        something else than the request), rules.books_differ, codes.identity_point, and codes.proof_invalid
-        (operator 1 was asked for a proof and did not give one that holds; the oversight body is told).
+        In the place of an answer stands a Problem: of a signature or age, message.replayed, log.proof_invalid (promise, or
+        a record that says something else than the request), rules.books_differ, codes.identity_point, and
+        codes.proof_invalid (operator 1 was asked for a proof and did not give one that holds; the oversight body is told).
         """
+        return each(self._answer, all_at_once(self._passed, each(partial(self._passing, peer), envelopes)))
+
+    def _passed(self, passing: list[_Passing]) -> list[_Passing]:
+        """Write down all that may pass, at once."""
+        passed = self._passages.pass_all([one.passage for one in passing])
+        if any(passed):
+            self._notify()
+        return [replace(one, passed=first) for one, first in zip(passing, passed, strict=True)]
+
+    def _passing(self, peer: PartyId, envelope: Envelope) -> _Passing:
         relay = self._edge.open(envelope, RelayInquiry, peer, is_first_operator).value
         signed = requested(self._edge, relay.request)
         check_fresh(signed.value.sent_at, self._edge.clock.now())
@@ -108,15 +132,19 @@ class SecondDesk:
             KeptAnswer(request_hash, relayed, now + PERMIT_LIFE),
             requester=signed.value.requester if counted else None,
         )
-        if self._passages.passes(passage):
-            self._notify()
+        return _Passing(passage, relayed, request_hash)
+
+    def _answer(self, passing: _Passing) -> InquiryRelayed:
+        """What operator 1 is told: now, when it passed for the first time, or what it was told then."""
+        passage, relayed = passing.passage, passing.relayed
+        if passing.passed:
             return relayed
-        kept = self._passages.kept(signed.value.transaction, request_hash, now)
+        kept = self._passages.kept(passage.mark, passing.request_hash, passage.at)
         if kept is None:
-            raise Problem("message.replayed", f"transaction {signed.value.transaction} was already used")
-        if ruling.refusal is not None:
+            raise Problem("message.replayed", f"transaction {passage.mark} was already used")
+        if relayed.refusal is not None:
             return relayed  # suspended meanwhile: what was permitted then is not given out now
-        return InquiryRelayed.model_validate_json(kept).model_copy(update={"in_reply_to": relay.message_id})
+        return InquiryRelayed.model_validate_json(kept).model_copy(update={"in_reply_to": relayed.in_reply_to})
 
     def _hops(self, relay: RelayInquiry, request: InquiryRequest) -> list[Hop]:
         """What operator 1 says it translated."""

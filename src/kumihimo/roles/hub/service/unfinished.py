@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Container, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final, Protocol
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 class Waiting(Protocol):
     """The rows as `store.LogStore` reads them."""
 
-    def unrelayed(self, after: int, limit: int) -> list[tuple[int, Unrelayed]]: ...
+    def unrelayed(self, after: int, limit: int, but: Container[int]) -> list[tuple[int, Unrelayed]]: ...
     def forget_unrelayed(self, index: int) -> None: ...
 
 
@@ -77,7 +77,7 @@ class Underway:
             heard, self._heard = self._heard, set()
         return heard
 
-    def __contains__(self, index: int) -> bool:
+    def __contains__(self, index: object) -> bool:
         with self._lock:
             return index in self._now or index in self._heard
 
@@ -93,7 +93,7 @@ class Unfinished:
 
     def unrelayed(self, after: int, limit: int) -> list[tuple[int, Unrelayed]]:
         """Refused requests of which operator 2 has not heard, by index, after one."""
-        while page := self._waiting.unrelayed(after, limit):
+        while page := self._waiting.unrelayed(after, limit, self._underway):
             after = page[-1][0]
             found = [(index, row) for index, row in page if not _granted(row) and self._cut_off(index, row)]
             if found:
@@ -103,7 +103,7 @@ class Unfinished:
     def granted(self) -> Iterator[tuple[int, Envelope, LoggedRecord]]:
         """Granted requests that were cut off, oldest first."""
         after = -1
-        while page := self._waiting.unrelayed(after, _PAGE):
+        while page := self._waiting.unrelayed(after, _PAGE, self._underway):
             after = page[-1][0]
             for index, row in page:
                 if row.logged is not None and _granted(row) and self._cut_off(index, row):
@@ -128,6 +128,7 @@ class Unfinished:
         return self._clock.now() - logged.record.logged_at
 
     def _cut_off(self, index: int, row: Unrelayed) -> bool:
+        # Asked again: when the row was read, its request may have been just about to go on.
         return index not in self._underway and row.logged is not None and self.age(row.logged) >= PATIENCE
 
 

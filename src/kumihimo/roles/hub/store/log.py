@@ -6,14 +6,15 @@ body will be told about it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, Text, bindparam, delete, select
 
-from kumihimo.plumbing.storage import Answer, FeedItem, GroupCommitWriter, among
+from kumihimo.plumbing.storage import Answer, FeedItem, GroupCommitWriter, Statement, among, is_listed, listed
 from kumihimo.plumbing.wire.envelope import Envelope, b64
 from kumihimo.plumbing.wire.messages.batch import LogPromises, OversightRecords
 from kumihimo.plumbing.wire.messages.inquiry import LoggedRecord, LogPromise, Outcome, OversightRecord
@@ -39,7 +40,23 @@ from kumihimo.roles.hub.store.log_rows import (
 )
 
 MOST_AT_ONCE: Final = 4_096  # entries in one commit
+MOST_PROMISES: Final = 4_096  # kept in memory after they were made
 MOST_TOLD: Final = 2_000  # entries on one page of the overseer, about
+_REPORTED: Final = Statement(
+    lambda dialect: select(t.outcomes).where(is_listed(dialect, t.outcomes.c.mark, bindparam("marks", type_=Text)))
+)
+_WAITING: Final = Statement(
+    select(t.unrelayed.c.entry_index)
+    .where(t.unrelayed.c.entry_index > bindparam("after"))
+    .order_by(t.unrelayed.c.entry_index)
+)
+_UNRELAYED: Final = Statement(
+    lambda dialect: (
+        select(t.unrelayed)
+        .where(is_listed(dialect, t.unrelayed.c.entry_index, bindparam("indexes", type_=Text)))
+        .order_by(t.unrelayed.c.entry_index)
+    )
+)
 
 
 class LogStore:
@@ -52,6 +69,7 @@ class LogStore:
     def __init__(self, engine: Engine, promise: Callable[[LogPromise | LogPromises], Envelope], overseer: str) -> None:
         self._engine = engine
         self._promise = promise
+        self._lately: dict[tuple[int, bytes], Envelope] = {}
         self._writer: GroupCommitWriter[Prepared, int | None] = GroupCommitWriter(
             engine, partial(write_entries, overseer=overseer), max_batch=MOST_AT_ONCE, name="log"
         )
@@ -92,13 +110,21 @@ class LogStore:
 
     def promised(self, entry: Entered) -> LoggedRecord:
         """The record with operator 1's signed promise that it stands where it stands."""
-        return LoggedRecord(
-            record=entry.record,
-            salt=b64(entry.salt),
-            promise=self._promise(
+        return LoggedRecord(record=entry.record, salt=b64(entry.salt), promise=self._promise_of(entry))
+
+    def _promise_of(self, entry: Entered) -> Envelope:
+        """Who asked gets it at once, the overseer a moment later: what was signed lately is not signed again."""
+        key = entry.index, entry.commitment
+        made = self._lately.get(key)
+        if made is None:
+            made = self._promise(
                 LogPromise(index=entry.index, entry=b64(entry.commitment), logged_at=entry.record.logged_at)
-            ),
-        )
+            )
+            self._lately[key] = made
+            if len(self._lately) > MOST_PROMISES:
+                with suppress(KeyError, StopIteration, RuntimeError):  # another thread was as quick
+                    del self._lately[next(iter(self._lately))]
+        return made
 
     def promised_all(self, entries: Sequence[Entered]) -> Envelope:
         """One signed promise about many entries, in this order."""
@@ -145,9 +171,8 @@ class LogStore:
 
     def reported(self, marks: Sequence[str]) -> dict[str, ReportedOutcome]:
         """The outcomes reported under these marks, by mark."""
-        query = select(t.outcomes)
         with self._engine.connect() as conn:
-            rows = conn.execute(query.where(among(conn, t.outcomes.c.mark, marks))).all()
+            rows = _REPORTED.rows(conn, marks=listed(conn, t.outcomes.c.mark, marks))
             found = entries_at(conn, [int(row.logged) for row in rows if row.logged.isdecimal()])
         return {
             row.mark: ReportedOutcome(
@@ -157,11 +182,12 @@ class LogStore:
             for row in rows
         }
 
-    def unrelayed(self, after: int, limit: int) -> list[tuple[int, Unrelayed]]:
-        """Refused requests operator 2 has not heard of, by the index of their entry, oldest first."""
-        query = select(t.unrelayed).where(t.unrelayed.c.entry_index > after).order_by(t.unrelayed.c.entry_index)
+    def unrelayed(self, after: int, limit: int, but: Container[int] = ()) -> list[tuple[int, Unrelayed]]:
+        """Requests operator 2 has not heard of, by the index of their entry, oldest first; none of `but`."""
         with self._engine.connect() as conn:
-            rows = conn.execute(query.limit(limit)).all()
+            indexes = [row.entry_index for row in _WAITING.rows(conn, after=after)]
+            wanted = [index for index in indexes if index not in but][:limit]
+            rows = _UNRELAYED.rows(conn, indexes=listed(conn, t.unrelayed.c.entry_index, wanted)) if wanted else []
             found = entries_at(conn, [int(row.logged) for row in rows if row.logged.isdecimal()])
         return [
             (row.entry_index, Unrelayed(Envelope.model_validate_json(row.request), self._logged(row.logged, found)))

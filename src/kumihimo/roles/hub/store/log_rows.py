@@ -32,6 +32,11 @@ _MADE: Final = Statement(
     lambda dialect: select(t.marks.c.mark).where(is_listed(dialect, t.marks.c.mark, bindparam("marks", type_=Text)))
 )
 _STANDING: Final = t.entries.c.entry_index, t.entries.c.record, t.entries.c.salt, t.entries.c.commitment
+_AT: Final = Statement(
+    lambda dialect: select(*_STANDING).where(
+        is_listed(dialect, t.entries.c.entry_index, bindparam("indexes", type_=Text))
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +164,9 @@ def entries_at(conn: Connection, indexes: Sequence[int]) -> dict[int, Entered]:
     """The entries at these places, by place."""
     if not indexes:
         return {}
-    rows = conn.execute(select(*_STANDING).where(among(conn, t.entries.c.entry_index, indexes)))
     return {
         index: Entered(index, LogRecord.model_validate_json(record), salt, commitment)
-        for index, record, salt, commitment in rows
+        for index, record, salt, commitment in _AT.rows(conn, indexes=listed(conn, t.entries.c.entry_index, indexes))
     }
 
 

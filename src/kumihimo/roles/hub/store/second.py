@@ -120,8 +120,7 @@ class SecondStore:
     def _told(self, passage: Passage) -> list[NewItem]:
         seen = News(self._overseer, PROMISE_KIND, WitnessedPromise(promise=passage.promise.envelope))
         return [
-            NewItem(news.audience, news.kind, news.body.model_dump(mode="json"), passage.at)
-            for news in (seen, *passage.news)
+            NewItem(news.audience, news.kind, news.body.model_dump_json(), passage.at) for news in (seen, *passage.news)
         ]
 
 
