@@ -62,7 +62,8 @@ def left_to_a_person(_holdings: Holdings) -> Written:
 @pytest.fixture
 def store(engine: Engine) -> ByHandStore:
     migrate(engine, exchange.MIGRATIONS)
-    ProvisionStore(engine, "y-city").release(CLAIM, left_to_a_person)
+    (written,) = ProvisionStore(engine, "y-city").release([(CLAIM, left_to_a_person)])
+    assert not isinstance(written, Problem)
     return ByHandStore(engine, "y-city")
 
 

@@ -46,6 +46,14 @@ TRANSACTION = "0" * 32
 NUMBERS = tuple(AddresseeNumber.from_serial(serial).digits for serial in range(1, 10))
 
 
+def release(provider: ProvisionStore, claim: Claim, decide: Callable[[Holdings], Written]) -> Written:
+    """Release one alone. Raises its Problem."""
+    (one,) = provider.release([(claim, decide)])
+    if isinstance(one, Problem):
+        raise one
+    return one
+
+
 @pytest.fixture
 def ledger_engine(engine: Engine) -> Engine:
     migrate(engine, ledger.MIGRATIONS)
@@ -283,9 +291,9 @@ def test_an_answer_its_record_and_its_report_are_written_together_or_not_at_all(
 
     for broken, expected in ((failing, Problem), (half, IntegrityError)):
         with pytest.raises(expected):
-            provider.release(CLAIM, broken)
+            release(provider, CLAIM, broken)
         assert (records.everything(), outbox.size(), provider.answered(TRANSACTION)) == ([], 0, False)
-    answer = provider.release(CLAIM, written)
+    answer = release(provider, CLAIM, written)
     assert records.everything() == [answer.record]
     assert [one.report for one in outbox.due(NOON, 10)] == [answer.report]
     assert provider.answered(TRANSACTION)
@@ -302,7 +310,7 @@ def test_a_permit_shown_many_times_at_once_is_answered_once(
 
     def ask(_index: int) -> None:
         try:
-            provider.release(CLAIM, written)
+            release(provider, CLAIM, written)
             results.append("answered")
         except Problem as problem:
             results.append(problem.code)
@@ -338,7 +346,7 @@ def test_an_inquiry_is_on_disk_before_it_leaves_and_closed_with_its_record(excha
 
 def test_a_report_is_due_again_later_and_gone_once_accepted(exchange_engine: Engine, provider: ProvisionStore) -> None:
     outbox = OutboxStore(exchange_engine, "x-city")
-    provider.release(CLAIM, written)
+    release(provider, CLAIM, written)
     outbox.postpone(REPORTED, 3, NOON + timedelta(minutes=1))
     assert outbox.due(NOON + timedelta(seconds=59), 10) == []
     assert [one.attempts for one in outbox.due(NOON + timedelta(minutes=1), 10)] == [3]

@@ -36,7 +36,11 @@ def everybody() -> list[PartyId]:
 def batch(country: Country) -> str:
     """A batch of X City to the pension service, finished."""
     desk = BatchDesk.of(country, "x-city")
-    held = {str(value) for place, value in cells(country, topology.exchange_of("x-city")) if place == "link_code.addressee_number"}
+    held = {
+        str(value)
+        for place, value in cells(country, topology.exchange_of("x-city"))
+        if place == "link_code.addressee_number"
+    }
     year = fiscal_year(country.founded)
     entered = desk.enter(
         staff=STAFF, case="一括", addressee_numbers=tuple(sorted(held)), provider="pension-service", affair=AFFAIR,

@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -40,9 +41,7 @@ def run_service(
     """
     if line is not None:
         os.setsid()  # Ctrl-C in the terminal is for the supervisor, which then stops everybody in good order
-    # A server of many small requests gains by letting others finish what they are at: a sixth less processor time where
-    # all parties of a country share two cores (decision 0064). Every thread begun from here on inherits it.
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    _let_others_finish()
     path = Path(settings_file)
     settings = programs.load_settings(Role(role), path)
     with (path.parent / "program.log").open("a", buffering=1) as stream:
@@ -66,6 +65,15 @@ def run_service(
                 threading.Thread(target=_stop_with_supervisor, args=(line,), daemon=True).start()
 
         serve(app, Identity(PartyId(settings.party), settings.keys), listener, ready)
+
+
+def _let_others_finish() -> None:
+    """Be scheduled as batch work, with every thread begun from here on: waking up does not interrupt whoever is at work.
+
+    Answers come no later where a core is free, and many at once take less processor time where none is (decision 0064).
+    """
+    with suppress(OSError):  # a sandbox may forbid it, and nothing depends on it
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _run_forked(
