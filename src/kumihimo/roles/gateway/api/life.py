@@ -10,31 +10,33 @@ from sqlalchemy import Engine
 
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Background
+from kumihimo.plumbing.wire.messages.provision import REPORTS
 from kumihimo.roles.gateway.service.chunk_reports import ChunkOutcomes
 from kumihimo.roles.gateway.service.inquiry import Inquiry
 from kumihimo.roles.gateway.service.outcomes import Outcomes
 from kumihimo.roles.gateway.store.commits import Together
 
+_GATHER_SECONDS = 0.25  # nobody waits for a report; a message of its own for each would cost more than the report
 _PAUSE_SECONDS = 1.0
 _LAST_WORDS_SECONDS = 2.0
 log = structlog.get_logger()
 
 
 class OutcomeSender(Background):
-    """A thread that empties the outbox: at once when something was reported, otherwise every second."""
+    """A thread that empties the outbox: when something was reported, with what follows in a moment; else every second."""
 
     def __init__(self, outcomes: Outcomes, chunks: ChunkOutcomes) -> None:
         self._outcomes = outcomes
         self._chunks = chunks
         self._wake = threading.Event()
-        self._stopping = False
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="outcomes", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        self._stopping = True
+        self._stopping.set()
         self._wake.set()
         self._thread.join(_LAST_WORDS_SECONDS)
 
@@ -43,7 +45,7 @@ class OutcomeSender(Background):
         self._wake.set()
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             try:
                 sent = self._outcomes.send_due() + self._chunks.send_due()
             except Exception:
@@ -52,6 +54,8 @@ class OutcomeSender(Background):
             if not sent:
                 self._wake.wait(_PAUSE_SECONDS)
                 self._wake.clear()
+            if sent < REPORTS:
+                self._stopping.wait(_GATHER_SECONDS)
 
 
 class LifeOfExchange(Background):
