@@ -79,8 +79,7 @@ def hop(
     operator: Operator, inputs: list[bytes], source: str, target: str, hop_seed: bytes, key: int
 ) -> tuple[list[bytes], bytes]:
     """The outputs and the proof of one hop; `key` is the secret key under which the inputs are encrypted."""
-    names = source.encode(), target.encode()
-    prefix = hashlib.sha512(framed(b"kumihimo/hop-randomness/v1", bytes([operator.number]), *names)).digest()
+    prefix = hashlib.sha512(framed(b"kumihimo/hop-randomness/v2", bytes([operator.number]), source.encode())).digest()
     public = group.mul(key, G)
     reshuffle = operator.s(target) * inverse(operator.s(source)) % group.ORDER
     rekey = reshuffle * operator.u(source) * inverse(operator.u(target)) % group.ORDER
@@ -98,7 +97,8 @@ def hop(
         framed(
             b"kumihimo/hop-proof/v1",
             bytes([operator.number]),
-            *names,
+            source.encode(),
+            target.encode(),
             group.encode(public),
             old["S"] + old["T"],
             new["S"] + new["T"],

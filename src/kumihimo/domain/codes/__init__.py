@@ -40,7 +40,7 @@ from kumihimo.domain.codes.proofs import (
     verify_points,
 )
 from kumihimo.domain.codes.rotation import Combination, check_moved, combine
-from kumihimo.domain.codes.translation import Translator
+from kumihimo.domain.codes.translation import Rerandomised, Translator
 
 __all__ = [
     "CIPHERTEXT_BYTES",
@@ -55,6 +55,7 @@ __all__ = [
     "Point",
     "PublicKey",
     "PublishedPoints",
+    "Rerandomised",
     "Scalar",
     "SecretKey",
     "SeedGenerations",

@@ -3,7 +3,8 @@
 Rerandomise, so that nothing links what came in to what goes out; reshuffle by s_B/s_A, so that the code becomes B's; rekey
 by u_B/u_A, so that the key becomes B's. On (B, C) under the key y*G that is, with fresh r:
 B' = (s_B/s_A)*(u_A/u_B)*(B + r*G) and C' = (s_B/s_A)*(C + r*y*G), under the key (u_B/u_A)*y*G.
-Three variable-base multiplications, one base multiplication, two additions.
+Three variable-base multiplications, one base multiplication, two additions; for operator 1, whose key depends on A only, two
+multiplications for each further domain that the same ciphertext goes to.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ from concurrent.futures import Executor
 from functools import lru_cache, partial
 from typing import Final
 
-from kumihimo.domain.codes.ciphertext import PublicKey
+from kumihimo.domain.codes.ciphertext import Ciphertext, PublicKey, split_ciphertext
 from kumihimo.domain.codes.group import Point, Scalar, framed, mul, scalar_from_wide, scalar_invert, scalar_mul
-from kumihimo.domain.codes.hop import HopFactors, hop
+from kumihimo.domain.codes.hop import HopFactors, hop, rerandomise, reshuffle
 from kumihimo.domain.codes.operators import DomainFactors, PublishedPoints
 from kumihimo.domain.codes.proofs import HopProof, HopStatement, OperatorNumber, prove_hops, verify_hops
 from kumihimo.domain.kernel.errors import Problem
@@ -26,7 +26,9 @@ HOP_SEED_BYTES: Final = 32
 _CHUNK: Final = 32
 _CACHED_DOMAINS: Final = 8_192
 _CACHED_PAIRS: Final = 65_536
-_HOP_RANDOMNESS: Final = b"kumihimo/hop-randomness/v1"
+Rerandomised = dict[tuple[Point, Scalar, bytes], Ciphertext]
+"""Ciphertexts that are rerandomised already, by key, scalar and what came in: for the time of one request, and secret."""
+_HOP_RANDOMNESS: Final = b"kumihimo/hop-randomness/v2"
 
 
 class Translator:
@@ -49,7 +51,7 @@ class Translator:
         self._peer_points = lru_cache(_CACHED_DOMAINS)(peer_points)
         self._own_points = lru_cache(_CACHED_DOMAINS)(secrets.published)
         self._factors = lru_cache(_CACHED_PAIRS)(self._derive_factors)
-        self._prefixes = lru_cache(_CACHED_PAIRS)(self._derive_prefix)
+        self._prefixes = lru_cache(_CACHED_DOMAINS)(self._derive_prefix)
         self._keys_of_peer = lru_cache(_CACHED_PAIRS)(self._key_before_peer)
 
     def hop(
@@ -63,7 +65,7 @@ class Translator:
     ) -> list[bytes]:
         """Translate a batch of ciphertexts of 64 bytes from domain `source` to `target`, in order.
 
-        Every rerandomisation scalar follows from `seed` (32 bytes, drawn when not given), the domains, the place and the
+        Every rerandomisation scalar follows from `seed` (32 bytes, drawn when not given), the source, the place and the
         ciphertext: an operator that keeps the seed of a batch can prove the batch later, on demand (`prove`). A seed
         serves one batch and is as secret as the operator's own knowledge of who went in and who came out.
         `pool` is an executor of threads for large batches; libsodium runs outside the interpreter lock.
@@ -71,7 +73,7 @@ class Translator:
         translated unless all is.
         """
         factors = self._factors(source, target)
-        scalars = self._scalars(ciphertexts, source, target, self.new_seed() if seed is None else seed)
+        scalars = self._scalars(ciphertexts, source, self.new_seed() if seed is None else seed)
         jobs = [(index, item, scalar) for index, (item, scalar) in enumerate(zip(ciphertexts, scalars, strict=True))]
         work = partial(_hop_chunk, factors)
         if pool is None or len(jobs) <= _CHUNK:
@@ -79,14 +81,22 @@ class Translator:
         chunks = [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)]
         return [item for done in pool.map(work, chunks) for item in done]
 
-    def hop_each(self, ciphertexts: Sequence[bytes], source: str, target: str, seeds: Sequence[bytes]) -> list[bytes]:
+    def hop_each(
+        self,
+        ciphertexts: Sequence[bytes],
+        source: str,
+        target: str,
+        seeds: Sequence[bytes],
+        fresh: Rerandomised | None = None,
+    ) -> list[bytes]:
         """Translate ciphertexts each as a batch of its own, with a seed of its own: the same as `hop` for each alone.
 
-        Raises Problem as `hop`.
+        What operator 1 sends to several targets is rerandomised alike for all, since key and scalar depend on the source
+        only: with the same `fresh` given each time, it is done once. Raises Problem as `hop`.
         """
-        prefix = self._prefixes(source, target)
+        prefix = self._prefixes(source)
         jobs = [(0, one, _scalar(prefix, 0, one, seed)) for one, seed in zip(ciphertexts, seeds, strict=True)]
-        return _hop_chunk(self._factors(source, target), jobs)
+        return _hop_chunk(self._factors(source, target), jobs, {} if fresh is None else fresh)
 
     def new_seed(self) -> bytes:
         """A seed for one batch, 32 bytes."""
@@ -100,7 +110,7 @@ class Translator:
         Raises Problem(codes.proof_invalid) for an empty batch or outputs that this seed did not give.
         """
         factors = self._factors(source, target)
-        scalars = self._scalars(inputs, source, target, seed)
+        scalars = self._scalars(inputs, source, seed)
         own = self._own_points(source), self._own_points(target)
         statement = HopStatement(self._operator, source, target, *own, factors.key_before, inputs, outputs)
         return prove_hops(statement, scalars, factors)
@@ -110,7 +120,7 @@ class Translator:
     ) -> HopProof:
         """One proof about ciphertexts that were each translated alone, with a seed each. Raises Problem as `prove`."""
         factors = self._factors(source, target)
-        scalars = [self._scalars([one], source, target, seed)[0] for one, seed in zip(inputs, seeds, strict=True)]
+        scalars = [self._scalars([one], source, seed)[0] for one, seed in zip(inputs, seeds, strict=True)]
         own = self._own_points(source), self._own_points(target)
         statement = HopStatement(self._operator, source, target, *own, factors.key_before, inputs, outputs)
         return prove_hops(statement, scalars, factors)
@@ -145,14 +155,14 @@ class Translator:
         own_label = source if self._operator == 2 else target
         return mul(self._secrets.key_share(own_label), Point(self._peer_points(source).U))
 
-    def _derive_prefix(self, source: str, target: str) -> bytes:
-        context = framed(_HOP_RANDOMNESS, bytes([self._operator]), source.encode(), target.encode())
+    def _derive_prefix(self, source: str) -> bytes:
+        context = framed(_HOP_RANDOMNESS, bytes([self._operator]), source.encode())
         return hashlib.sha512(context).digest()
 
-    def _scalars(self, ciphertexts: Sequence[bytes], source: str, target: str, seed: bytes) -> list[Scalar]:
+    def _scalars(self, ciphertexts: Sequence[bytes], source: str, seed: bytes) -> list[Scalar]:
         if len(seed) != HOP_SEED_BYTES:
             raise Problem("value.invalid", f"a hop seed of {len(seed)} bytes", expected=f"{HOP_SEED_BYTES} bytes")
-        prefix = self._prefixes(source, target)
+        prefix = self._prefixes(source)
         return [_scalar(prefix, index, ciphertext, seed) for index, ciphertext in enumerate(ciphertexts)]
 
 
@@ -160,11 +170,19 @@ def _scalar(prefix: bytes, index: int, ciphertext: bytes, seed: bytes) -> Scalar
     return scalar_from_wide(hmac.digest(seed, prefix + index.to_bytes(4, "big") + ciphertext, "sha512"))
 
 
-def _hop_chunk(factors: HopFactors, jobs: Sequence[tuple[int, bytes, Scalar]]) -> list[bytes]:
+def _hop_chunk(
+    factors: HopFactors, jobs: Sequence[tuple[int, bytes, Scalar]], fresh: Rerandomised | None = None
+) -> list[bytes]:
     translated = []
     for index, ciphertext, scalar in jobs:
         try:
-            translated.append(hop(ciphertext, scalar, factors))
+            if fresh is None:
+                translated.append(hop(ciphertext, scalar, factors))
+                continue
+            known = factors.key_before, scalar, ciphertext
+            if known not in fresh:
+                fresh[known] = rerandomise(split_ciphertext(ciphertext), scalar, factors.key_before)
+            translated.append(reshuffle(fresh[known], factors))
         except Problem as problem:
             problem.where = f"ciphertext {index}"
             raise

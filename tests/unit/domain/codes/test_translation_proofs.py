@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from link_code_hub import Hub
 
-from kumihimo.domain.codes import HopProof, OperatorSecrets, PublishedPoints, Translator, prove_points, verify_points
+from kumihimo.domain.codes import (
+    HopProof,
+    OperatorSecrets,
+    PublishedPoints,
+    Rerandomised,
+    Translator,
+    prove_points,
+    verify_points,
+)
 from kumihimo.domain.codes.ciphertext import decode_ciphertext
 from kumihimo.domain.codes.group import Scalar, add, base_mul, random_scalar
 from kumihimo.domain.kernel.errors import Problem
@@ -84,6 +92,31 @@ def test_translations_made_one_by_one_can_be_proven_together(hub: Hub, batch: Ba
     proof = hub.operator1.prove_each(batch.asked, out, X_CITY, Y_CITY, seeds)
     hub.operator2.verify_peer(batch.asked, out, X_CITY, Y_CITY, proof)
     assert refused(hub.operator2, batch.asked, exchanged(out), proof)
+
+
+def test_what_goes_to_two_institutions_is_rerandomised_once_and_proven_for_each(hub: Hub, batch: Batch) -> None:
+    seeds = [bytes([person]) * 32 for person in range(PEOPLE)]
+    fresh: Rerandomised = {}
+    ways = {target: hub.operator1.hop_each(batch.asked, X_CITY, target, seeds, fresh) for target in (Y_CITY, PENSION)}
+    assert len(fresh) == PEOPLE
+    proofs = {}
+    for target, out in ways.items():
+        assert out == hub.operator1.hop_each(batch.asked, X_CITY, target, seeds)
+        proofs[target] = hub.operator1.prove_each(batch.asked, out, X_CITY, target, seeds)
+        hub.operator2.verify_peer(batch.asked, out, X_CITY, target, proofs[target])
+    assert refused(hub.operator2, batch.asked, ways[PENSION], proofs[Y_CITY])
+    assert not {*ways[Y_CITY]} & {*ways[PENSION]}
+
+
+def test_what_comes_to_operator_2_for_two_institutions_leaves_with_nothing_in_common(hub: Hub, batch: Batch) -> None:
+    seeds = [bytes([person]) * 32 for person in range(PEOPLE)]
+    proven = {}
+    for target in (Y_CITY, PENSION):
+        between = hub.operator1.hop_each(batch.asked, X_CITY, target, seeds)
+        out = hub.operator2.hop_each(between, X_CITY, target, seeds)
+        proven[target] = hub.operator2.prove_each(between, out, X_CITY, target, seeds).rerandomised
+    halves = {target: {half for one in proven[target] for half in decode_ciphertext(one)} for target in proven}
+    assert not halves[Y_CITY] & halves[PENSION]
 
 
 @given(place=st.integers(0, PEOPLE - 1))

@@ -344,8 +344,8 @@ def test_an_operator_that_translates_one_person_of_a_chunk_falsely_is_found(
     translator = country.operators[HUB_1].translator
     honest = translator.hop_each
 
-    def false(ciphertexts: Any, source: str, target: str, seeds: Any) -> list[bytes]:
-        translated = honest(ciphertexts, source, target, seeds)
+    def false(ciphertexts: Any, source: str, target: str, seeds: Any, fresh: Any = None) -> list[bytes]:
+        translated = honest(ciphertexts, source, target, seeds, fresh)
         if target.startswith("y-city"):
             translated[5] = encrypt(codes[7], public_key(country.party(Y).link_key()), random_scalar())
         return translated

@@ -24,13 +24,16 @@ OTHER = {HUB_1: HUB_2, HUB_2: HUB_1}
 def cheat(country: HubCountry, hub: PartyId, about: bytes, target: str) -> None:
     """Let an operator translate to one target, instead of the ciphertext it was given, one about somebody else."""
     translator = country.operators[hub].translator
-    honest = translator.hop
+    one, each = translator.hop, translator.hop_each
     other = from_b64(country.party(X).request(about).subject, "subject")
 
     def hop(ciphertexts: Sequence[bytes], source: str, to: str, **options: Any) -> list[bytes]:
-        return honest([other] if to == target else ciphertexts, source, to, **options)
+        return one([other] if to == target else ciphertexts, source, to, **options)
 
-    translator.hop = hop
+    def hop_each(ciphertexts: Sequence[bytes], source: str, to: str, *others: Any) -> list[bytes]:
+        return each([other] if to == target else ciphertexts, source, to, *others)
+
+    translator.hop, translator.hop_each = hop, hop_each
 
 
 def accusations(country: HubCountry, accuser: PartyId) -> list[UnprovenHop]:

@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 from datetime import datetime
 from typing import NamedTuple
 
-from kumihimo.domain.codes import Translator
+from kumihimo.domain.codes import Rerandomised, Translator
 from kumihimo.roles.hub.service.proofs import Seeds
 from kumihimo.roles.hub.store import Domains
 
@@ -42,8 +42,9 @@ class ChunkTranslation:
 
     def hops(self, lines: Sequence[Line], at: datetime) -> list[list[bytes]]:
         """All translations that a chunk needs here, line by line, before those of the next chunk. Raises Problem as `hop`."""
-        return self._pool.submit(lambda: [self._hop(*line, at=at) for line in lines]).result()
+        fresh: Rerandomised = {}
+        return self._pool.submit(lambda: [self._hop(*line, at, fresh) for line in lines]).result()
 
-    def _hop(self, items: Sequence[Item], source: str, target: str, at: datetime) -> list[bytes]:
+    def _hop(self, items: Sequence[Item], source: str, target: str, at: datetime, fresh: Rerandomised) -> list[bytes]:
         seeds = self._seeds.seeds([transaction for transaction, _ in items], at)
-        return self._translator.hop_each([item for _, item in items], source, target, seeds)
+        return self._translator.hop_each([item for _, item in items], source, target, seeds, fresh)

@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from kumihimo.domain.codes import Translator
+from kumihimo.domain.codes import Rerandomised, Translator
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId, institution_of
 from kumihimo.plumbing.wire.edge import Edge
@@ -190,14 +190,15 @@ class PermitDesk:
         request, at = case.signed.value, case.logged.record.logged_at
         provider = self._present(request.provider) if case.ruling.granted else None
         portal = self._present(_PORTAL)
-        half = None if provider is None else self._half(case.subject, request, provider, at)
+        fresh: Rerandomised = {}
+        half = None if provider is None else self._half(case.subject, request, provider, at, fresh)
         relay = self._edge.message(
             RelayInquiry,
             OPERATORS[1],
             request=case.signed.envelope,
             logged=case.logged,
             for_provider=half,
-            for_portal=self._half(case.subject, request, portal, at),
+            for_portal=self._half(case.subject, request, portal, at, fresh),
             provider_epoch=None if provider is None else provider[1],
             portal_epoch=portal[1],
         )
@@ -226,7 +227,7 @@ class PermitDesk:
         target = label(request.provider, epoch)
         if epoch is not None and passed.provider is not None and epoch != passed.provider[1]:
             # The permit was given before the provider's codes were swapped: our half of then is computed again.
-            half = self._half(case.subject, request, (request.provider, epoch), logged.record.logged_at)
+            half = self._half(case.subject, request, (request.provider, epoch), logged.record.logged_at, {})
         hop = Hop(label(request.requester, request.epoch), target, half, relayed.subject)
         self._check.sample(request.transaction, (hop,), relayed.permit)
         return _decision(signed, logged, permit, relayed.subject)
@@ -234,10 +235,10 @@ class PermitDesk:
     def _present(self, institution: str) -> Domain:
         return institution, self._domains.present(institution)
 
-    def _half(self, subject: bytes, request: InquiryRequest, target: Domain, at: datetime) -> str:
+    def _half(self, subject: bytes, request: InquiryRequest, target: Domain, at: datetime, fresh: Rerandomised) -> str:
         label, seed = self._domains.label, self._seeds.seed(request.transaction, at)
         source = label(request.requester, request.epoch)
-        return b64(self._translator.hop([subject], source, label(*target), seed=seed)[0])
+        return b64(self._translator.hop_each([subject], source, label(*target), [seed], fresh)[0])
 
     def _cosigned(self, envelope: Envelope, subject: str, logged: LoggedRecord) -> tuple[Envelope, int | None]:
         """Operator 2's permit with our signature, if it says exactly what was logged, and its epoch. Raises Problem."""
