@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import (
@@ -25,7 +28,7 @@ from sqlalchemy import (
 )
 
 from kumihimo.country.scenarios.waiting import until
-from kumihimo.plumbing.storage import UtcDateTime, open_engine
+from kumihimo.plumbing.storage import UtcDateTime, empty_wal, open_engine
 from kumihimo.plumbing.storage.engine import POSTGRESQL_CONNECTIONS
 
 metadata = MetaData()
@@ -59,6 +62,36 @@ def test_a_commit_is_durable_on_every_connection(town: Engine) -> None:
         for conn in (first, second):
             conn.execute(text("SELECT 1"))
             assert {name: conn.exec_driver_sql(name).scalar_one() for name in expected} == expected
+
+
+def in_the_file_itself(engine: Engine) -> int:
+    """How many offices a copy of the SQLite file has, without the -wal beside it."""
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy.db"
+        copy.write_bytes(Path(engine.url.database or "").read_bytes())
+        alone = sqlite3.connect(copy)
+        try:
+            count: int = alone.execute("SELECT count(*) FROM office").fetchone()[0]
+            return count
+        finally:
+            alone.close()
+
+
+def test_what_was_committed_is_moved_into_the_file_beside_readers_and_writers(town: Engine) -> None:
+    if town.dialect.name != "sqlite":
+        assert empty_wal(town) == 0
+        return
+    empty_wal(town)
+    assert in_the_file_itself(town) == 1
+    with town.connect() as reader, town.begin() as writer:
+        assert reader.execute(select(func.count()).select_from(offices)).scalar_one() == 1
+        writer.execute(insert(offices).values(id="parks", cases=0))
+        assert empty_wal(town) == 0  # nobody waits for anybody
+        assert in_the_file_itself(town) == 1
+    empty_wal(town)
+    assert in_the_file_itself(town) == 2
+    with town.connect() as conn:
+        assert conn.execute(select(func.count()).select_from(offices)).scalar_one() == 2
 
 
 def test_waiting_for_a_lock_ends_after_ten_seconds(town: Engine) -> None:

@@ -3,7 +3,7 @@
 from kumihimo.plumbing.storage.answers import Answer
 from kumihimo.plumbing.storage.bulk import among, insert_columns, insert_rows, is_listed, listed
 from kumihimo.plumbing.storage.contents import StoreContents, TableDigest, contents_of, digests_of
-from kumihimo.plumbing.storage.engine import OF_ENGINE, bytes_used, open_engine, store_name
+from kumihimo.plumbing.storage.engine import OF_ENGINE, bytes_used, empty_wal, open_engine, store_name
 from kumihimo.plumbing.storage.faults import store_problem
 from kumihimo.plumbing.storage.feed import (
     FeedItem,
@@ -52,6 +52,7 @@ __all__ = [
     "digests_of",
     "downgrade",
     "drop_partition_schema",
+    "empty_wal",
     "expire_feed",
     "feed_table",
     "get_cursor",

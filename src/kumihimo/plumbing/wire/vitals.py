@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, Protocol, runtime_checkable
 
 import structlog
@@ -21,11 +22,12 @@ from sqlalchemy import Engine, text
 
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId, institution_of
-from kumihimo.plumbing.storage import read_secret, require_current
+from kumihimo.plumbing.storage import empty_wal, read_secret, require_current
 from kumihimo.plumbing.wire.directory_updates import keep_directory
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.feeds import FeedDesk, FeedReader
 from kumihimo.plumbing.wire.meters import Meters, Reading
+from kumihimo.plumbing.wire.repeating import Repeating
 from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.tls import client_context, fingerprint
 
@@ -81,19 +83,19 @@ class StoreVital:
     name = "store"
 
     def __init__(self, engine: Engine, package: str) -> None:
-        self._engine = engine
+        self.engine = engine
         self._package = package
 
     def fault(self) -> str | None:
-        require_current(self._engine, self._package)
+        require_current(self.engine, self._package)
         return None
 
     def readings(self) -> Iterable[Reading]:
-        if self._engine.dialect.name == "postgresql":
+        if self.engine.dialect.name == "postgresql":
             size = "SELECT pg_database_size(current_database())"
         else:
             size = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
-        with self._engine.connect() as conn:
+        with self.engine.connect() as conn:
             yield Reading("store_bytes", float(conn.execute(text(size)).scalar_one()))
 
 
@@ -222,10 +224,18 @@ def meters_of(app: FastAPI) -> Meters:
     return meters
 
 
+def _keep_wal_short(engine: Engine) -> int:
+    empty_wal(engine)
+    return 0  # what is left waits for the next round
+
+
 def watch(app: FastAPI, edge: Edge, *vitals: Vital) -> None:
     """Add `/ready` and `/metrics` over these vitals, and keep the directory new."""
     app.state.edge = edge
     keep_directory(app, edge)
+    for vital in vitals:
+        if isinstance(vital, StoreVital):
+            app.state.works.append(Repeating("checkpoints", partial(_keep_wal_short, vital.engine)))
     vitals = (*vitals, DirectoryVital(edge))
     meters, allowed = meters_of(app), may_scrape(edge.party)
     for vital in vitals:
