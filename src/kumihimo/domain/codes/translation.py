@@ -96,7 +96,7 @@ class Translator:
         """
         prefix = self._prefixes(source)
         jobs = [(0, one, _scalar(prefix, 0, one, seed)) for one, seed in zip(ciphertexts, seeds, strict=True)]
-        return _hop_chunk(self._factors(source, target), jobs, {} if fresh is None else fresh)
+        return _hop_chunk(self._factors(source, target), jobs, fresh)
 
     def new_seed(self) -> bytes:
         """A seed for one batch, 32 bytes."""

@@ -101,7 +101,7 @@ class FeedDesk:
         self._forget_kinds = frozenset(forget)
         self._told = told
         self._forgotten: dict[PartyId, int] = {}  # since this process began: up to where there is nothing to forget
-        self._to_forget: set[PartyId] = set()  # who got something since that may not be kept
+        self._handed: dict[PartyId, int] = {}  # the last number handed out of what may not be kept
         self._waiting: dict[asyncio.Event, tuple[PartyId, asyncio.AbstractEventLoop]] = {}
         self._retain = dict(retain or {})
         self._gather = dict(gather or {})
@@ -189,14 +189,14 @@ class FeedDesk:
     def _read(self, peer: PartyId, after: int, limit: int) -> list[FeedItem]:
         with self._engine.connect() as conn:
             items = read_feed(conn, self._table, peer, after, limit)
-        if any(item.kind in self._forget_kinds for item in items):
-            self._to_forget.add(peer)
+        handed = [item.seq for item in items if item.kind in self._forget_kinds]
+        if handed:
+            self._handed[peer] = max(handed)
         return items
 
     def _forget(self, peer: PartyId, after: int) -> None:
         forgotten = self._forgotten.get(peer, 0)
-        if after > forgotten and (not forgotten or peer in self._to_forget):
-            self._to_forget.discard(peer)
+        if after > forgotten and (not forgotten or self._handed.get(peer, 0) > forgotten):
             with self._engine.begin() as conn:
                 delete_feed(conn, self._table, peer, after, self._forget_kinds, forgotten)
             self._forgotten[peer] = after

@@ -31,10 +31,10 @@ from kumihimo.plumbing.wire.messages.inquiry import (
     Refusal,
     RelayInquiry,
 )
-from kumihimo.plumbing.wire.together import all_at_once, each, parse_envelopes
+from kumihimo.plumbing.wire.together import ManySender, all_at_once, each, parse_envelopes
 from kumihimo.roles.hub.service.journal import Journal, Once
 from kumihimo.roles.hub.service.parties import PORTAL, is_exchange
-from kumihimo.roles.hub.service.ports import SenderOfMany, send_all_to_operator
+from kumihimo.roles.hub.service.ports import send_all_to_operator
 from kumihimo.roles.hub.service.proofs import Hop, ProofCheck, Seeds
 from kumihimo.roles.hub.service.records import PERMIT_LIFE, permit_of, request_record
 from kumihimo.roles.hub.service.rulings import Bench, Ruling, refusal_of
@@ -85,7 +85,7 @@ class PermitDesk:
         bench: Bench,
         journal: Journal,
         translator: Translator,
-        sender: SenderOfMany,
+        sender: ManySender,
         seeds: Seeds,
         check: ProofCheck,
         domains: Domains,

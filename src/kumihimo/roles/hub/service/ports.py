@@ -29,10 +29,6 @@ class Sender(Protocol):
         ...
 
 
-class SenderOfMany(Sender, ManySender, Protocol):
-    """Carries messages one by one, and many in one request."""
-
-
 class PlainAnswer(Protocol):
     """An HTTP answer of a protocol that is not ours."""
 
