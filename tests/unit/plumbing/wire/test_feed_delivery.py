@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from small_country import EXCHANGE, HUB_2, OTHER, STRANGER, SmallCountry, running
 from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, Text, select
+from sqlalchemy.exc import OperationalError
 
 from kumihimo.domain.kernel import PartyId, Problem
 from kumihimo.plumbing.storage import (
@@ -263,6 +265,31 @@ def test_what_may_not_be_kept_is_forgotten_once_the_consumer_has_it_and_nothing_
     consumer.reader.pull()
     assert producer.kept(EXCHANGE) == [("access", 2), ("codes", 4)]
     assert producer.kept(OTHER) == [("codes", 3)]
+
+
+def test_what_could_not_be_forgotten_is_forgotten_the_next_time(
+    producer: Producer, consumer: Consumer, country: SmallCountry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edge, forgotten = country.edge(EXCHANGE), feeds.delete_feed
+    failing = [False, True, False]  # the second time: after something was forgotten already
+
+    def sometimes(*args: Any) -> int:
+        if failing.pop(0):
+            raise OperationalError("DELETE", {}, Exception("the disk is full"))
+        return forgotten(*args)
+
+    monkeypatch.setattr(feeds, "delete_feed", sometimes)
+    (first,) = producer.tell(EXCHANGE, "codes", 1)
+    page_of(consumer.client, edge)
+    (second,) = producer.tell(EXCHANGE, "codes", 2)
+    page_of(consumer.client, edge, after=first)
+    with pytest.raises(Problem):
+        page_of(consumer.client, edge, after=second)
+    assert producer.kept(EXCHANGE) == [("codes", 2)]
+    page_of(consumer.client, edge, after=second)
+    assert producer.kept(EXCHANGE) == []
+    page_of(consumer.client, edge, after=second)
+    assert failing == []  # and where there is nothing to forget, nobody looks
 
 
 class Calendar:
