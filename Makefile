@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 DEMO := .demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types rules unit reformat bench lock picture clean system system-test
+.PHONY: help demo test card lint types rules unit reformat bench lock picture clean system system-test
 
 help: ## what can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,7 +20,7 @@ help: ## what can be made here
 demo: $(VENV)/ready ## start the country in miniature, run the first case, print the addresses (Ctrl-C stops it)
 	$(BIN)/kumihimo demo --country $(DEMO) $(DEMO_ARGS)
 
-test: $(VENV)/ready system-test lint types rules unit ## everything: lint, types, import rules, tests
+test: $(VENV)/ready system-test card lint types rules unit ## everything: lint, types, import rules, tests
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
@@ -33,7 +33,7 @@ rules: $(VENV)/ready ## the import rules between the rooms
 	$(BIN)/lint-imports
 
 unit: $(VENV)/ready
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 reformat: $(VENV)/ready ## bring the code into its form
 	$(BIN)/ruff check --fix .
@@ -45,9 +45,11 @@ bench: $(VENV)/ready ## measure: translation, rules, log, inquiries
 picture: $(VENV)/ready ## draw docs/country.*.svg again from the topology
 	$(BIN)/python -m kumihimo.country.picture docs
 
-lock: ## resolve requirements.lock again (needs uv)
-	uv pip compile -q --universal --no-annotate --all-extras --generate-hashes --no-emit-index-url --no-header \
-		--python-version 3.11 pyproject.toml -o requirements.lock
+COMPILE := uv pip compile -q --universal --no-annotate --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+
+lock: ## resolve requirements.lock and requirements-reader.lock again (needs uv)
+	$(COMPILE) --extra dev --extra reader-build pyproject.toml -o requirements.lock
+	echo "pyscard>=2.3" | $(COMPILE) - -o requirements-reader.lock
 
 clean: ## remove everything made here
 	rm -rf $(VENV) $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
@@ -58,6 +60,13 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
+
+# pyscard is built from source against the PC/SC headers; what cannot be had is said, and everything else goes on.
+card: $(VENV)/ready ## what cards need: PC/SC, a virtual reader, OpenSC, a browser
+	@./scripts/system-packages card
+	@$(BIN)/python -c 'import smartcard' 2>/dev/null || PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --quiet \
+		--require-hashes --no-deps --no-build-isolation -r requirements-reader.lock \
+		|| echo "No card reader can be used: pyscard could not be built (see above)." >&2
 
 system-test:
 	@./scripts/system-packages test
