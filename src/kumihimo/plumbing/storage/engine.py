@@ -30,7 +30,7 @@ LOCK_WAIT_SECONDS: Final = 10
 # FastAPI runs plain `def` endpoints on 40 threads, and the writer needs a connection of its own.
 _POOL_SIZE: Final = 8
 _POOL_OVERFLOW: Final = 40
-# A PostgreSQL server takes 100 connections unless told otherwise: 26 processes of one country must fit, and tools beside
+# A PostgreSQL server takes 100 connections unless told otherwise: 28 processes of one country must fit, and tools beside
 # them. Whoever waits for a connection queues here instead of there; all are kept open, since opening one costs 5 ms.
 POSTGRESQL_CONNECTIONS: Final = 3
 _CONNECTIONS: Final = "connections"

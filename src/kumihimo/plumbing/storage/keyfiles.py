@@ -34,7 +34,7 @@ def write_secret(path: Path, data: bytes) -> None:
         ) from error
     finally:
         temporary.unlink()
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def replace_secret(path: Path, data: bytes) -> None:
@@ -55,7 +55,7 @@ def _replace(path: Path, data: bytes, mode: int) -> None:
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def read_secret(path: Path) -> bytes:
@@ -126,7 +126,8 @@ def _durable_temporary(path: Path, data: bytes, mode: int) -> Path:
     return temporary
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make what was made, renamed or removed in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

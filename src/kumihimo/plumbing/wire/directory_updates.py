@@ -33,6 +33,7 @@ LOOK_SECONDS: Final = 0.5  # between two looks at the own file
 WAIT_SECONDS: Final = 25.0  # how long a question for a newer one stays open
 _AGAIN_SECONDS: Final = 5.0
 _REGISTRY: Final = PartyId("registry/network")
+_CERTIFIER, _RESPONDER = PartyId("jpki/authority"), PartyId("jpki/responder")
 log = structlog.get_logger()
 
 
@@ -42,7 +43,7 @@ def sources_of(party: PartyId) -> tuple[PartyId, ...]:
         return tuple(one for one in OPERATORS if one != party)
     if party.endswith(("/ledger", "/authority")):
         return (_REGISTRY,)
-    return OPERATORS
+    return (_CERTIFIER,) if party == _RESPONDER else OPERATORS
 
 
 def mount_directory(app: FastAPI, directory: Directory) -> None:

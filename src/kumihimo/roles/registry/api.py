@@ -23,6 +23,7 @@ from kumihimo.plumbing.wire.edge import Edge, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
 from kumihimo.plumbing.wire.link_keys import LinkKeys
+from kumihimo.plumbing.wire.messages.cards import HolderFound, LookUpHolder
 from kumihimo.plumbing.wire.messages.codes import BlindCode, CodesTranslated, CodesUnderWay, IssueCodes, TranslateCodes
 from kumihimo.plumbing.wire.messages.lives import (
     SHOWN,
@@ -56,6 +57,7 @@ from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.vitals import FeedDeskVital, KeysVital, StoreVital, meters_of, watch
 from kumihimo.roles.registry.schema import MIGRATIONS, feed
 from kumihimo.roles.registry.service.code_issuing import CodeIssuing
+from kumihimo.roles.registry.service.holders import AUTHORITY, Holders
 from kumihimo.roles.registry.service.lives import OPERATIONS, Lives, Numbered
 from kumihimo.roles.registry.service.look_up import LookUps
 from kumihimo.roles.registry.service.recoding import Recoding
@@ -134,6 +136,7 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     institution = edge.directory.institution
     residents = Residents(store, institution, neighbours.numbers, SystemRandomness(), edge.clock)
     look_ups = LookUps(store, institution)
+    holders = Holders(store)
     person_secret = read_secret(edge.identity.folder / PERSON_KEY)
     lives_store = LivesStore(store)
     lives = Lives(lives_store, institution, neighbours, residents.drawn, edge.clock)
@@ -207,6 +210,12 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
             four_items=message.four_items.read() if message.four_items is not None else None,
         )
         return edge.answer(LookUpResult(in_reply_to=message.message_id, residents=found))
+
+    @app.post("/holders")
+    def find_holder(envelope: Envelope, peer: Peer) -> Envelope:
+        """The authority for certificates learns who has a resident code, and hears of them from then on."""
+        message = edge.open(envelope, LookUpHolder, peer, lambda party: party == AUTHORITY).value
+        return edge.answer(HolderFound(in_reply_to=message.message_id, holder=holders.find(message.resident_code)))
 
     @app.post("/code-issues")
     def issue_codes(envelope: Envelope, peer: Peer) -> Envelope:

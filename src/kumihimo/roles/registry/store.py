@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, RowMapping, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from kumihimo.domain.kernel import FourItems, party_id
+from kumihimo.domain.kernel import FourItems, PartyId, party_id
 from kumihimo.domain.sealing import canonical_json
 from kumihimo.plumbing.storage import among, append_feed, insert_rows
 from kumihimo.plumbing.wire.messages.residents import Standing
@@ -202,6 +202,13 @@ class Transaction:
         found = self._one(resident.c.id == one.merged_into)
         return found.individual_number if found is not None else None
 
+    def survivor_code(self, one: Resident) -> str | None:
+        """As `survivor_number`, by resident code."""
+        if one.merged_into is None:
+            return None
+        found = self._one(resident.c.id == one.merged_into)
+        return found.resident_code if found is not None else None
+
     def history(self, resident_id: int) -> list[HistoryEntry]:
         """Every recorded change of a resident, oldest first."""
         rows = self._conn.execute(
@@ -261,6 +268,10 @@ class Transaction:
                 happened_on=change.happened_on, reported_by=change.reported_by, announced_at=at, acknowledged_at=None,
             )
         )  # fmt: skip
+
+    def tell(self, party: PartyId, kind: str, body: dict[str, Any], change: Change) -> None:
+        """Put an item into the feed of a party that is no ledger, and need not acknowledge it."""
+        append_feed(self._conn, feed, party, kind, body, change.recorded_at)
 
     def count(self) -> int:
         return self._conn.scalar(select(func.count()).select_from(resident)) or 0

@@ -14,16 +14,20 @@ from kumihimo.plumbing.wire.messages.residents import (
     ResidentEvent,
     ResidentSnapshot,
 )
+from kumihimo.roles.registry.service.holders import SUBSCRIBER, tell_authority
 from kumihimo.roles.registry.store import Change, Resident, Transaction
 
 
 def announced(
     transaction: Transaction, institution: Callable[[str], Institution], one: Resident, change: Change
 ) -> ResidentSnapshot:
-    """Tell every subscriber; the snapshot as municipalities get it."""
+    """Tell every subscriber, the authority for certificates without the number; the snapshot as municipalities get it."""
     with_code = snapshot(transaction, one, with_code=True)
     without = with_code.model_copy(update={"resident_code": None})
     for subscriber in transaction.subscribers(one.id):
+        if subscriber == SUBSCRIBER:
+            tell_authority(transaction, one, change)
+            continue
         told = with_code if "municipality" in institution(subscriber).classes else without
         event = ResidentEvent(event=RegisterEventKind(change.event), on=change.happened_on, resident=told)
         transaction.announce(one, change, subscriber, event.model_dump(mode="json"))

@@ -1,0 +1,1 @@
+"""What the certification authority and its responder decide."""
