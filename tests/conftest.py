@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from card_programs import pytest_terminal_summary
 from throwaway_postgresql import Cluster, throwaway_cluster
+
+__all__ = ["pytest_addoption", "pytest_terminal_summary"]  # hooks
 
 
 @pytest.fixture(scope="session")

@@ -48,14 +48,19 @@ from kumihimo.plumbing.wire.messages.residents import RegisterEventKind
 from kumihimo.plumbing.wire.repeating import Repeating
 from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
+from kumihimo.roles.gateway.api.cards import mount_cards
+from kumihimo.roles.gateway.api.identity_checks import add_identity_checks
 from kumihimo.roles.gateway.service.addressees import Addressees, person_of
 from kumihimo.roles.gateway.service.aftermath import LOOKED_AT, Aftermath, told_of
+from kumihimo.roles.gateway.service.cards import CardWindow
 from kumihimo.roles.gateway.service.code_issuing import CodeIssuing
+from kumihimo.roles.gateway.service.identity_checks import IdentityChecking
 from kumihimo.roles.gateway.service.lines import REGISTRY
 from kumihimo.roles.gateway.service.register_telling import RegisterTelling
 from kumihimo.roles.gateway.service.reporting import Reporting
 from kumihimo.roles.gateway.settings import LedgerSettings
 from kumihimo.roles.gateway.store.addressees import LedgerStore
+from kumihimo.roles.gateway.store.identity_checks import IdentityCheckStore
 from kumihimo.roles.gateway.store.ledger import MIGRATIONS, feed_cursor
 from kumihimo.roles.gateway.store.merges import DueStore, Merges
 
@@ -108,6 +113,9 @@ def build(settings: LedgerSettings, clock: Clock = SystemClock()) -> FastAPI:  #
     feed = FeedReader(client, edge, REGISTRY, engine, feed_cursor, following(store, clock), aftermath.wake)
     app = application(edge.party, background=[aftermath, feed])
     watch(app, edge, StoreVital(engine, MIGRATIONS), KeysVital(edge), FeedVital(feed, edge))
+    mount_cards(app, edge, CardWindow(addressees, edge, client), own_desk)
+    checking = IdentityChecking(addressees, IdentityCheckStore(engine, institution), edge.clock)
+    add_identity_checks(app, edge, checking, own_desk)
 
     @app.post("/take-ins")
     def take_in(envelope: Envelope, peer: Peer) -> Envelope:

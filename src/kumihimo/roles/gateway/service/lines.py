@@ -11,6 +11,7 @@ R = TypeVar("R", bound=Reply)
 
 REGISTRY = PartyId("registry/network")
 PORTAL = PartyId("portal/portal")
+CERTIFIER = PartyId("jpki/authority")
 HUB_1 = PartyId("hub-1/operator")
 HUB_2 = PartyId("hub-2/operator")
 OVERSIGHT = PartyId("oversight/body")

@@ -123,6 +123,23 @@ task = Table(
     UniqueConstraint("institution", "addressee_number", "event", "version", name="uq_task_event"),
 )
 
+# Checks of identity (本人確認), those that were refused too. No number of a document, and none of a person.
+identity_check = Table(
+    "identity_check",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("request", Text, primary_key=True),  # id of the desk's message, so that one sent twice is one check
+    Column("addressee_number", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("documents", Text, nullable=False),  # kinds, JSON
+    Column("articles", Text, nullable=False),  # JSON
+    Column("why_no_photo", Text),
+    Column("staff", Text, nullable=False),
+    Column("checked_at", UtcDateTime, nullable=False),
+    Column("result", Text, nullable=False),  # `verified`, or the code of a problem
+    Index("ix_identity_check_addressee", "institution", "addressee_number", "checked_at"),
+)
+
 serial = Table(
     "serial",
     metadata,
