@@ -91,11 +91,14 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "messages-provision": partial(messages, "provision"),
     "messages-by-hand": partial(messages, "by_hand"),
     "messages-ledger": partial(messages, "ledger"),
+    "messages-identity": partial(messages, "identity"),
     "messages-lives": partial(messages, "lives"),
     "messages-proofs": partial(messages, "proofs"),
     "messages-oversight": partial(messages, "oversight"),
     "messages-audits": partial(messages, "audits"),
     "messages-freshness": partial(messages, "freshness"),
+    "messages-cards": partial(messages, "cards"),
+    "messages-card-desk": partial(messages, "card_desk"),
     "settings": settings,
 }
 

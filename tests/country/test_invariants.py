@@ -25,6 +25,8 @@ EVENT_COLUMNS = {
     "root", "hashes", "note", "checkpoint",
 }  # fmt: skip
 # An answer to a chunk is kept sealed at both its ends for a while, and nowhere else.
+# Which certificates are good the authority tells everybody, by serial: it stands on lists that anybody may fetch.
+PUBLISHED = frozenset(("change.serial", "status.serial"))
 SEALED_AT_BOTH_ENDS = frozenset(("batch_chunk.answer", "chunk_answer.sealed"))
 
 
@@ -109,13 +111,13 @@ def test_i1_no_log_file_holds_a_number_a_resident_code_or_a_name(
         assert "総務" not in text
 
 
-def test_resident_codes_stay_with_registry_numbering_and_municipalities(
+def test_resident_codes_stay_with_registry_numbering_municipalities_and_the_certification_authority(
     country: Country, case: FirstCase, resident_codes: set[str]
 ) -> None:
     municipal = {topology.ledger_of(one) for one in topology.municipalities()}
     for service in topology.services():
         held = found_in_files(country, service.party, ELEVEN_DIGITS, resident_codes)
-        if service.party not in {topology.NUMBERING, topology.REGISTRY, *municipal}:
+        if service.party not in {topology.NUMBERING, topology.REGISTRY, topology.JPKI, *municipal}:
             assert not held, f"{service.party} holds {len(held)} resident codes"
 
 

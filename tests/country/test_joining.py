@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from kumihimo.country import founding, joining, renewing, topology
+from kumihimo.country.card_office import CardOffice
 from kumihimo.country.desk import Desk, edge_of
 from kumihimo.country.directories import await_taken, newest, without_institution
 from kumihimo.country.inspection import read_cell
@@ -187,6 +188,12 @@ def test_a_city_that_joined_asks_about_its_resident_and_is_asked(joined: Country
     )
     desk.place_copies((CopyOf(addressee_number=arrived.addressee_number, item=dated),))
     assert (before, ask(joined, "x-city", NEW, number).outcome) == (Outcome.NONE, Outcome.PROVIDED)
+
+
+def test_a_city_that_joined_has_a_card_window(joined: Country) -> None:
+    office = CardOffice.of(joined, NEW)
+    assert office.office_key.certificate
+    assert office.ordinance_counters().code == "992038"
 
 
 def test_everybody_uses_the_new_directory_and_refuses_an_older_one(joined: Country) -> None:

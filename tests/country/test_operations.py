@@ -71,7 +71,7 @@ def test_the_drill_of_a_restore_proves_the_backup_of_a_country_in_use(
     country: Country, case: FirstCase, tmp_path: Path
 ) -> None:
     done = drill_restore(country, tmp_path, _silent)
-    assert (done.stores, done.services) == (26, 26)
+    assert (done.stores, done.services) == (28, 28)
     assert done.tables > 150
     assert done.rows > 1000
     assert done.verified_after > done.verified_before > 0

@@ -219,7 +219,7 @@ def test_the_drill_proves_the_backup_of_a_country_in_use_and_clears_up_after_one
     assert len(left) == len(topology.services())
     used = digests_now(up.folder)[topology.NUMBERING]
     done = drill_restore(up, tmp_path, _silent)
-    assert (done.stores, done.services, done.databases) == (26, 26, 26)
+    assert (done.stores, done.services, done.databases) == (28, 28, 28)
     assert done.tables > 150
     assert done.verified_after > done.verified_before > 0
     assert {one.name for one in done.leftovers if one.dropped} == left

@@ -28,6 +28,7 @@ ONE_OF_EACH = {
     Role.REGISTRY: topology.REGISTRY,
     Role.OVERSIGHT: topology.OVERSIGHT,
     Role.PORTAL: topology.PORTAL,
+    Role.JPKI: topology.JPKI,
     Role.LEDGER: topology.ledger_of("x-city"),
     Role.EXCHANGE: topology.exchange_of("x-city"),
 }

@@ -18,6 +18,7 @@ from kumihimo.cli.demo_report import print_report
 from kumihimo.cli.progress import PROGRAM, console, steps
 from kumihimo.country import programs
 from kumihimo.country.boundaries import Role
+from kumihimo.country.card_slot import put_away
 from kumihimo.country.directories import newest
 from kumihimo.country.founding import destroy, found
 from kumihimo.country.layout import Country
@@ -152,8 +153,10 @@ def show_sizes(folder: Folder) -> None:
 
 @app.command()
 def down(folder: Folder) -> None:
-    """Stop a running country."""
-    bring_down(Country.open(folder))
+    """Stop a running country, and end its virtual card reader."""
+    country = Country.open(folder)
+    put_away(country)
+    bring_down(country)
     console.print("Stopped.")
 
 
@@ -164,6 +167,7 @@ def remove(folder: Folder, yes: Annotated[bool, typer.Option("--yes", help="Do n
     Its folder with all keys and records goes, and its databases. It cannot be undone.
     """
     country = Country.open(folder)
+    put_away(country)
     if not yes:
         typer.confirm(f"Remove {folder} with {country.residents} residents, every key and every record?", abort=True)
     dropped = destroy(country)

@@ -13,6 +13,8 @@ from kumihimo.cli import (
     batch,
     bench,
     by_hand,
+    card,
+    card_services,
     copies,
     country,
     desk,
@@ -49,6 +51,12 @@ app.add_typer(log.app, name="log", help="The transparency log: verify it, and pr
 app.add_typer(bench.app, name="bench", help="Measure, as ratios against a reference in the same run.")
 app.add_typer(register_lives.app, name="register", help="What a municipality reports: births, moves, merges.")
 app.add_typer(records.portal, name="portal", help="The resident's side: an account and its accesses.")
+app.add_typer(card.app, name="card", help="IC cards: issued at a window, put into a reader, used.")
+card.app.command()(card_services.sign)
+card.app.command("install-browser")(card_services.install)
+card.app.command("check-site")(card_services.check_site)
+card.app.add_typer(card_services.ordinance, name="ordinance", help="What municipalities put on cards (条例による利用).")
+app.add_typer(card_services.identity, name="identity", help="Identity checks at a counter: by card or by documents.")
 app.add_typer(by_hand.pending, name="pending", help="Inquiries of others that wait for a person.")
 app.add_typer(batch.app, name="batch", help="Ask about many addressees at once.")
 app.add_typer(schedule.app, name="schedule", help="Inquiries that are made by themselves on their days.")

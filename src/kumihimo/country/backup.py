@@ -36,7 +36,9 @@ from kumihimo.plumbing.storage import (
 COUNTRY_FILES: Final = ("verified.checkpoint", "country.toml", "directory.json", "log.vkey", "witness.vkey")
 SETTINGS: Final = "role.toml"
 _OWN_FILES: Final = ("directory.json",)  # beside the settings of a party on a machine of its own
-_FIRST_TO_LAST: Final = ("exchange", "ledger", "portal", "body", "network", "authority", "operator")
+_FIRST_TO_LAST: Final = (
+    "exchange", "ledger", "portal", "body", "responder", "jpki/authority", "network", "authority", "operator",
+)  # fmt: skip
 
 _NO_RIGHT: Final = "42501"  # SQLSTATE
 Step = Callable[[str, int, int], None]
@@ -65,8 +67,8 @@ def parties_in(folder: Path) -> tuple[Party, ...]:
 
 
 def _turn(party: PartyId) -> tuple[int, bool, str]:
-    service = party.partition("/")[2]
-    place = _FIRST_TO_LAST.index(service) if service in _FIRST_TO_LAST else 0
+    named = party if party in _FIRST_TO_LAST else party.partition("/")[2]
+    place = _FIRST_TO_LAST.index(named) if named in _FIRST_TO_LAST else 0
     return place, party == topology.HUB_1, party
 
 

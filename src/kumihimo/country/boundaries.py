@@ -34,6 +34,8 @@ class Role(StrEnum):
     LEDGER = "ledger"
     EXCHANGE = "exchange"
     WITNESS = "witness"
+    JPKI = "jpki"
+    RESPONDER = "responder"
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,16 @@ BOUNDARIES: Final[dict[Role, Boundary]] = {
         Bilingual("中間サーバー", "Exchange store"),
         Bilingual("宛名番号、自らの符号、副本", "addressee number, its own link code, copies"),
         Bilingual("個人番号、他機関の符号", "the Individual Number, other institutions' codes"),
+    ),
+    Role.JPKI: Boundary(
+        Bilingual("公的個人認証 認証局", "JPKI authority"),
+        Bilingual("証明書の発行番号と住民票コード、4情報", "certificate serial and resident code, four items"),
+        Bilingual("個人番号、符号、証明書が何に使われるか", "the number, link codes, what a certificate is used for"),
+    ),
+    Role.RESPONDER: Boundary(
+        Bilingual("証明書の有効性確認", "JPKI responder"),
+        Bilingual("発行番号と有効性、誰が確認したか", "serials and whether they are valid, who asks about them"),
+        Bilingual("本人、住民票コード", "the person, the resident code"),
     ),
     Role.WITNESS: Boundary(
         Bilingual("外部の立会人", "Outside witness"),

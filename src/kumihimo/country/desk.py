@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
+
+from pydantic import ValidationError
 
 from kumihimo.country import topology
 from kumihimo.country.layout import RESIDENT, Country
@@ -112,16 +114,27 @@ class Caller:
         return PeerClient(self.edge, timeout=CODE_ISSUING_SECONDS)
 
     def ask(self, audience: PartyId, path: str, kind: type[Message], reply: type[R], **fields: Any) -> R:
-        """Send one message and return the verified reply. Raises Problem."""
+        """Send one message and return the verified reply. Raises Problem, also value.invalid for what no message may say."""
+        try:
+            message = self.edge.message(kind, audience, **fields)
+        except ValidationError as error:
+            raise not_to_be_said(error) from None
         with expected_up(self.country):
-            return self.client.send(path, self.edge.message(kind, audience, **fields), reply).value
+            return self.client.send(path, message, reply).value
+
+
+def not_to_be_said(error: ValidationError) -> Problem:
+    """What is wrong with a field, without the value: it may be a number."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return Problem("value.invalid", first["msg"], where=where, advice="Enter it again.")
 
 
 class Desk(Caller):
     """The business systems of one institution."""
 
     @classmethod
-    def of(cls, country: Country, institution: str) -> Desk:
+    def of(cls, country: Country, institution: str) -> Self:
         """Raises Problem(institution.unknown) for all but the institutions that hold information."""
         if institution not in country.institutions():
             known = ", ".join(country.institutions())

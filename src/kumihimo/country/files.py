@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from typing import Final
 
 from kumihimo.country import topology
 from kumihimo.country.boundaries import Role
 from kumihimo.country.keys import write_random_secret
-from kumihimo.country.layout import Country
+from kumihimo.country.layout import PUBLIC, Country
 from kumihimo.country.stores import Stores
-from kumihimo.domain.kernel import PartyId, SystemRandomness, institution_of
+from kumihimo.domain.kernel import PartyId, SystemClock, SystemRandomness, institution_of
 from kumihimo.domain.transparency.note import NoteKey
-from kumihimo.plumbing.storage import write_secret
+from kumihimo.plumbing.storage import replace_secret, write_secret
 from kumihimo.roles.gateway.service.freshness import NATURES
+from kumihimo.roles.jpki.ceremony import Ceremony, hold_ceremony
+from kumihimo.roles.jpki.keystore import FileKeys
 
 LOG_ORIGIN: Final = "hub-1.kumihimo.internal/log"
 WITNESS_NAME: Final = "oversight.kumihimo.internal/witness"
@@ -42,7 +46,10 @@ def write_files(country: Country, stores: Stores) -> None:
 
 
 def write_files_of(country: Country, service: topology.Service, stores: Stores, extra: str = "") -> None:
-    """Write `role.toml` and the role's own secrets for one service; `extra` are more lines of settings."""
+    """Write `role.toml` and the role's own secrets for one service; `extra` are more lines of settings.
+
+    The certification authority's are those of its key ceremony, which is held here.
+    """
     party = service.party
     for name in _SECRETS.get(service.role, ()):
         write_random_secret(country.keys(party) / name)
@@ -50,10 +57,46 @@ def write_files_of(country: Country, service: topology.Service, stores: Stores, 
         f'party = "{party}"\nkeys = "keys"\ndirectory = "../../../directory.json"\n'
         f'store = {json.dumps(stores(party))}\nhost = "127.0.0.1"\nport = {country.ports[party]}\n'
     )
+    if service.role is Role.JPKI:
+        _hold_ceremony(country)
+        text += f'ca = "keys/ca"\npublic_url = "{public_url(country)}"\n{offices_line(country)}'
+    if service.role is Role.RESPONDER:
+        text += f"public_port = {country.ports[PUBLIC]}\n"
     if service.role is Role.EXCHANGE and institution_of(party) in topology.institutions():
         text += _declared(institution_of(party))
     country.settings(party).touch(mode=0o600)
     country.settings(party).write_text(text + extra)
+
+
+def public_url(country: Country) -> str:
+    """Where everybody asks about certificates, as it stands in each of them."""
+    return f"http://127.0.0.1:{country.ports[PUBLIC]}"
+
+
+def offices_line(country: Country) -> str:
+    """The authority's setting of who may have an office's key certified: municipalities, with their codes."""
+    municipal = [one.id for one in country.institutions().values() if "municipality" in one.classes]
+    codes = ", ".join(f'"{one}" = "{country.local_government_code(one)}"' for one in municipal)
+    return f"offices = {{ {codes} }}\n"
+
+
+def tell_offices(country: Country) -> None:
+    """Have the authority know the municipalities of today, without a restart; nothing in a country from before it."""
+    file = country.settings(topology.JPKI)
+    if file.exists():
+        text = re.sub(r"(?m)^offices = .*\n", offices_line(country), file.read_text())
+        replace_secret(file, text.encode())
+
+
+def _hold_ceremony(country: Country) -> None:
+    """The authorities' keys and certificates; the root's key goes where no service looks."""
+    folder, root = country.keys(topology.JPKI) / "ca", country.folder / "root" / "jpki"
+    folder.mkdir(mode=0o700)
+    if root.exists():
+        shutil.rmtree(root)  # of an upgrade that was broken off: nobody has a certificate of these authorities
+    root.mkdir(mode=0o700)
+    ceremony = Ceremony(folder, FileKeys(folder), FileKeys(root), public_url(country))
+    hold_ceremony(ceremony, SystemRandomness(), SystemClock().now())
 
 
 def _declared(institution: str) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from kumihimo.country import programs, topology
 from kumihimo.country.files import write_files
 from kumihimo.country.keys import PartyPlan, Root, write_directory
-from kumihimo.country.layout import AUDITOR, Country
+from kumihimo.country.layout import AUDITOR, PUBLIC, Country
 from kumihimo.country.settling import Settlers
 from kumihimo.country.stores import (
     Stores,
@@ -48,7 +48,7 @@ def found(folder: Path, residents: int, seed: int, today: date, step: Step, data
         )  # fmt: skip
     stores = on_server(server_of(database), SystemRandomness()) if database else beside_the_settings
     building = folder.with_name(f"{folder.name}.building")
-    country = Country(building, seed, residents, today, free_ports(topology.services()))
+    country = Country(building, seed, residents, today, free_ports(topology.services(), PUBLIC))
     try:
         if building.exists():
             _undo(country)  # a founding that was killed
@@ -92,14 +92,14 @@ def _undo(country: Country) -> list[str]:
     return dropped
 
 
-def free_ports(services: Iterable[topology.Service]) -> dict[PartyId, int]:
-    """Free ports for all services, one after the other from a place drawn at random.
+def free_ports(services: Iterable[topology.Service], *others: PartyId) -> dict[PartyId, int]:
+    """Free ports for all services, and others beside them, one after the other from a place drawn at random.
 
     Side by side, since they are listened on only later: two countries founded at the same moment get in each other's way far
     more rarely than if each port were drawn by itself. Not of those that the system gives to outgoing connections: one of
     these could have it when the service starts.
     """
-    parties = [service.party for service in services]
+    parties = [*(service.party for service in services), *others]
     while True:
         first = _FIRST_PORT + secrets.randbelow(_LAST_PORT - _FIRST_PORT - len(parties))
         ports = range(first, first + len(parties))

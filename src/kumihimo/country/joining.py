@@ -27,7 +27,7 @@ from kumihimo.country.directories import (
     with_institution,
     without_institution,
 )
-from kumihimo.country.files import write_files_of
+from kumihimo.country.files import tell_offices, write_files_of
 from kumihimo.country.founding import free_ports
 from kumihimo.country.keys import PartyPlan, Root, entry_of, institution_entry
 from kumihimo.country.layout import Country, Joined
@@ -98,6 +98,7 @@ def join(country: Country, new: Joined, staff: str, step: Step) -> Country:
             plans = [PartyPlan(party, larger.keys(party), larger.url(party)) for party in _parties(new)]
             publish(larger, with_institution(document, institution_entry(new.institution), tuple(map(entry_of, plans))))
         larger.save()
+        tell_offices(larger)
     return larger
 
 
@@ -131,6 +132,7 @@ def leave(country: Country, identifier: str, step: Step) -> Country:
         ports = {party: port for party, port in country.ports.items() if party not in _parties(gone)}
         smaller = replace(country, ports=ports, joined=tuple(one for one in country.joined if one != gone))
         smaller.save()
+        tell_offices(smaller)
     if is_up(smaller):
         await_taken(smaller, newest(smaller).version, step)
     return smaller

@@ -2,8 +2,9 @@
 
 DIR/country.toml                 seed, number of residents, day of founding, ports, institutions that joined later
 DIR/directory.json               signed by both operators
-DIR/root/                        the stand-in TLS root
+DIR/root/                        the stand-in TLS root, and the root key of public personal authentication
 DIR/parties/<institution>/<service>/role.toml, keys/, store.db, program.log
+DIR/cards/<serial>/              software cards, each in its holder's pocket
 DIR/run/                         process ids and state while the country is up
 """
 
@@ -25,6 +26,7 @@ from kumihimo.plumbing.storage import write_public
 RESIDENT = PartyId("portal/resident")  # stands in for a resident's browser until there is a card
 OFFICER = PartyId("oversight/officer")  # whoever may give the oversight body's orders
 MONITOR = PartyId("oversight/monitor")  # the scraper of metrics
+PUBLIC = PartyId("jpki/public")  # no party: the port on which the responder answers everybody by plain HTTP
 AUDITOR = Institution(InstitutionId("auditor"), "外部監査人", "Outside auditor", frozenset({"auditor"}))
 WITNESS = PartyId("auditor/witness")  # its witness of the log: equipped, and started by whoever runs it
 

@@ -17,9 +17,11 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import make_url
 
+from kumihimo.country import topology
 from kumihimo.country.directories import changing, newest, publish
+from kumihimo.country.files import public_url
 from kumihimo.country.founding import free_ports
-from kumihimo.country.layout import Country
+from kumihimo.country.layout import PUBLIC, Country
 from kumihimo.country.stores import store_url
 from kumihimo.country.supervisor import is_up
 from kumihimo.domain.kernel.errors import Problem
@@ -91,8 +93,23 @@ def set_addresses(country: Country, urls: Mapping[PartyId, str]) -> Country:
 
 def move_to_free_ports(country: Country) -> Country:
     """Give every service of a country that is down a free port of this machine. Raises as `set_addresses`."""
-    ports = free_ports(country.services())
-    return set_addresses(country, {party: f"https://127.0.0.1:{port}" for party, port in ports.items()})
+    ports = free_ports(country.services(), PUBLIC)
+    public = ports.pop(PUBLIC)
+    moved = set_addresses(country, {party: f"https://127.0.0.1:{port}" for party, port in ports.items()})
+    return _with_public_port(moved, public)
+
+
+def _with_public_port(country: Country, port: int) -> Country:
+    """Certificates that were issued before go on naming the former address."""
+    moved = replace(country, ports={**country.ports, PUBLIC: port})
+    for party, line in (
+        (topology.RESPONDER, f"public_port = {port}"),
+        (topology.JPKI, f'public_url = "{public_url(moved)}"'),
+    ):
+        file, name = country.settings(party), line.partition(" = ")[0]
+        file.write_text(re.sub(rf"(?m)^{name} = .*$", line, file.read_text()))
+    moved.save()
+    return moved
 
 
 def carry(country: Country, party: PartyId, to: Path) -> None:

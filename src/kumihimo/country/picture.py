@@ -13,7 +13,18 @@ from typing import Final
 from kumihimo.country import topology
 from kumihimo.country.boundaries import BOUNDARIES, Bilingual, Language, Role
 from kumihimo.country.drawing import INK, QUIET_INK, Box, Picture, Stroke, first_baseline, height_of, wrapped
-from kumihimo.country.topology import HUB_1, HUB_2, NUMBERING, OVERSIGHT, PORTAL, REGISTRY, Connection, Passes
+from kumihimo.country.topology import (
+    HUB_1,
+    HUB_2,
+    JPKI,
+    NUMBERING,
+    OVERSIGHT,
+    PORTAL,
+    REGISTRY,
+    RESPONDER,
+    Connection,
+    Passes,
+)
 from kumihimo.domain.kernel.institutions import PartyId, institution_of
 
 WIDTH: Final = 960
@@ -29,6 +40,7 @@ _STROKES: Final = {
     Passes.ANSWER: Stroke("#0f766e", 2, "7 4"),
     Passes.LOG: Stroke("#6b4c9a", 2, "2 3"),
     Passes.CASEWORK: Stroke("#7b8794", 1.4),
+    Passes.DIRECTORY: Stroke("#7b8794", 1.4, "3 4"),
 }
 _NEVER_CROSSED: Final = Stroke("#c2410c", 1.6, "10 6")
 _MEANING: Final = {
@@ -37,6 +49,7 @@ _MEANING: Final = {
     Passes.ANSWER: Bilingual("封をした回答", "sealed answers"),
     Passes.LOG: Bilingual("ログとその検証", "the log and its proofs"),
     Passes.CASEWORK: Bilingual("機関の内だけ", "inside one institution"),
+    Passes.DIRECTORY: Bilingual("公開の情報", "what is public"),
 }
 _LANGUAGES: Final[tuple[Language, ...]] = ("ja", "en")
 _TITLE = Bilingual(
@@ -54,16 +67,17 @@ _KNOWS = Bilingual("知る: ", "Knows: ")
 _NEVER = Bilingual("知らない: ", "Never learns: ")
 _NOT_DRAWN = Bilingual(
     "矢印は呼び出す向き（相互TLS）。描いていないもの: 各機関の業務システム、窓口でのポータル口座の開設、"
-    "鍵のもう半分と機関名簿の受取り、第三者機関による各機関の監査。",
+    "鍵のもう半分と機関名簿の受取り、第三者機関による各機関の監査、窓口での証明書の申請と認証局への異動の通知。",
     "Arrows point from caller to called, over mutual TLS. Not drawn: each institution's own business systems, accounts of "
-    "the portal opened at a counter, the fetching of the other half of a key and of the directory, and the oversight body "
-    "asking institutions.",
+    "the portal opened at a counter, the fetching of the other half of a key and of the directory, the oversight body "
+    "asking institutions, certificates applied for at a counter, and the registry telling the JPKI authority of its holders.",
 )
 # Connections that the note tells of and no line shows.
 _ONLY_TOLD: Final = {
     (REGISTRY, HUB_2),
     (NUMBERING, REGISTRY),
-    *((topology.ledger_of(one), PORTAL) for one in topology.municipalities()),
+    (JPKI, REGISTRY),
+    *((topology.ledger_of(one), callee) for one in topology.municipalities() for callee in (PORTAL, JPKI)),
     *((OVERSIGHT, topology.exchange_of(one)) for one in topology.institutions()),
 }
 # Where a long Japanese name may be broken.
@@ -87,7 +101,7 @@ class _CountryPicture:
         }
         self._places: dict[PartyId, Box] = {}
         self._place_cards()
-        height = self._places[OVERSIGHT].bottom + 2 * _EDGE
+        height = self._places[JPKI].bottom + 2 * _EDGE
         self._picture = Picture(WIDTH, height, self._say(_TITLE), self._say(_DESCRIPTION), language)
 
     def drawn(self) -> str:
@@ -96,7 +110,8 @@ class _CountryPicture:
         self._draw_number_side()
         self._draw_rails()
         self._draw_hub_and_its_watch()
-        for party in (REGISTRY, NUMBERING, HUB_1, HUB_2, PORTAL, OVERSIGHT):
+        self._draw_between((RESPONDER, JPKI))
+        for party in (REGISTRY, NUMBERING, HUB_1, HUB_2, PORTAL, OVERSIGHT, JPKI, RESPONDER):
             self._draw_card(party)
         self._draw_legend()
         if self._undrawn:
@@ -123,6 +138,7 @@ class _CountryPicture:
         self._answer_rail = self._code_rail + 18
         self._place_row(self._answer_rail + 62, ((HUB_1, _LEFT, 236), (HUB_2, 394, 236), (PORTAL, 736, 200)))
         self._place_row(self._places[HUB_1].bottom + 56, ((OVERSIGHT, 206, 350),))
+        self._place_row(self._places[OVERSIGHT].bottom + 40, ((JPKI, 206, 300), (RESPONDER, 656, 280)))
 
     def _place_row(self, top: float, cards: tuple[tuple[PartyId, float, float], ...]) -> None:
         lines = max(len(self._boundary_lines(party, width)) for party, _, width in cards)
@@ -153,7 +169,8 @@ class _CountryPicture:
         box = self._places[party]
         self._picture.box(box, fill=_CARD, edge=_BORDER)
         name = topology.institution(institution_of(party))
-        title = Bilingual(name.name_ja, name.name_en)
+        one_of_two = party in (JPKI, RESPONDER)
+        title = topology.service(party).boundary.name if one_of_two else Bilingual(name.name_ja, name.name_en)
         below = self._picture.text(box.x + 11, box.y + 21, [self._say(title)], size=13.5, bold="bold")
         self._picture.text(box.x + 11, below + 2, self._boundary_lines(party, box.width), size=_SMALL, colour=QUIET_INK)
 
@@ -278,7 +295,7 @@ class _CountryPicture:
             self._picture.text(736, y + 4, [self._say(meaning)], size=_SMALL, colour=INK)
         watch = self._places[OVERSIGHT]
         colour = _STROKES[Passes.CODE].colour
-        self._picture.text(24, watch.bottom - 2, [self._say(_BELOW)], size=13, bold="bold", colour=colour)
+        self._picture.text(24, self._places[JPKI].bottom - 2, [self._say(_BELOW)], size=13, bold="bold", colour=colour)
         note = wrapped(self._say(_NOT_DRAWN), 330, _SMALL)
         self._picture.text(600, watch.y + 18, note, size=_SMALL, colour=QUIET_INK)
 

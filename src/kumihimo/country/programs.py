@@ -30,6 +30,8 @@ PROGRAMS: Final[dict[Role, tuple[str, str, str]]] = {
     Role.WITNESS: ("kumihimo.roles.oversight.witness_api", "kumihimo.roles.oversight.settings", "WitnessSettings"),
     Role.PORTAL: ("kumihimo.roles.portal.api", "kumihimo.roles.portal.settings", "Settings"),
     Role.LEDGER: ("kumihimo.roles.gateway.api.ledger", "kumihimo.roles.gateway.settings", "LedgerSettings"),
+    Role.JPKI: ("kumihimo.roles.jpki.api", "kumihimo.roles.jpki.settings", "Settings"),
+    Role.RESPONDER: ("kumihimo.roles.jpki.responder_api", "kumihimo.roles.jpki.settings", "ResponderSettings"),
     Role.EXCHANGE: ("kumihimo.roles.gateway.api.exchange", "kumihimo.roles.gateway.settings", "ExchangeSettings"),
 }
 

@@ -64,6 +64,8 @@ HUB_1 = party_id("hub-1", "operator")
 HUB_2 = party_id("hub-2", "operator")
 OVERSIGHT = party_id("oversight", "body")
 PORTAL = party_id("portal", "portal")
+JPKI = party_id("jpki", "authority")
+RESPONDER = party_id("jpki", "responder")
 
 # id, Japanese name, English name, classes of the rule book
 _HOLDERS = (
@@ -91,11 +93,13 @@ _CENTRAL = (
     ("hub-2", "情報連携基盤 運営者2", "Hub operator 2", {"hub-operator"}),
     ("oversight", "第三者機関", "Oversight body", {"oversight-body"}),
     ("portal", "マイ・ポータル", "My Portal", {"portal"}),
+    ("jpki", "公的個人認証", "JPKI", {"certification-authority"}),
 )
 
 # First five digits of the 全国地方公共団体コード; the sixth is its check digit.
 _LOCAL_BODIES = {"ko-pref": "99000", "x-city": "99201", "y-city": "99202", "z-town": "99301"}
 
+_GATEWAY = {"ledger": Role.LEDGER, "exchange": Role.EXCHANGE}
 _OF_EVERY_MUNICIPALITY = (
     "local-tax",
     "resident-record",
@@ -199,9 +203,9 @@ def gateway_services(identifier: str) -> tuple[Service, Service]:
 
 
 def role_of(party: str) -> Role:
-    """Which program a party runs, by its name. Raises Problem(institution.unknown)."""
-    by_service = {one.party.partition("/")[2]: one.role for one in services()}
-    role = by_service.get(party.partition("/")[2])
+    """Which program a party runs, also of an institution that joined later. Raises Problem(institution.unknown)."""
+    central = {one.party: one.role for one in _CENTRAL_SERVICES}
+    role = central.get(PartyId(party)) or _GATEWAY.get(party.partition("/")[2])
     if role is None:
         raise Problem("institution.unknown", f"{party!r} runs no service", expected="a party such as 'x-city/ledger'")
     return role
@@ -220,10 +224,7 @@ def connections() -> tuple[Connection, ...]:
     """Every line of the country over which one party calls another; nothing else may call."""
     gateways = (line for identifier in institutions() for line in _gateway_connections(identifier))
     counters = (
-        Connection(
-            ledger_of(one), PORTAL, Passes.CASEWORK, Bilingual("窓口での口座開設", "open an account at the counter")
-        )
-        for one in municipalities()
+        Connection(ledger_of(one), callee, Passes.CASEWORK, why) for one in municipalities() for callee, why in _COUNTER
     )
     bodies = Connection(
         desk_of("tax-office"), NUMBERING, Passes.CASEWORK, Bilingual("法人番号の指定", "ask for Corporate Numbers")
@@ -265,6 +266,11 @@ def _gateway_connections(identifier: str) -> tuple[Connection, ...]:
     )
 
 
+_COUNTER = (
+    (PORTAL, Bilingual("窓口での口座開設", "open an account at the counter")),
+    (JPKI, Bilingual("カードと証明書の申請、届出", "apply for cards and certificates, report losses")),
+)
+
 _CENTRAL_CONNECTIONS = (
     Connection(REGISTRY, NUMBERING, Passes.NUMBER, Bilingual("個人番号の生成依頼", "ask for Individual Numbers")),
     Connection(NUMBERING, REGISTRY, Passes.DIRECTORY, Bilingual("機関名簿の受取り", "fetch the newest directory")),
@@ -279,6 +285,10 @@ _CENTRAL_CONNECTIONS = (
         PORTAL, HUB_1, Passes.CODE, Bilingual("鍵の半分とログの証明の受取り", "fetch half of its key, and proofs")
     ),
     Connection(PORTAL, HUB_2, Passes.CODE, Bilingual("提供等記録の写し", "copies of access records")),
+    Connection(
+        JPKI, REGISTRY, Passes.CASEWORK, Bilingual("4情報と異動の通知", "four items of holders, and what happens")
+    ),
+    Connection(RESPONDER, JPKI, Passes.DIRECTORY, Bilingual("失効情報の受取り", "fetch what is revoked")),
 )
 
 _CENTRAL_SERVICES = (
@@ -288,4 +298,6 @@ _CENTRAL_SERVICES = (
     Service(HUB_2, Role.HUB),
     Service(OVERSIGHT, Role.OVERSIGHT),
     Service(PORTAL, Role.PORTAL),
+    Service(JPKI, Role.JPKI),
+    Service(RESPONDER, Role.RESPONDER),
 )

@@ -15,7 +15,7 @@ from kumihimo.country.files import write_files_of
 from kumihimo.country.founding import free_ports
 from kumihimo.country.joining import stores_like
 from kumihimo.country.keys import PartyPlan, Root, entry_of, institution_entry
-from kumihimo.country.layout import Country
+from kumihimo.country.layout import PUBLIC, Country
 from kumihimo.country.stores import create_database
 from kumihimo.country.supervisor import is_up
 from kumihimo.country.topology import Service
@@ -70,7 +70,8 @@ def _with_new_parties(country: Country) -> tuple[Country, list[PartyId]]:
     if not new:
         return country, new
     missing = [services[party] for party in new if party in services and party not in country.ports]
-    country = replace(country, ports={**country.ports, **free_ports(missing)})
+    others = () if PUBLIC in country.ports else (PUBLIC,)
+    country = replace(country, ports={**country.ports, **free_ports(missing, *others)})
     root = Root.open(country.folder / "root", SystemClock().now())
     anchors = (country.keys(OPERATORS[0]) / "anchors.json").read_bytes()
     entries = [_equipped(country, root, party, anchors, services.get(party)) for party in new]

@@ -63,9 +63,15 @@ def test_every_institution_runs_a_ledger_and_an_exchange_apart() -> None:
         assert roles == {Role.LEDGER, Role.EXCHANGE}
 
 
-def test_every_central_institution_runs_exactly_one_service() -> None:
+def test_every_central_institution_runs_one_service_and_jpki_its_public_one_apart() -> None:
     owners = [institution_of(one.party) for one in topology.services() if one.role not in (Role.LEDGER, Role.EXCHANGE)]
-    assert sorted(owners) == sorted(topology.central())
+    assert sorted(owners) == sorted([*topology.central(), "jpki"])
+
+
+def test_the_certification_authority_is_asked_at_counters_and_by_its_own_responder_alone() -> None:
+    counters = {topology.ledger_of(one) for one in topology.municipalities()}
+    assert topology.callers_of(topology.JPKI) == counters | {topology.RESPONDER}
+    assert topology.callers_of(topology.RESPONDER) == frozenset()
 
 
 def test_every_role_has_its_boundary_written_down() -> None:

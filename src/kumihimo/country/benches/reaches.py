@@ -23,5 +23,7 @@ REACHES: Final[dict[str, Reach]] = {
     "inquiry.alone": Reach("value", "<=", 25),
     "inquiry.throughput": Reach("value", ">=", 150),
     "batch.answered": Reach("value", ">=", 1_000),
+    "card.apdu": Reach("value", "<=", 1),
+    "login.page": Reach("value", "<=", 500),
     "inquiry.p99": Reach("value", "<=", 300),
 }

@@ -1,7 +1,7 @@
 """The supervisor (監視役): one process per trust boundary, started together, kept up, stopped together.
 
 Every service runs in its own process with its own keys and store. The processes are forked from one clean server process
-that has loaded the libraries but no keys, which makes 26 of them start in seconds and share memory for code only. The
+that has loaded the libraries but no keys, which makes 28 of them start in seconds and share memory for code only. The
 supervisor holds the listening sockets: while a service is started again, its callers wait instead of being refused.
 
 A service that dies is started again, loudly, with growing pauses (`deaths`); one that dies again and again stops the whole

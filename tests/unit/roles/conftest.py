@@ -1,0 +1,1 @@
+"""Tests of several roles share `registry_country`, which pytest finds because this file is beside it."""
