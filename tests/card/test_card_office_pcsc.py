@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from card_country import P_384, X_CITY, Card, blank_card, specimen_authority, x_city
-from card_in_slot import InSlot
+from card_in_slot import InSlot, pulled_for_good
 
 from card_programs import needs
 from kumihimo.domain.kernel import Problem
@@ -59,7 +59,7 @@ def test_a_card_pulled_while_the_office_writes_is_as_before_or_as_asked(pcsc: Vi
         if sealed == 2:
             slot.pull()
 
-    with InSlot(pcsc, card, before=pull), open_card(PATIENCE) as connection:
+    with InSlot(pcsc, card, before=pull), open_card(PATIENCE) as connection, pulled_for_good(connection.reader):
         session = OfficeSession(connection, x_city())
         assert session.free_space()
         with pytest.raises(Problem, match=r"card\.gone"):

@@ -223,7 +223,8 @@ def test_the_drill_proves_the_backup_of_a_country_in_use_and_clears_up_after_one
     assert done.tables > 150
     assert done.verified_after > done.verified_before > 0
     assert {one.name for one in done.leftovers if one.dropped} == left
-    assert all(str(folder) in one.about for one in done.leftovers)
+    # The one that was just being made when it was killed may not say yet what it is.
+    assert [one.about for one in done.leftovers if str(folder) not in one.about] in ([], [""])
     assert _drilled(postgresql_cluster) == set()
     assert list(tmp_path.iterdir()) == [folder]
     assert digests_now(up.folder)[topology.NUMBERING] == used

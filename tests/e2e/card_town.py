@@ -135,16 +135,16 @@ def pins(town: Town) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def driver() -> Iterator[Any]:
-    """Playwright."""
+    """Playwright; for one file, since its loop goes on running in this thread, where others begin theirs."""
     if lacking := missing("python:playwright"):
         pytest.skip("NOT RUN for want of " + ", ".join(lacking))
     with playwright() as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def unattended(driver: Any, town: Town, pins: Path) -> Iterator[Any]:
     """A browser whose card program has the stand-in in the person's place."""
     settings = HostSettings(stand_in=pins, log=town.folder / "host.log")
@@ -170,7 +170,7 @@ def screen() -> Iterator[str]:
         xvfb.wait()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def attended(driver: Any, town: Town, screen: str) -> Iterator[Any]:
     """A browser whose card program asks a person, at the screen."""
     environment = {**town.reader.environment, "DISPLAY": screen}

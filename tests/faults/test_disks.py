@@ -44,7 +44,7 @@ def test_every_store_may_fill_up_and_nothing_is_half_written(tmp_path: Path) -> 
     shown = {one.what: one.found for one in disk.play(Ground(silent, seed=4, scratch=tmp_path))}
     full = [found for found in shown.values() if "store.full" in found]
     assert len(full) == 9
-    assert shown["stores"] == "26 stores whole, nothing half written"
+    assert shown["stores"] == "28 stores whole, nothing half written"
     assert list(tmp_path.iterdir()) == []
 
 

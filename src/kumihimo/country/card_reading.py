@@ -17,7 +17,7 @@ from kumihimo.roles.card.chip.layout import AIDS, JPKI
 from kumihimo.roles.card.reader import CardConnection, open_card
 from kumihimo.roles.card.terminal import CardTerminal, Key, Pin
 
-PATIENCE = 2.0
+PATIENCE = 5.0  # pcscd looks every 0.4 s, and a machine may be busy
 
 
 @contextmanager

@@ -7,7 +7,6 @@ OpenSC, the browser's host and our own programs need to reach it.
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from kumihimo.country.card_office import folder_of
 from kumihimo.country.layout import Country
 from kumihimo.domain.kernel import Problem
 from kumihimo.roles.card.chip.process import INSERTED
-from kumihimo.roles.card.reader.virtual import SEEN_EMPTY_SECONDS, Slots, VirtualReader
+from kumihimo.roles.card.reader.virtual import SEEN_EMPTY_SECONDS, Slots, VirtualReader, says_something
 from kumihimo.roles.card.reader.virtual import SOCKET_VARIABLE as VARIABLE
 
 __all__ = ["VARIABLE", "eject", "environment", "insert", "inserted", "keep", "put_away", "use"]
@@ -130,8 +129,7 @@ def _reader(country: Country) -> Slots:
 def _says(process: subprocess.Popen[bytes], word: str) -> bool:
     """Whether a process says that it is ready, in time."""
     assert process.stdout is not None  # noqa: S101 - a pipe
-    told = select.select([process.stdout], [], [], _BEGINS_SECONDS)[0]
-    return bool(told) and process.stdout.readline().strip() == word.encode()
+    return says_something(process.stdout, _BEGINS_SECONDS) and process.stdout.readline().strip() == word.encode()
 
 
 def _parent(pid: int) -> int:

@@ -99,9 +99,10 @@ _UNRELAYED: Final = "SELECT count(*) FROM unrelayed_refusal WHERE 1 = ?"
 
 def _spread_out(country: Country, lines: Lines) -> None:
     """Addresses of the drill's network for everybody, in the directory and where they listen."""
-    at = {party: lines.by_party[party].address if party in lines.by_party else lines.address for party in country.ports}
-    sign_addresses(country, {party: f"https://{at[party]}:{port}" for party, port in country.ports.items()})
-    for party in country.ports:
+    parties = [service.party for service in country.services()]
+    at = {party: lines.by_party[party].address if party in lines.by_party else lines.address for party in parties}
+    sign_addresses(country, {party: f"https://{at[party]}:{country.ports[party]}" for party in parties})
+    for party in parties:
         listen_at(country, party, lines.address)
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import IO, Any, Final, Self
 
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.roles.card.reader import keeper
@@ -183,7 +183,7 @@ class VirtualReader:
         said, complaints = self._keeper.stdout, self._keeper.stderr
         assert said is not None  # noqa: S101 - both are pipes
         assert complaints is not None  # noqa: S101
-        if select.select([said], [], [], _BEGINS_SECONDS)[0] and said.readline() == b"ready\n":
+        if says_something(said, _BEGINS_SECONDS) and said.readline() == b"ready\n":
             return
         self._keeper.kill()
         why = complaints.read().decode(errors="replace").strip()
@@ -193,6 +193,13 @@ class VirtualReader:
             str(folder),
             advice="Namespaces need root, or CAP_SYS_ADMIN and CAP_NET_ADMIN: run it as root.",
         )
+
+
+def says_something(said: IO[bytes], seconds: float) -> bool:
+    """Whether something can be read within so many seconds; with poll, since select knows no descriptors above 1,023."""
+    waiting = select.poll()
+    waiting.register(said, select.POLLIN)
+    return bool(waiting.poll(seconds * 1000))
 
 
 def missing_programs() -> tuple[str, ...]:
