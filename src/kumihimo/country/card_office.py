@@ -61,7 +61,6 @@ from kumihimo.roles.card.chip import Card, FolderDisk, manufacture
 from kumihimo.roles.card.number_verification import Verified
 from kumihimo.roles.card.ordinance.municipality import Municipality
 from kumihimo.roles.card.terminal import (
-    CardTerminal,
     FourItemsOnCard,
     Key,
     OfficeKey,
@@ -301,11 +300,6 @@ class CardOffice(Desk):
             self._ledger, "/cards", ApplyForCard, CardGranted, addressee_number=about, occasion=occasion,
             card_serial=session.card_serial, identity=identity, keys=keys,
         )  # fmt: skip
-
-
-def serial_in(transmit: Transmit) -> str:
-    """The serial of the card behind `transmit`."""
-    return CardTerminal(transmit).card_serial()
 
 
 def lying_in(country: Country) -> tuple[str, ...]:
