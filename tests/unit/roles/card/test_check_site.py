@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,11 +14,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi.testclient import TestClient
 
-from kumihimo.domain.kernel import FixedClock
+from kumihimo.domain.kernel import FixedClock, SystemClock
 from kumihimo.domain.web_eid import Token, challenge_digest
 from kumihimo.roles.card.check_site import CheckSiteSettings, build
 from kumihimo.roles.card.check_site.api import COOKIE, TOKEN_HEADER
-from kumihimo.roles.card.check_site.running import make_certificate
+from kumihimo.roles.card.check_site.running import make_certificate, server
 from kumihimo.roles.card.check_site.texts import LANGUAGES
 from small_jpki import NOW, SmallJpki, card_signature, der, rsa_key
 
@@ -161,3 +162,12 @@ def test_the_site_makes_itself_a_certificate_once(tmp_path: Path) -> None:
     make_certificate(tmp_path / "site", "localhost", FixedClock(NOW))
     assert (tmp_path / "site/site.pem").read_bytes() == first
     assert (tmp_path / "site/site.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_site_leaves_the_logging_of_its_process_alone(jpki: SmallJpki, tmp_path: Path) -> None:
+    for kind, ca in jpki.cas.items():
+        (tmp_path / f"{kind}.pem").write_bytes(ca.certificate.public_bytes(Encoding.PEM))
+    loggers = [logging.getLogger(name) for name in ("", "uvicorn", "uvicorn.error")]
+    before = [(logger.level, logger.propagate, list(logger.handlers)) for logger in loggers]
+    server(CheckSiteSettings(tmp_path, tmp_path / "authentication.pem", tmp_path / "signature.pem"), SystemClock())
+    assert [(logger.level, logger.propagate, list(logger.handlers)) for logger in loggers] == before

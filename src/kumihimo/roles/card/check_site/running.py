@@ -42,7 +42,7 @@ def server(settings: CheckSiteSettings, clock: Clock) -> uvicorn.Server:
         port=settings.port,
         ssl_certfile=settings.folder / CERTIFICATE,
         ssl_keyfile=settings.folder / KEY,
-        log_level="warning",
+        log_config=None,  # the default one would reconfigure the logging of the whole process
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=1,
