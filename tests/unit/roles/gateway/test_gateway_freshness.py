@@ -121,7 +121,7 @@ def test_rows_stuck_behind_the_daily_limit_are_an_alarm_until_they_are_through(
     """The city whose copies stuck behind a send cap: its system goes on, day after day, and something is always left."""
     narrow = country.exchange_settings("y-city").model_copy(update={"copies_per_day": 2})
     monkeypatch.setattr(GatewayCountry, "exchange_settings", lambda _country, _city: narrow)
-    country.apps.pop(case.y.exchange)
+    country.apps.pop(case.y.exchange, None)
     for day in range(3):
         wait(timedelta(days=1))
         case.y.put(*(tax_copy(case.at_y, year) for year in (2020 + day, 2021 + day)))
@@ -169,7 +169,7 @@ def test_an_item_that_is_declared_and_never_came_is_an_alarm_from_the_first_day(
 ) -> None:
     promised = country.exchange_settings("y-city").model_copy(update={"copies": {"pension": Rhythm.DAILY}})
     monkeypatch.setattr(GatewayCountry, "exchange_settings", lambda _country, _city: promised)
-    country.apps.pop(case.y.exchange)
+    country.apps.pop(case.y.exchange, None)
     assert alarms(case.y) == {(K.NEVER_DELIVERED, "pension"): 1}
     declare(case.y, item="pension", waiting=3)  # begun, and not whole
     assert alarms(case.y) == {(K.NEVER_DELIVERED, "pension"): 1}
