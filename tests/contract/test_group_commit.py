@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -113,6 +113,25 @@ def test_a_request_about_many_persons_is_answered_in_their_order_with_few_commit
         assert writer.submit_all([]) == []
     assert len(gate.batches) < 100
     assert _written(log) == list(range(1000))
+
+
+def test_a_request_that_fits_into_one_commit_is_never_told_in_two_parts(log: Engine) -> None:
+    gate = Gate()
+    gate.open.set()
+
+    class Slow(list[int]):
+        """Persons between whom the writer's thread has time to begin."""
+
+        def __iter__(self) -> Iterator[int]:
+            for position in range(len(self)):
+                yield self[position]
+                deadline = time.monotonic() + 0.02
+                while time.monotonic() < deadline and not gate.batches:
+                    os.sched_yield()
+
+    with GroupCommitWriter(log, gate, max_batch=100) as writer:
+        assert writer.submit_all(Slow(range(5))) == [0, 10, 20, 30, 40]
+    assert [len(batch) for batch in gate.batches] == [5]
 
 
 def test_what_was_handed_over_is_answered_when_it_is_on_disk_while_the_caller_goes_on(log: Engine) -> None:

@@ -75,14 +75,7 @@ class GroupCommitWriter(Generic[T, R]):
 
         Items of one caller keep their order. Raises Problem `store.closed` after `close`.
         """
-        if threading.get_ident() == self._thread.ident:
-            raise RuntimeError(f"{self._name}: an item handed over from inside apply would wait for itself")
-        answer: Answer[R] = Answer(item, self._settling)
-        with self._door:
-            if self._closed:
-                raise Problem("store.closed", self._name, advice="The service is stopping; ask again later.")
-            self._queue.put(answer)
-        return answer
+        return self._hand_over([item])[0]
 
     def submit_all(self, items: Sequence[T]) -> list[R]:
         """Hand over many items in order and wait for all: the results in the same order.
@@ -90,12 +83,24 @@ class GroupCommitWriter(Generic[T, R]):
         They go into as few commits as `max_batch` allows, not into one transaction: each item stands for itself. When
         some fail, the first error is raised after all were dealt with, and the others are written.
         """
-        answers = [self.hand_over(item) for item in items]
+        answers = self._hand_over(items)
         errors = [answer.exception() for answer in answers]
         for error in errors:
             if error is not None:
                 raise error
         return [answer.result() for answer in answers]
+
+    def _hand_over(self, items: Sequence[T]) -> list[Answer[R]]:
+        """All at once: the thread, which gathers behind the same door, does not begin a batch with only some of them."""
+        if threading.get_ident() == self._thread.ident:
+            raise RuntimeError(f"{self._name}: an item handed over from inside apply would wait for itself")
+        answers: list[Answer[R]] = [Answer(item, self._settling) for item in items]
+        with self._door:
+            if self._closed:
+                raise Problem("store.closed", self._name, advice="The service is stopping; ask again later.")
+            for answer in answers:
+                self._queue.put(answer)
+        return answers
 
     @property
     def waiting(self) -> int:
@@ -136,14 +141,15 @@ class GroupCommitWriter(Generic[T, R]):
         """At least one item, then whatever is queued; False once the closing mark was met."""
         batch: list[Answer[R]] = []
         answer = self._queue.get()
-        while answer is not None:
-            batch.append(answer)
-            if len(batch) == self._max_batch:
-                return batch, True
-            try:
-                answer = self._queue.get_nowait()
-            except queue.Empty:
-                return batch, True
+        with self._door:
+            while answer is not None:
+                batch.append(answer)
+                if len(batch) == self._max_batch:
+                    return batch, True
+                try:
+                    answer = self._queue.get_nowait()
+                except queue.Empty:
+                    return batch, True
         return batch, False
 
     def _write(self, batch: Sequence[Answer[R]]) -> None:
