@@ -10,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine
 
+import kumihimo.roles.portal.store_information  # noqa: F401 - its tables
 from kumihimo.plumbing.storage import downgrade, migrate
 from kumihimo.plumbing.wire.messages.inquiry import EntryKind, LogRecord
 from kumihimo.roles.portal.store import MIGRATIONS, KeptRecord, PortalStore, metadata

@@ -239,16 +239,18 @@ class _CountryPicture:
         self._label((ledgers[0], REGISTRY), x + 12, self._number_rail - 12, 400)
 
     def _draw_rails(self) -> None:
-        """Exchanges and portal call the operators over one rail, the exchanges one another over a second one."""
+        """Exchanges and portal call the operators over one rail, and the exchanges over a second one."""
         exchanges = [topology.exchange_of(one) for one in topology.institutions()]
         code, answer = _STROKES[Passes.CODE], _STROKES[Passes.ANSWER]
         boxes = [self._places[exchange] for exchange in exchanges]
         for caller in exchanges:
             for callee in exchanges:
                 self._undrawn.pop((caller, callee), None)
-        for box in boxes:
+            self._undrawn.pop((PORTAL, caller))
+        portal = self._places[PORTAL]
+        for box, edge in (*((box, box.bottom) for box in boxes), (portal, portal.y)):
             x = box.middle_x + 14
-            self._picture.line([(x, box.bottom), (x, self._answer_rail)], answer)
+            self._picture.line([(x, edge), (x, self._answer_rail)], answer)
         self._picture.line([(box.middle_x + 14, self._answer_rail) for box in (boxes[0], boxes[-1])], answer)
         for party, box in zip((*exchanges, PORTAL), (*boxes, self._places[PORTAL]), strict=True):
             self._undrawn.pop((party, HUB_1))

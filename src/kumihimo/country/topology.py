@@ -259,6 +259,9 @@ def _gateway_connections(identifier: str) -> tuple[Connection, ...]:
         Connection(
             OVERSIGHT, exchange, Passes.CODE, Bilingual("開示監査、副本の状態", "opening audits, state of copies")
         ),
+        Connection(
+            PORTAL, exchange, Passes.ANSWER, Bilingual("自己情報と訂正の申出", "own information, and corrections of it")
+        ),
         *(
             Connection(exchange, other, Passes.ANSWER, Bilingual("情報提供", "fetch the sealed answer"))
             for other in others
@@ -282,7 +285,10 @@ _CENTRAL_CONNECTIONS = (
     Connection(OVERSIGHT, HUB_1, Passes.LOG, Bilingual("ログの検証", "verify the log")),
     Connection(OVERSIGHT, HUB_2, Passes.LOG, Bilingual("運営者2の監督", "watch over operator 2")),
     Connection(
-        PORTAL, HUB_1, Passes.CODE, Bilingual("鍵の半分とログの証明の受取り", "fetch half of its key, and proofs")
+        PORTAL,
+        HUB_1,
+        Passes.CODE,
+        Bilingual("自己情報の照会、鍵の半分とログの証明", "ask for permits, half of its key, proofs"),
     ),
     Connection(PORTAL, HUB_2, Passes.CODE, Bilingual("提供等記録の写し", "copies of access records")),
     Connection(

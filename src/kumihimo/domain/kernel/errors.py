@@ -207,6 +207,11 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "ordinance.expired": (403, "What stands on a card counts no more"),
     "ordinance.revoked": (403, "What stands on a card was revoked"),
     "ordinance.no_entry": (404, "No entry belongs to a card"),
+    # own information
+    "information.no_code": (409, "The account is not ready yet"),
+    "information.not_asked": (409, "Nobody has been asked yet"),
+    "correction.unknown": (404, "No such correction was asked for"),
+    "correction.number": (422, "An Individual Number must not be written here"),
     # identity checks
     "identity.document_unknown": (422, "A kind of document that is not in the catalogue"),
     "identity.number_unproven": (403, "Nothing that was shown proves the number"),

@@ -21,7 +21,7 @@ from kumihimo.domain.kernel.errors import Problem
 
 _BOOKS = files("kumihimo.domain.law") / "books"
 # The Act's book and the catalogues it stands on; `ordinance_example.toml` lies beside them and is loaded only by name.
-PACKAGED = ("institutions.toml", "information.toml", "affairs.toml", "linkage_2016.toml")
+PACKAGED = ("institutions.toml", "information.toml", "affairs.toml", "linkage_2016.toml", "self_disclosure.toml")
 ORDINANCE_EXAMPLE = "ordinance_example.toml"
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from kumihimo.plumbing.information_items import item_ids
 from kumihimo.plumbing.wire.settings import RoleSettings
 from kumihimo.roles.gateway.service.freshness import Freshness, Rhythm
-from kumihimo.roles.gateway.service.items import item_ids
 
 
 class LedgerSettings(RoleSettings):

@@ -1,4 +1,4 @@
-"""The shipped book by itself: complete in number, consistent, and named in both languages."""
+"""The shipped book of the Act by itself: complete in number, consistent, and named in both languages."""
 
 import re
 
@@ -6,8 +6,11 @@ import pytest
 from act_reading import read, vocabulary
 
 from kumihimo.domain.law import RuleBook
+from kumihimo.domain.law.assembly import assemble
+from kumihimo.domain.law.documents import packaged
 
-BOOK = RuleBook.load()
+# Beside it only self-disclosure is shipped, which no row of the table is about.
+BOOK = RuleBook(assemble([file for file in packaged() if file[1].book.id != "self-disclosure"]))
 BODIES = vocabulary({one.id: one.wordings for one in BOOK.institution_classes.values()})
 ITEMS = vocabulary({one.id: one.wordings for one in BOOK.information_classes.values()})
 

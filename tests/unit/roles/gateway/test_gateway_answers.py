@@ -12,11 +12,11 @@ from gateway_country import FISCAL_2025, TAX_2025, Case, permit_for, show
 
 from kumihimo.domain.kernel import PartyId, Problem
 from kumihimo.domain.sealing import canonical_json, seal
+from kumihimo.plumbing.wire.answers import open_answer
 from kumihimo.plumbing.wire.envelope import Envelope, b64, from_b64, parse_envelope
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Permit
 from kumihimo.plumbing.wire.messages.provision import DatedItem, ProvisionAnswer, SealedItems
-from kumihimo.roles.gateway.service.answers import open_answer
-from kumihimo.roles.gateway.service.permits import Granted
+from kumihimo.plumbing.wire.permits import Granted
 from kumihimo.roles.gateway.service.provision import answer_binding
 from kumihimo.roles.gateway.store.records import RecordStore
 

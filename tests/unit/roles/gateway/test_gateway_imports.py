@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from kumihimo.domain.kernel import AddresseeNumber, Problem
 from kumihimo.plumbing.business_files import csv_text
+from kumihimo.plumbing.information_items import item_ids
 from kumihimo.roles.gateway.service.imports import FAULT_COLUMNS, ImportReport, RejectedRow, read_copies
-from kumihimo.roles.gateway.service.items import item_ids
 
 FIRST, SECOND = (AddresseeNumber.from_serial(serial).digits for serial in (1, 2))
 COLUMNS = ("addressee_number", "valid_from", "valid_until", *TAX_2025)

@@ -15,7 +15,7 @@ from kumihimo.country.people.population import households
 from kumihimo.country.topology import institutions, items_provided
 from kumihimo.domain.kernel import Problem
 from kumihimo.domain.law import RuleBook
-from kumihimo.roles.gateway.service.items import Fault, check_body, faults, fits, item_ids, schema_of
+from kumihimo.plumbing.information_items import Fault, check_body, faults, fits, item_ids, schema_of
 
 TWELVE = {
     "child-allowance", "child-care-fees", "disability-certificate", "employment-insurance", "local-tax",

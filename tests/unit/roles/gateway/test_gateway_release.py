@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from kumihimo.domain.kernel import AddresseeNumber, PartyId, Problem
+from kumihimo.plumbing.information_items import item_ids
 from kumihimo.plumbing.wire.messages.by_hand import FlagKind
 from kumihimo.plumbing.wire.messages.inquiry import Outcome
 from kumihimo.plumbing.wire.messages.provision import DatedItem
-from kumihimo.roles.gateway.service.items import item_ids
 from kumihimo.roles.gateway.service.release import ANY_ITEM, decide
 from kumihimo.roles.gateway.store.copies import StoredCopy, StoredFlag
 from kumihimo.roles.gateway.store.exchange import copy, flag

@@ -6,7 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from hub_country import HUB_1, HUB_2, NOON, PORTAL, REGISTRY, HubCountry, X, Y, code_of, commits_refused
+from hub_country import HUB_1, HUB_2, NOON, OVERSIGHT, PORTAL, REGISTRY, HubCountry, X, Y, code_of, commits_refused
 from sqlalchemy import update
 
 from kumihimo.domain.kernel.errors import Problem
@@ -86,7 +86,7 @@ def test_one_city_cannot_ask_in_the_name_of_another(country: HubCountry) -> None
     assert rejected(country) == [(Y, "message.wrong_signer")]
 
 
-@pytest.mark.parametrize("party", [REGISTRY, PORTAL, PartyId("x-city/ledger")])
+@pytest.mark.parametrize("party", [REGISTRY, OVERSIGHT, PartyId("x-city/ledger")])
 def test_only_exchanges_ask(country: HubCountry, party: PartyId) -> None:
     body = signed_request(country, party).model_dump_json().encode()
     assert code_of(country.party(party).post("/inquiries", body)) == "peer.not_allowed"

@@ -34,12 +34,14 @@ from kumihimo.plumbing.wire.messages.provision import (
     ShowRecords,
 )
 from kumihimo.plumbing.wire.repeating import Repeating
+from kumihimo.plumbing.wire.requesters import may_request
 from kumihimo.plumbing.wire.routes import Peer, in_thread
 from kumihimo.plumbing.wire.together import Answered, Envelopes, each, listed
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.gateway.api.batch import mount_batches, mount_chunk_provision
 from kumihimo.roles.gateway.api.by_hand import inquired, mount_fetching, mount_protection, mount_queue
 from kumihimo.roles.gateway.api.copies import CopiesVital, mount_copies, mount_register
+from kumihimo.roles.gateway.api.corrections import mount_corrections
 from kumihimo.roles.gateway.api.life import LifeOfExchange
 from kumihimo.roles.gateway.api.rotation import mount_rotation
 from kumihimo.roles.gateway.api.schedules import mount_schedules
@@ -178,14 +180,18 @@ def _for_others(app: FastAPI, edge: Edge, services: Services) -> None:
     def another_exchange(peer: PartyId) -> bool:
         return peer.endswith("/exchange") and peer != edge.party
 
+    def another_requester(peer: PartyId) -> bool:
+        return may_request(peer) and peer != edge.party
+
     @app.post("/provisions", response_model=Envelopes)
     def provide(envelopes: Envelopes, peer: Peer) -> list[Answered]:
         """ProvisionRequest → ProvisionAnswer, or several together."""
-        opened = each(lambda one: edge.open(one, ProvisionRequest, peer, another_exchange), listed(envelopes))
+        opened = each(lambda one: edge.open(one, ProvisionRequest, peer, another_requester), listed(envelopes))
         return each(edge.answer, services.provision.provide(opened, peer))
 
     mount_chunk_provision(app, edge, services.chunks, another_exchange)
-    mount_queue(app, edge, services.by_hand, _only(edge, "desk"), another_exchange)
+    mount_queue(app, edge, services.by_hand, _only(edge, "desk"), another_requester)
+    mount_corrections(app, edge, services.corrections, _only(edge, "desk"))
 
 
 def _for_oversight(app: FastAPI, edge: Edge, services: Services) -> None:

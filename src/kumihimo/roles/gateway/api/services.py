@@ -26,6 +26,7 @@ from kumihimo.roles.gateway.service.by_hand import ByHand
 from kumihimo.roles.gateway.service.chunk_provision import ChunkProvision
 from kumihimo.roles.gateway.service.chunk_reports import ChunkOutcomes
 from kumihimo.roles.gateway.service.copies import Copies
+from kumihimo.roles.gateway.service.corrections import CorrectionDesk
 from kumihimo.roles.gateway.service.inquiry import Inquiry
 from kumihimo.roles.gateway.service.link_codes import LinkCodes, OwnDomain
 from kumihimo.roles.gateway.service.outcomes import Outcomes
@@ -39,6 +40,7 @@ from kumihimo.roles.gateway.store.chunk_provisions import ChunkProvisionStore
 from kumihimo.roles.gateway.store.chunk_reports import ChunkOutbox
 from kumihimo.roles.gateway.store.commits import Commit
 from kumihimo.roles.gateway.store.copies import CopyStore
+from kumihimo.roles.gateway.store.corrections import CorrectionStore
 from kumihimo.roles.gateway.store.inquiries import InquiryStore
 from kumihimo.roles.gateway.store.link_codes import LinkCodeStore
 from kumihimo.roles.gateway.store.links import LinkStore
@@ -74,6 +76,7 @@ class Services:
     rotations: Rotations
     schedules: Schedules
     daily: DailyRound
+    corrections: CorrectionDesk
 
 
 def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerClient, commit: Commit) -> Services:
@@ -161,4 +164,5 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
         rotations,
         schedules,
         DailyRound(schedules, batch_store, edge.clock),
+        CorrectionDesk(CorrectionStore(engine, institution), inquiries, edge),
     )

@@ -115,7 +115,7 @@ class ByHand:
         return given
 
     def _final(self, permit: Permit, waiting: Waiting, decision: Decision, flags: Sequence[StoredFlag]) -> FinalAnswer:
-        protected = withheld(flags, permit.items)
+        protected = withheld(flags, permit.items, permit.affair)
         outcome = Outcome.WITHHELD if protected else decision.outcome
         items = decision.items if outcome is Outcome.PROVIDED else ()
         sealed = seal_items(self.edge, permit, waiting.permit, items)

@@ -33,9 +33,9 @@ from kumihimo.plumbing.wire.messages.batch import (
 )
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Permit, Refusal
 from kumihimo.plumbing.wire.messages.provision import DatedItem
+from kumihimo.plumbing.wire.permits import Granted
 from kumihimo.roles.gateway.service.chunk_provision import chunk_binding
 from kumihimo.roles.gateway.service.lines import HUB_1, HUB_2
-from kumihimo.roles.gateway.service.permits import Granted
 
 _POSSIBLE = frozenset((Outcome.PROVIDED, Outcome.NONE, Outcome.WITHHELD, Outcome.PENDING))
 

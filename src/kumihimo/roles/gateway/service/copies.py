@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kumihimo.domain.kernel import AddresseeNumber, Clock, Problem
+from kumihimo.plumbing.information_items import check_body, schema_of
 from kumihimo.plumbing.wire.messages.by_hand import FlagKind
 from kumihimo.plumbing.wire.messages.provision import CopyOf, RejectedCopy
-from kumihimo.roles.gateway.service.items import check_body, schema_of
 from kumihimo.roles.gateway.service.release import ANY_ITEM
 from kumihimo.roles.gateway.store.copies import CopyStore, StoredFlag
 

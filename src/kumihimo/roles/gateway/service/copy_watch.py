@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from kumihimo.domain.kernel import Clock, Problem, legal_day
+from kumihimo.plumbing.information_items import schema_of
 from kumihimo.plumbing.wire.messages.freshness import CopyAlarm, ItemDelivered
 from kumihimo.roles.gateway.service.freshness import Backlog, Delivered, Freshness
-from kumihimo.roles.gateway.service.items import schema_of
 from kumihimo.roles.gateway.service.outcomes import tried_since
 from kumihimo.roles.gateway.store.deliveries import DeliveryStore
 from kumihimo.roles.gateway.store.registered import RegisteredStore

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from kumihimo.domain.kernel import AddresseeNumber, Problem, party_id
+from kumihimo.plumbing.wire.answers import open_answer, unreachable_provider
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import FRESHNESS, Envelope
 from kumihimo.plumbing.wire.messages.batch import ChunkDecision
 from kumihimo.plumbing.wire.messages.by_hand import FetchAnswer, LaterProvisionRequest
 from kumihimo.plumbing.wire.messages.inquiry import InquiryRequest, Outcome
 from kumihimo.plumbing.wire.messages.provision import Inquire, ProvisionAnswer
-from kumihimo.roles.gateway.service.answers import open_answer
+from kumihimo.plumbing.wire.permits import Refused, decision_in, granted_in, read_decision
 from kumihimo.roles.gateway.service.chunk_permits import granted_person
-from kumihimo.roles.gateway.service.inquiry import Asked, Inquiry, Result, unreachable_provider
-from kumihimo.roles.gateway.service.permits import Refused, decision_in, granted_in, read_decision
+from kumihimo.roles.gateway.service.inquiry import Asked, Inquiry, Result
 from kumihimo.roles.gateway.store.inquiries import Closing, PastInquiry
 
 _QUESTION: Final = ("staff", "case_reference", "addressee_number", "provider", "affair", "items", "period")

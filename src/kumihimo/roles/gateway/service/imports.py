@@ -19,9 +19,9 @@ from typing import Final, TypeVar
 
 from kumihimo.domain.kernel import AddresseeNumber, Problem, parse_date
 from kumihimo.plumbing.business_files import read_text
+from kumihimo.plumbing.information_items import faults, schema_of
 from kumihimo.plumbing.wire.messages.provision import CopyOf, DatedItem
 from kumihimo.roles.gateway.service.coercion import coerced
-from kumihimo.roles.gateway.service.items import faults, schema_of
 
 FAULT_COLUMNS: Final = ("line", "field", "what", "expected")
 HEADER: Final = ("addressee_number", "valid_from", "valid_until")

@@ -8,22 +8,21 @@ the next one leaves the house; a question that ends in a problem is closed with 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from kumihimo.domain.codes import encrypt_own, request_randomness
-from kumihimo.domain.kernel import AddresseeNumber, InstitutionId, Problem, RandomSource, institution_of, party_id
+from kumihimo.domain.kernel import AddresseeNumber, InstitutionId, Problem, RandomSource, institution_of
+from kumihimo.plumbing.wire.answers import Answer, open_answer, provision_request, unreachable_provider
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Envelope, Signed, b64
 from kumihimo.plumbing.wire.messages.inquiry import InquiryDecision, InquiryRequest, Outcome, Refusal
-from kumihimo.plumbing.wire.messages.provision import AsOf, DatedItem, Inquire, ProvisionAnswer, ProvisionRequest
-from kumihimo.roles.gateway.service.answers import Answer, open_answer
+from kumihimo.plumbing.wire.messages.provision import AsOf, DatedItem, Inquire, ProvisionAnswer
+from kumihimo.plumbing.wire.permits import Granted, Refused, read_decision
 from kumihimo.roles.gateway.service.lines import HUB_1, Line
 from kumihimo.roles.gateway.service.link_codes import LinkCodes
-from kumihimo.roles.gateway.service.permits import Granted, Refused, read_decision
 from kumihimo.roles.gateway.store.inquiries import Closing, InquiryStore, OpenInquiry
 from kumihimo.roles.gateway.store.outbox import Report
 from kumihimo.roles.gateway.store.records import AccessRecord, RecordStore, Side
@@ -257,31 +256,3 @@ class Inquiry:
             log_index=granted.permit.log_index if granted else log_index,
             payload_hash=payload_hash,
         )
-
-
-def provision_request(granted: Granted) -> ProvisionRequest:
-    """The one request that can be made of a permit: computed from it, so that it comes out the same after a restart."""
-    permit = granted.permit
-    return ProvisionRequest(
-        audience=party_id(permit.provider, "exchange"),
-        sent_at=permit.issued_at,
-        message_id=granted.envelope.digest()[:32],
-        permit=granted.envelope,
-        subject=granted.subject,
-    )
-
-
-@contextmanager
-def unreachable_provider(granted: Granted) -> Iterator[None]:
-    """Inside, a peer that cannot be reached is the provider of this permit. Raises Problem(provider.unreachable)."""
-    try:
-        yield
-    except Problem as problem:
-        if problem.code != "peer.unreachable":
-            raise
-        raise Problem(
-            "provider.unreachable",
-            problem.detail,
-            where=granted.permit.provider,
-            advice="Fetch the answer under the same transaction number within five minutes, or inquire again later.",
-        ) from None

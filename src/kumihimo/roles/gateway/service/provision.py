@@ -16,13 +16,15 @@ from functools import partial
 from typing import Final
 
 from kumihimo.domain.codes import decrypt
-from kumihimo.domain.kernel import InstitutionId, PartyId, Problem, institution_of, party_id
-from kumihimo.domain.sealing import binding, canonical_json, seal
+from kumihimo.domain.kernel import InstitutionId, PartyId, Problem, institution_of
+from kumihimo.domain.sealing import canonical_json, seal
+from kumihimo.plumbing.wire.answers import answer_binding
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import FRESHNESS, Envelope, Message, Signed, b64, from_b64
 from kumihimo.plumbing.wire.messages.batch import ChunkPermit
 from kumihimo.plumbing.wire.messages.inquiry import Outcome, Permit
 from kumihimo.plumbing.wire.messages.provision import AsOf, DatedItem, ProvisionAnswer, ProvisionRequest, SealedItems
+from kumihimo.plumbing.wire.requesters import requesting_party
 from kumihimo.plumbing.wire.together import all_at_once, each
 from kumihimo.roles.gateway.service.freshness import USUAL, Freshness
 from kumihimo.roles.gateway.service.lines import HUB_1, HUB_2
@@ -112,8 +114,10 @@ class Provision:
             permit_hash = shown.message.permit.digest()
             answered = Answered(shown.claim.transaction, outcome, permit_hash, shown.at, given.kept.sealed)
             return answer_to(shown.message, answered)
-        items = shown.permit.items
-        again = self.store.again(shown.claim, shown.request_hash, shown.at, lambda held: withheld(held.flags, items))
+        items, affair = shown.permit.items, shown.permit.affair
+        again = self.store.again(
+            shown.claim, shown.request_hash, shown.at, lambda held: withheld(held.flags, items, affair)
+        )
         if given.code != "permit.used" or again is None:
             raise given
         return answer_to(shown.message, again)
@@ -130,7 +134,7 @@ class Provision:
 
     def _answer(self, shown: _Shown, holdings: Holdings) -> Provided:
         permit, envelope, now = shown.permit, shown.message.permit, shown.at
-        release = decide(holdings, permit.items)
+        release = decide(holdings, permit.items, permit.affair)
         provided = {item.item for item in release.items}
         as_of = tuple(self.freshness.as_of(one, now) for one in holdings.delivered if one.item in provided)
         sealed = seal_items(self.edge, permit, envelope, release.items, as_of)
@@ -197,17 +201,12 @@ def domain_of(domain: OwnDomain, epoch: int | None) -> Domain:
         ) from None  # fmt: skip
 
 
-def answer_binding(permit: Permit, envelope: Envelope) -> bytes:
-    """What a sealed answer is bound to: transaction number, provider, requester, and the permit's hash."""
-    return binding(permit.transaction, permit.provider, permit.requester, bytes.fromhex(envelope.digest()))
-
-
 def seal_items(
     edge: Edge, permit: Permit, envelope: Envelope, items: tuple[DatedItem, ...], as_of: tuple[AsOf, ...] = ()
 ) -> bytes:
     """What is answered, sealed for the exchange of the permit's requester; without items an empty content."""
     content = SealedItems(transaction=permit.transaction, items=items, as_of=as_of)
-    requester = edge.directory.seal_key(party_id(permit.requester, "exchange"))
+    requester = edge.directory.seal_key(requesting_party(permit.requester))
     return seal(canonical_json(content.model_dump(mode="json")), requester, answer_binding(permit, envelope))
 
 

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from kumihimo.plumbing.information_items import item_ids
 from kumihimo.plumbing.wire.messages.by_hand import FlagKind
+from kumihimo.plumbing.wire.messages.information import OWN
 from kumihimo.plumbing.wire.messages.inquiry import Outcome
 from kumihimo.plumbing.wire.messages.provision import DatedItem
-from kumihimo.roles.gateway.service.items import item_ids
 from kumihimo.roles.gateway.store.copies import StoredFlag
 from kumihimo.roles.gateway.store.provisions import Holdings
 
@@ -29,11 +30,11 @@ class Release:
     flagged: bool = False
 
 
-def decide(holdings: Holdings, asked: Sequence[str]) -> Release:
-    """What to answer for the asked items. A copy that was altered on disk is left to a person (`pending`)."""
+def decide(holdings: Holdings, asked: Sequence[str], affair: str = "") -> Release:
+    """What to answer for the asked items, for an affair. A copy that was altered on disk is left to a person (`pending`)."""
     if holdings.addressee_number is None:
         return Release(Outcome.NONE)
-    match _strictest(holdings.flags, asked):
+    match _strictest(holdings.flags, asked, affair):
         case Outcome.WITHHELD:
             return Release(Outcome.WITHHELD, flagged=True)
         case Outcome.PENDING:
@@ -45,14 +46,19 @@ def decide(holdings: Holdings, asked: Sequence[str]) -> Release:
     return Release(Outcome.PROVIDED, whole) if whole else Release(Outcome.NONE)
 
 
-def withheld(flags: Iterable[StoredFlag], asked: Sequence[str]) -> bool:
+def withheld(flags: Iterable[StoredFlag], asked: Sequence[str], affair: str = "") -> bool:
     """Whether a flag, or one that cannot be read, withholds what is asked for; nobody's answer goes before it."""
-    return _strictest(flags, asked) is Outcome.WITHHELD
+    return _strictest(flags, asked, affair) is Outcome.WITHHELD
 
 
-def _strictest(flags: Iterable[StoredFlag], asked: Sequence[str]) -> Outcome | None:
-    found = {_effect(flag) for flag in flags if _concerns(flag, asked)}
+def _strictest(flags: Iterable[StoredFlag], asked: Sequence[str], affair: str) -> Outcome | None:
+    found = {_effect(flag) for flag in flags if _concerns(flag, asked) and not _for_others_only(flag, affair)}
     return next((outcome for outcome in (Outcome.WITHHELD, Outcome.PENDING) if outcome in found), None)
+
+
+def _for_others_only(flag: StoredFlag, affair: str) -> bool:
+    """A support measure (支援措置) protects somebody from others: not from looking at their own data by themselves."""
+    return affair == OWN and flag.kind == FlagKind.SUPPORT_MEASURE
 
 
 def _concerns(flag: StoredFlag, asked: Sequence[str]) -> bool:

@@ -357,4 +357,22 @@ schedule_run = Table(
     ),  # whom it could not be asked about: addressee number and code of the problem
 )
 
+# Corrections people asked for through the portal (訂正の申出), of what they were shown under a transaction number.
+correction = Table(
+    "correction",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("reference", Text, primary_key=True),
+    Column("transaction", Text, nullable=False),
+    Column("addressee_number", Text, nullable=False),
+    Column("item", Text, nullable=False),
+    Column("says", Text, nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("answer", Text),
+    Column("staff", Text),
+    Column("answered_at", UtcDateTime),
+    Index("ix_correction_state", "institution", "state", "asked_at"),
+)
+
 feed_cursor = cursor_table(metadata)

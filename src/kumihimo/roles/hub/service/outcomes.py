@@ -30,8 +30,9 @@ from kumihimo.plumbing.wire.messages.provision import (
     ReportsOfOutcomes,
 )
 from kumihimo.plumbing.wire.remote_log import check_logged
+from kumihimo.plumbing.wire.requesters import may_request, requesting_party
 from kumihimo.roles.hub.service.journal import Journal, Once
-from kumihimo.roles.hub.service.parties import PORTAL, is_exchange, is_first_operator
+from kumihimo.roles.hub.service.parties import PORTAL, is_first_operator
 from kumihimo.roles.hub.service.ports import Notify, Outcomes, Passages, Sender, send_to_operator
 from kumihimo.roles.hub.service.records import outcome_record
 from kumihimo.roles.hub.store import News, Passage, Report, ReportedOutcome
@@ -58,7 +59,7 @@ class OutcomeDesk:
         operator.unreachable, after which the reporter sends them again.
         """
         with self._journal.rejecting(peer):
-            message = self._edge.open(parse_envelope(body), ReportsOfOutcomes, peer, is_exchange).value
+            message = self._edge.open(parse_envelope(body), ReportsOfOutcomes, peer, may_request).value
         told: list[_Told | str] = []
         for envelope in message.reports:
             try:
@@ -83,7 +84,7 @@ class OutcomeDesk:
         return OutcomesTaken(in_reply_to=message.message_id, taken=taken)
 
     def _opened(self, envelope: Envelope, peer: PartyId) -> _Told:
-        signed = self._edge.open(envelope, ReportOutcome, peer, is_exchange)
+        signed = self._edge.open(envelope, ReportOutcome, peer, may_request)
         permit = check_report(self._edge, signed, peer)
         report = Report(signed.value.outcome, signed.value.payload_hash, signed.envelope)
         return _Told(mark_of(signed.value, peer), report, outcome_record(signed, permit, self._journal.now()))
@@ -139,7 +140,7 @@ class SecondOutcomeDesk:
     def _passage(self, told: LoggedReport, at: datetime) -> Passage:
         signed = self._edge.read(told.report, ReportOutcome)
         reporter = signed.signer
-        if not is_exchange(reporter):
+        if not may_request(reporter):
             raise Problem("peer.not_allowed", f"{reporter} reports no outcomes")
         permit = check_report(self._edge, signed, reporter)
         promise = check_logged(self._edge, told.logged).signed
@@ -162,7 +163,7 @@ def check_report(edge: Edge, signed: Signed[ReportOutcome], reporter: PartyId) -
         )
     allowed = {
         *(OF_PROVIDER if reporter == party_id(permit.provider, "exchange") else ()),
-        *(OF_REQUESTER if reporter == party_id(permit.requester, "exchange") else ()),
+        *(OF_REQUESTER if reporter == requesting_party(permit.requester) else ()),
     }
     if report.outcome not in allowed:
         raise Problem("peer.not_allowed", f"{reporter} may not report {report.outcome} of this permit")

@@ -31,9 +31,10 @@ from kumihimo.plumbing.wire.messages.inquiry import (
     Refusal,
     RelayInquiry,
 )
+from kumihimo.plumbing.wire.requesters import may_request
 from kumihimo.plumbing.wire.together import ManySender, all_at_once, each, parse_envelopes
 from kumihimo.roles.hub.service.journal import Journal, Once
-from kumihimo.roles.hub.service.parties import PORTAL, is_exchange
+from kumihimo.roles.hub.service.parties import PORTAL
 from kumihimo.roles.hub.service.ports import send_all_to_operator
 from kumihimo.roles.hub.service.proofs import Hop, ProofCheck, Seeds
 from kumihimo.roles.hub.service.records import PERMIT_LIFE, permit_of, request_record
@@ -117,7 +118,7 @@ class PermitDesk:
 
     def _opened(self, peer: PartyId, envelope: Envelope) -> Signed[InquiryRequest]:
         with self._journal.rejecting(peer):
-            signed = self._edge.open(envelope, InquiryRequest, peer, is_exchange)
+            signed = self._edge.open(envelope, InquiryRequest, peer, may_request)
             _require_own_institution(signed.value, peer)
         return signed
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from kumihimo.domain.codes import Translator
 from kumihimo.domain.kernel.errors import Problem
-from kumihimo.domain.kernel.institutions import PartyId, institution_of, party_id
+from kumihimo.domain.kernel.institutions import PartyId, institution_of
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Envelope, Signed, b64, check_fresh, from_b64
 from kumihimo.plumbing.wire.link_keys import OPERATORS
@@ -26,8 +26,9 @@ from kumihimo.plumbing.wire.messages.inquiry import (
     RelayInquiry,
 )
 from kumihimo.plumbing.wire.remote_log import check_logged
+from kumihimo.plumbing.wire.requesters import requesting_party
 from kumihimo.plumbing.wire.together import all_at_once, each
-from kumihimo.roles.hub.service.parties import PORTAL, is_exchange, is_first_operator
+from kumihimo.roles.hub.service.parties import PORTAL, is_first_operator
 from kumihimo.roles.hub.service.ports import Notify, Passages
 from kumihimo.roles.hub.service.proofs import Hop, ProofCheck, Seeds
 from kumihimo.roles.hub.service.records import PERMIT_LIFE, permit_of, request_record
@@ -164,10 +165,10 @@ def requested(edge: Edge, envelope: Envelope) -> Signed[InquiryRequest]:
     """The request as its requester signed it for operator 1. Raises Problem."""
     signed = edge.read(envelope, InquiryRequest)
     request = signed.value
-    exchange = party_id(request.requester, "exchange")
-    if set(envelope.signers()) != {exchange} or not is_exchange(exchange) or request.audience != OPERATORS[0]:
+    asker = requesting_party(request.requester)
+    if set(envelope.signers()) != {asker} or request.audience != OPERATORS[0]:
         signers = ", ".join(envelope.signers())
-        raise Problem("message.wrong_signer", f"signed by {signers}", expected=f"{exchange} to {OPERATORS[0]}")
+        raise Problem("message.wrong_signer", f"signed by {signers}", expected=f"{asker} to {OPERATORS[0]}")
     return signed
 
 

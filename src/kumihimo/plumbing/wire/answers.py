@@ -7,18 +7,19 @@ replayed or altered answer fails at one of these, and at the seal's binding in a
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from kumihimo.domain.kernel import Problem
-from kumihimo.domain.sealing import open_sealed
+from kumihimo.domain.kernel import Problem, party_id
+from kumihimo.domain.sealing import binding, open_sealed
 from kumihimo.plumbing.wire.edge import Edge
-from kumihimo.plumbing.wire.envelope import from_b64, malformed
-from kumihimo.plumbing.wire.messages.inquiry import Outcome
-from kumihimo.plumbing.wire.messages.provision import AsOf, DatedItem, ProvisionAnswer, SealedItems
-from kumihimo.roles.gateway.service.permits import Granted
-from kumihimo.roles.gateway.service.provision import answer_binding
+from kumihimo.plumbing.wire.envelope import Envelope, from_b64, malformed
+from kumihimo.plumbing.wire.messages.inquiry import Outcome, Permit
+from kumihimo.plumbing.wire.messages.provision import AsOf, DatedItem, ProvisionAnswer, ProvisionRequest, SealedItems
+from kumihimo.plumbing.wire.permits import Granted
 
 _POSSIBLE = frozenset((Outcome.PROVIDED, Outcome.NONE, Outcome.WITHHELD, Outcome.PENDING))
 
@@ -60,6 +61,39 @@ def open_answer(edge: Edge, granted: Granted, answer: ProvisionAnswer) -> Answer
     if (answer.outcome is Outcome.PROVIDED) != bool(content.items):
         raise _unfitting(answer)
     return Answer(answer.outcome, content.items, answer.payload_hash if content.items else None, content.as_of)
+
+
+def answer_binding(permit: Permit, envelope: Envelope) -> bytes:
+    """What a sealed answer is bound to: transaction number, provider, requester, and the permit's hash."""
+    return binding(permit.transaction, permit.provider, permit.requester, bytes.fromhex(envelope.digest()))
+
+
+def provision_request(granted: Granted) -> ProvisionRequest:
+    """The one request that can be made of a permit: computed from it, so that it comes out the same after a restart."""
+    permit = granted.permit
+    return ProvisionRequest(
+        audience=party_id(permit.provider, "exchange"),
+        sent_at=permit.issued_at,
+        message_id=granted.envelope.digest()[:32],
+        permit=granted.envelope,
+        subject=granted.subject,
+    )
+
+
+@contextmanager
+def unreachable_provider(granted: Granted) -> Iterator[None]:
+    """Inside, a peer that cannot be reached is the provider of this permit. Raises Problem(provider.unreachable)."""
+    try:
+        yield
+    except Problem as problem:
+        if problem.code != "peer.unreachable":
+            raise
+        raise Problem(
+            "provider.unreachable",
+            problem.detail,
+            where=granted.permit.provider,
+            advice="Fetch the answer under the same transaction number within five minutes, or inquire again later.",
+        ) from None
 
 
 def _unfitting(answer: ProvisionAnswer) -> Problem:

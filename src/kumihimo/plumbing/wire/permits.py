@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from kumihimo.domain.kernel import Problem
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import Envelope, from_b64
+from kumihimo.plumbing.wire.link_keys import OPERATORS
 from kumihimo.plumbing.wire.messages.inquiry import InquiryDecision, InquiryRequest, LogPromise, Permit, Refusal
-from kumihimo.roles.gateway.service.lines import HUB_1, HUB_2
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ def read_decision(edge: Edge, request: InquiryRequest, decision: InquiryDecision
     Raises Problem (message.wrong_signer, message.signature_invalid, message.malformed, permit.subject_mismatch) for an
     answer that is not what both operators may give to this request.
     """
-    promise = edge.read(decision.promise, LogPromise, HUB_1).value
+    promise = edge.read(decision.promise, LogPromise, OPERATORS[0]).value
     if decision.transaction != request.transaction:
         raise _not_ours("transaction", decision.transaction, request.transaction)
     if decision.refusal is not None:
         return Refused(decision.refusal, promise.index)
     if decision.permit is None or decision.subject is None:
         raise Problem("message.malformed", "neither a permit nor a refusal", "decision", "one of the two")
-    permit = edge.read(decision.permit, Permit, HUB_1, HUB_2).value
+    permit = edge.read(decision.permit, Permit, *OPERATORS).value
     for name in ("transaction", "requester", "provider", "affair", "items", "period"):
         found, asked = getattr(permit, name), getattr(request, name)
         if found != asked:
@@ -58,7 +58,7 @@ def read_decision(edge: Edge, request: InquiryRequest, decision: InquiryDecision
 
 def decision_in(edge: Edge, decision: Envelope) -> InquiryDecision:
     """A decision that was stored as it came. Raises Problem(message.*)."""
-    return edge.read(decision, InquiryDecision, HUB_1).value
+    return edge.read(decision, InquiryDecision, OPERATORS[0]).value
 
 
 def granted_in(edge: Edge, decision: Envelope) -> Granted | None:
@@ -66,7 +66,7 @@ def granted_in(edge: Edge, decision: Envelope) -> Granted | None:
     decided = decision_in(edge, decision)
     if decided.permit is None or decided.subject is None:
         return None
-    return Granted(edge.read(decided.permit, Permit, HUB_1, HUB_2).value, decided.permit, decided.subject)
+    return Granted(edge.read(decided.permit, Permit, *OPERATORS).value, decided.permit, decided.subject)
 
 
 def _not_ours(where: str, found: object, asked: object) -> Problem:

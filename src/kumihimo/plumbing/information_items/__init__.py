@@ -1,4 +1,4 @@
-"""Information items (特定個人情報) this gateway can hold: one JSON Schema (2020-12) for each, and what a content must be.
+"""Information items (特定個人情報) that gateways hold and the portal shows: a JSON Schema (2020-12) each, and what is a content.
 
 In a schema `title` is the Japanese name of a field and `description` the English one; amounts are whole yen. Refusals name
 the field and what was expected there, never the value, which is personal information.
@@ -19,7 +19,7 @@ from jsonschema.exceptions import ValidationError
 from kumihimo.domain.kernel import Problem
 
 Schema = Mapping[str, Any]
-_FOLDER: Final = resources.files("kumihimo.roles.gateway") / "schemas"
+_FOLDER: Final = resources.files("kumihimo.plumbing.information_items") / "schemas"
 
 
 @dataclass(frozen=True)

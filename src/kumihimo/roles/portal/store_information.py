@@ -1,0 +1,58 @@
+"""What the portal keeps of own information (自己情報): that a correction was asked for, and of whom. No content at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Column, Connection, Index, String, Table, insert, select
+
+from kumihimo.plumbing.storage import UtcDateTime
+from kumihimo.roles.portal.store import Code, account, metadata
+
+correction = Table(
+    "correction",
+    metadata,
+    Column("reference", String(32), primary_key=True),
+    Column("account", String(32), nullable=False),
+    Column("provider", String(40), nullable=False),
+    Column("item", String(80), nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Index("ix_correction_account", "account", "asked_at"),
+)
+MOST: Final = 100  # corrections of one account that are shown
+
+
+@dataclass(frozen=True)
+class AskedCorrection:
+    """A correction that was asked for."""
+
+    reference: str
+    account: str
+    provider: str
+    item: str
+    asked_at: datetime
+
+
+class InformationQueries:
+    """The queries of one transaction."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    def code(self, name: str) -> Code | None:
+        """The link code of an account; None while it is under way."""
+        found = self._conn.execute(
+            select(account.c.link_code, account.c.epoch).where(account.c.account == name)
+        ).first()
+        return None if found is None or found.link_code is None else Code(bytes(found.link_code), found.epoch)
+
+    def keep(self, asked: AskedCorrection) -> None:
+        """Write a correction down."""
+        self._conn.execute(insert(correction).values(**asked.__dict__))
+
+    def corrections(self, name: str) -> list[AskedCorrection]:
+        """Those of an account, newest first."""
+        query = select(correction).where(correction.c.account == name).order_by(correction.c.asked_at.desc())
+        return [AskedCorrection(**row._mapping) for row in self._conn.execute(query.limit(MOST))]
