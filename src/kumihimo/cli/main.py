@@ -16,6 +16,7 @@ from kumihimo.cli import (
     card,
     card_services,
     copies,
+    corrections,
     country,
     desk,
     drill,
@@ -58,6 +59,7 @@ card.app.command("check-site")(card_services.check_site)
 card.app.add_typer(card_services.ordinance, name="ordinance", help="What municipalities put on cards (条例による利用).")
 app.add_typer(card_services.identity, name="identity", help="Identity checks at a counter: by card or by documents.")
 app.add_typer(by_hand.pending, name="pending", help="Inquiries of others that wait for a person.")
+app.add_typer(corrections.corrections, name="corrections", help="Corrections people asked for in My Portal.")
 app.add_typer(batch.app, name="batch", help="Ask about many addressees at once.")
 app.add_typer(schedule.app, name="schedule", help="Inquiries that are made by themselves on their days.")
 app.add_typer(copies.app, name="copies", help="How fresh copies are, and what is wrong with them.")

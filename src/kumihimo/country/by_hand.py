@@ -20,6 +20,14 @@ from kumihimo.plumbing.wire.messages.by_hand import (
     ShowPending,
     WithholdByHand,
 )
+from kumihimo.plumbing.wire.messages.information import (
+    AnswerCorrection,
+    CorrectionAnswered,
+    Corrections,
+    CorrectionShown,
+    CorrectionState,
+    ShowCorrections,
+)
 from kumihimo.plumbing.wire.messages.inquiry import Outcome
 from kumihimo.plumbing.wire.messages.provision import DatedItem, Inquired
 
@@ -68,6 +76,17 @@ class OfficersDesk(Desk):
     def fetch(self, staff: str, transaction: str) -> Inquired:
         """Go on with an own inquiry that was pending or cut off. Raises Problem."""
         return self.ask(self._exchange, "/inquiries/later", FetchAnswer, Inquired, staff=staff, transaction=transaction)
+
+    def corrections(self) -> tuple[CorrectionShown, ...]:
+        """Corrections people asked for, the unanswered ones first."""
+        return self.ask(self._exchange, "/corrections/shown", ShowCorrections, Corrections).corrections
+
+    def answer_correction(self, staff: str, reference: str, corrected: bool, answer: str) -> CorrectionState:
+        """Answer one. Raises Problem."""
+        return self.ask(
+            self._exchange, "/corrections/answered", AnswerCorrection, CorrectionAnswered,
+            staff=staff, reference=reference, corrected=corrected, answer=answer,
+        ).state  # fmt: skip
 
     @property
     def _exchange(self) -> PartyId:

@@ -108,6 +108,7 @@ _OF_EVERY_MUNICIPALITY = (
     "child-allowance",
     "child-care-fees",
     "vaccination",
+    "health-check",
 )
 # The town has no welfare office, so its people's public assistance is held by the prefecture (生活保護法第十九条).
 _ITEMS: dict[str, tuple[str, ...]] = {
@@ -117,8 +118,8 @@ _ITEMS: dict[str, tuple[str, ...]] = {
     "z-town": _OF_EVERY_MUNICIPALITY,
     "tax-office": (),
     "pension-service": ("pension",),
-    "health-insurer": ("medical-insurance",),
-    "late-elderly-union": ("medical-insurance",),
+    "health-insurer": ("medical-insurance", "health-check"),
+    "late-elderly-union": ("medical-insurance", "health-check"),
     "employment-office": ("employment-insurance",),
     "student-aid": ("student-aid",),
 }

@@ -42,6 +42,7 @@ def test_the_town_has_no_welfare_office_so_the_prefecture_holds_public_assistanc
 def test_each_item_of_the_issue_is_held_by_somebody() -> None:
     held = {item for identifier in topology.institutions() for item in topology.items_provided(identifier)}
     assert held == {
+        "health-check",
         "local-tax",
         "resident-record",
         "medical-insurance",

@@ -9,11 +9,14 @@ local-tax              municipality of 1 January: assessed_on, salary_gross, sal
 resident-record        municipality: relation (世帯主 | 夫 | 妻 | 子 | 父 | 母), is_head: bool, household_size: int,
                        moved_in_from?: institution id, left_on?, left_reason?: moved | died
 medical-insurance      insurer: scheme: national | employees | late-elderly, membership: insured | dependant,
-                       copayment_percent: int, annual_premium, high_cost_benefit_last_year
+                       copayment_percent: int, annual_premium, high_cost_benefit_last_year,
+                       history: list of {fiscal_year, premium_paid}, copayments: list of {month, paid}
 nursing-insurance      municipality: premium_stage: int, annual_premium, care_level?: support-1 | support-2 | care-1 … care-5,
                        certified_from?, certified_to?, benefit_last_year
+health-check           insurer: checked_on, height_mm, weight_g, waist_mm, systolic, diastolic, ldl, hba1c_tenths: int
 pension                pension service: status: insured | receiving, category?: 1 | 2 | 3, months_paid: int, monthly_premium,
-                       exempted: bool, basic_annual, employees_annual
+                       exempted: bool, basic_annual, employees_annual,
+                       history: list of {fiscal_year, months_paid, premium_paid, received}
 child-allowance        municipality: monthly_amount, children: list of {birth, monthly_amount}
 public-assistance      city, for Z町 the prefecture: kinds: list of livelihood | medical | housing | education,
                        household_size: int, household_monthly_amount
@@ -35,6 +38,7 @@ from kumihimo.country.people.chance import Chance
 from kumihimo.country.people.items import InformationItem
 from kumihimo.country.people.residents import Household
 from kumihimo.country.people.tax import local_tax
+from kumihimo.country.people.years import with_years
 from kumihimo.domain.kernel.randomness import SeededRandomness
 
 
@@ -43,6 +47,12 @@ def information_about(household: Household, seed: int | str, *, today: date) -> 
 
     About the dead there are only the resident record and the local tax of the years they lived.
     """
+    # A stream of its own: what was drawn before there were histories stays as it was.
+    chance = Chance(SeededRandomness(f"{seed}/years/{household.number}"))
+    yield from with_years(chance, household, _information_about(household, seed, today), today)
+
+
+def _information_about(household: Household, seed: int | str, today: date) -> Iterator[InformationItem]:
     chance = Chance(SeededRandomness(f"{seed}/information/{household.number}"))
     yield from local_tax(household, today)
     yield from welfare.child_allowance(household, today)

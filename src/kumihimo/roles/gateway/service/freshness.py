@@ -52,6 +52,7 @@ NATURES: Final[dict[str, Nature]] = {
     "child-care-fees": Nature(Rhythm.MONTHLY, ends_with_life=True),
     "disability-certificate": Nature(Rhythm.MONTHLY, ends_with_life=True),
     "employment-insurance": Nature(Rhythm.DAILY, ends_with_life=True),
+    "health-check": Nature(Rhythm.YEARLY, ends_with_life=False),
     "local-tax": Nature(Rhythm.YEARLY, ends_with_life=False),
     "medical-insurance": Nature(Rhythm.DAILY, ends_with_life=True),
     "nursing-insurance": Nature(Rhythm.MONTHLY, ends_with_life=True),
