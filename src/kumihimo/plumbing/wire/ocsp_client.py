@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from cryptography import x509
 from kumihimo.domain.kernel.clock import Clock
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.randomness import RandomSource
+from kumihimo.domain.web_eid.certificates import TrustedIssuers
 from kumihimo.domain.web_eid.ocsp import MAX_ANSWER_BYTES, StatusRequest, responder_of
 from kumihimo.domain.web_eid.status import CertificateStatus
 
@@ -67,3 +69,11 @@ def post(address: str, question: bytes, timeout: float) -> bytes:
             "login.status_unknown", f"the responder answered {response.status}, {len(body)} bytes", url.netloc
         )
     return body
+
+
+def trusted_issuers(path: Path) -> TrustedIssuers:
+    """Issuers from a PEM file. Raises Problem(file.unreadable, value.invalid)."""
+    try:
+        return TrustedIssuers.from_pem(path.read_bytes())
+    except OSError as error:
+        raise Problem("file.unreadable", error.strerror or "cannot be read", str(path)) from None

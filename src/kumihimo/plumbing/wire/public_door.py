@@ -1,14 +1,15 @@
-"""A public door (公開窓口): plain HTTP beside a role's mutual TLS, for what everybody may ask and verifies by itself.
+"""A public door (公開窓口) beside a role's mutual TLS: its own port, no messages of the country, and no access log.
 
-Certificates' status, lists and authorities' certificates are signed, and a client that is about to verify a certificate cannot
-do it by one that needs verifying (RFC 5280 §8, RFC 6960). Nothing else belongs here. It has its own port, no messages, and no
-access log: who asks about which certificate is not written down.
+Plain HTTP only for what everybody may ask and verifies by itself: certificates' status, lists and authorities' certificates are
+signed, and a client that is about to verify a certificate cannot do it by one that needs verifying (RFC 5280 §8, RFC 6960).
+Pages are served by TLS. Who asks for what is not written down.
 """
 
 from __future__ import annotations
 
 import socket
 import threading
+from pathlib import Path
 from typing import Final
 
 import uvicorn
@@ -24,9 +25,9 @@ _STOPPING_SECONDS: Final = 5.0
 
 
 class PublicDoor(Background):
-    """Serves an application by plain HTTP in a thread, as long as the role runs."""
+    """Serves an application in a thread, as long as the role runs: by TLS with a certificate and its key, else by plain HTTP."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, tls: tuple[Path, Path] | None = None) -> None:
         self._host = host
         self._port = port
         self._ready = threading.Event()
@@ -34,6 +35,7 @@ class PublicDoor(Background):
             app, host=host, port=port, lifespan="off", log_config=None, access_log=False, server_header=False,
             proxy_headers=False, ws="none", timeout_keep_alive=15, limit_concurrency=MOST_AT_ONCE,
             h11_max_incomplete_event_size=16_384, timeout_graceful_shutdown=2,
+            ssl_certfile=tls[0] if tls else None, ssl_keyfile=tls[1] if tls else None,
         )  # fmt: skip
         self._server = _Server(config, self._ready)
         self._thread: threading.Thread | None = None

@@ -10,28 +10,32 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from kumihimo.domain.codes import domain_label
-from kumihimo.domain.kernel import Clock, PartyId, SystemClock, SystemRandomness, institution_of
+from kumihimo.domain.kernel import Clock, PartyId, Problem, SystemClock, SystemRandomness, institution_of
 from kumihimo.domain.law import RuleBook
 from kumihimo.domain.transparency.note import VerifierKey
 from kumihimo.plumbing.storage import FeedItem, migrate, open_engine, require_current
 from kumihimo.plumbing.wire.client import PeerClient
-from kumihimo.plumbing.wire.edge import Edge, application
+from kumihimo.plumbing.wire.edge import Background, Edge, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.link_keys import OPERATORS, LinkKeys
 from kumihimo.plumbing.wire.messages.ledger import Accesses, PortalAccountOpened, PortalTicket, ShowAccesses
 from kumihimo.plumbing.wire.moving_codes import MovingCodes
+from kumihimo.plumbing.wire.ocsp_client import OcspClient, trusted_issuers
+from kumihimo.plumbing.wire.public_door import PublicDoor
 from kumihimo.plumbing.wire.remote_log import RemoteLog
 from kumihimo.plumbing.wire.repeating import Repeating
 from kumihimo.plumbing.wire.rotating import CodeRotation
 from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
+from kumihimo.roles.portal.pages import MOUNTS
 from kumihimo.roles.portal.service.accesses import AccessRecords
 from kumihimo.roles.portal.service.accounts import Accounts
 from kumihimo.roles.portal.service.intake import Intake
 from kumihimo.roles.portal.service.proofs import Proofs
 from kumihimo.roles.portal.service.sentences import names_from
-from kumihimo.roles.portal.settings import Settings
+from kumihimo.roles.portal.settings import Settings, SiteSettings
+from kumihimo.roles.portal.site import SiteParts, build_site
 from kumihimo.roles.portal.store import MIGRATIONS, PortalStore, Transaction, feed_cursor
 from kumihimo.roles.portal.store_rotation import PortalRotations
 
@@ -58,6 +62,26 @@ class _Reader(FeedReader):
 def prepare(settings: Settings) -> None:
     """Create and migrate the store."""
     migrate(open_engine(settings.store), MIGRATIONS)
+
+
+def residents_site(
+    door: SiteSettings, settings: Settings, store: PortalStore, edge: Edge, client: PeerClient, records: AccessRecords
+) -> FastAPI:
+    """The residents' pages. Raises Problem(file.unreadable, value.invalid, login.origin)."""
+    randomness = SystemRandomness()
+
+    def account_of(_serial: str) -> str:
+        raise Problem(
+            "account.unknown", "no account belongs to this card yet", expected="an account opened at a counter"
+        )
+
+    parts = SiteParts(
+        store=store, edge=edge, client=client, clock=edge.clock, randomness=randomness, settings=settings, records=records,
+        origin=door.origin, authentication=trusted_issuers(door.trusted_authentication),
+        signature=trusted_issuers(door.trusted_signature),
+        status=OcspClient(randomness, edge.clock, door.responder), account_of=account_of,
+    )  # fmt: skip
+    return build_site(parts, MOUNTS)
 
 
 def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
@@ -91,10 +115,18 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
         if ordered is not None:
             rotations.begin(transaction.conn, ordered.reason, ordered.at, ordered.close_at, ordered.number)
 
+    background: list[Background] = []
+    if settings.site is not None:
+        residents = residents_site(settings.site, settings, store, edge, client, records)
+        background.append(
+            PublicDoor(
+                residents, settings.site.host, settings.site.port, (settings.site.certificate, settings.site.key)
+            )
+        )
     intake = Intake(edge, secret, rotations.present, take_order)
     reader = _Reader(lambda: secret(rotations.present()), intake, client, edge, engine)
     rotation.level = reader.is_level
-    app = application("portal", [reader, Repeating("rotation", rotation.advance)])
+    app = application("portal", [reader, Repeating("rotation", rotation.advance), *background])
     watch(app, edge, StoreVital(engine, MIGRATIONS), KeysVital(edge), FeedVital(reader, edge))
 
     def municipal_ledger(party: PartyId) -> bool:

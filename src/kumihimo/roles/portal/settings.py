@@ -6,7 +6,33 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
+from pydantic import BaseModel, ConfigDict
+
 from kumihimo.plumbing.wire.settings import RoleSettings
+
+
+class SiteSettings(BaseModel):
+    """The residents' door. `origin` is the site's address as browsers write it; `certificate` and `key` (PEM) are for its name.
+
+    `trusted_authentication` and `trusted_signature`: PEM files of JPKI's issuing authorities. `responder`: an OCSP address in
+    place of the one that certificates name.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    origin: str
+    port: int
+    certificate: Path
+    key: Path
+    trusted_authentication: Path
+    trusted_signature: Path
+    host: str = "127.0.0.1"
+    responder: str | None = None
+
+    def beside(self, base: Path) -> Self:
+        """The same with files relative to a folder."""
+        files = ("certificate", "key", "trusted_authentication", "trusted_signature")
+        return self.model_copy(update={name: base / getattr(self, name) for name in files})
 
 
 class Settings(RoleSettings):
@@ -15,16 +41,21 @@ class Settings(RoleSettings):
     `log_key` is the log's verifier key, `witness_keys` those of the witnesses that must have cosigned the checkpoint of
     a proof (`name+hash+base64`, C2SP). `rule_books` are files beside the Act's book that comes with the product.
     `rotation_overlap`: how long both epochs of link codes stay open when the oversight body ordered a rotation.
+    `site` is the residents' door; without it the portal has no pages.
     """
 
     log_key: str
     witness_keys: tuple[str, ...] = ()
     rule_books: tuple[Path, ...] = ()
     rotation_overlap: timedelta = timedelta(days=1)
+    site: SiteSettings | None = None
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """As every role's settings; rule books are relative to the file too. Raises Problem(file.unreadable)."""
+        """As every role's settings; rule books and the site's files are beside it too. Raises Problem(file.unreadable)."""
         settings = super().load(path)
         base = path.parent.resolve()
-        return settings.model_copy(update={"rule_books": tuple(base / book for book in settings.rule_books)})
+        site = settings.site.beside(base) if settings.site is not None else None
+        return settings.model_copy(
+            update={"rule_books": tuple(base / book for book in settings.rule_books), "site": site}
+        )

@@ -208,6 +208,11 @@ class Transaction:
         found: str | None = self._conn.scalar(select(account.c.opened_by).where(account.c.account == name))
         return found
 
+    def link_code_of(self, name: str) -> bytes | None:
+        """The link code of an account; None while it is under way."""
+        found = self._conn.scalar(select(account.c.link_code).where(account.c.account == name))
+        return None if found is None else bytes(found)
+
     def open_account(self, name: str, ticket_hash: str, opened_by: str, at: datetime) -> None:
         """A new account without link code, and the ticket under which the code will come."""
         self._conn.execute(insert(account).values(account=name, link_code=None, opened_by=opened_by, opened_at=at))

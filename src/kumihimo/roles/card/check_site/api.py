@@ -18,11 +18,11 @@ from kumihimo.domain.kernel import Clock, Problem, RandomSource, SystemClock, Sy
 from kumihimo.domain.web_eid import MAX_TOKEN_BYTES, Challenges, MemoryChallenges, check_site_origin
 from kumihimo.plumbing.web import HEADERS
 from kumihimo.plumbing.web import STATIC as SHARED
-from kumihimo.plumbing.wire.ocsp_client import OcspClient
+from kumihimo.plumbing.wire.ocsp_client import OcspClient, trusted_issuers
 from kumihimo.roles.card.check_site.facts import facts
 from kumihimo.roles.card.check_site.service import MAX_TEXT, CheckSite, require_login
 from kumihimo.roles.card.check_site.sessions import Session, Sessions
-from kumihimo.roles.card.check_site.settings import CheckSiteSettings, trusted
+from kumihimo.roles.card.check_site.settings import CheckSiteSettings
 from kumihimo.roles.card.check_site.texts import LANGUAGES, said
 
 COOKIE: Final = "__Host-session"
@@ -50,8 +50,8 @@ def build(settings: CheckSiteSettings, clock: Clock | None = None, randomness: R
     sessions = Sessions(randomness, clock)
     site = CheckSite(
         origin=check_site_origin(settings.origin),
-        authentication=trusted(settings.trusted_authentication),
-        signature=trusted(settings.trusted_signature),
+        authentication=trusted_issuers(settings.trusted_authentication),
+        signature=trusted_issuers(settings.trusted_signature),
         sessions=sessions,
         challenges=Challenges(MemoryChallenges(), randomness, clock),
         status=OcspClient(randomness, clock, settings.responder),

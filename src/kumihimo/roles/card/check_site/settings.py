@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kumihimo.domain.kernel.errors import Problem
-from kumihimo.domain.web_eid import TrustedIssuers
-
 
 @dataclass(frozen=True)
 class CheckSiteSettings:
@@ -28,11 +25,3 @@ class CheckSiteSettings:
     def origin(self) -> str:
         """As browsers write it; port 443 is left out."""
         return f"https://{self.host}" + (f":{self.port}" if self.port != 443 else "")
-
-
-def trusted(path: Path) -> TrustedIssuers:
-    """Issuers from a PEM file. Raises Problem(file.unreadable, value.invalid)."""
-    try:
-        return TrustedIssuers.from_pem(path.read_bytes())
-    except OSError as error:
-        raise Problem("file.unreadable", error.strerror or "cannot be read", str(path)) from None

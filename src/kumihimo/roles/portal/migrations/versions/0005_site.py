@@ -1,12 +1,28 @@
 """Log-ins: accounts opened with the card, and sessions."""
 
+import sqlalchemy as sa
+from alembic import op
+
+from kumihimo.plumbing.storage import UtcDateTime
+
 revision = "0005_site"
 down_revision = "0004_rotation"
 
 
 def upgrade() -> None:
-    pass
+    op.create_table(
+        "session",
+        sa.Column("id_hash", sa.LargeBinary, primary_key=True),
+        sa.Column("account", sa.String(32), sa.ForeignKey("account.account"), nullable=False),
+        sa.Column("own_account", sa.String(32), nullable=False),
+        sa.Column("scopes", sa.String(400)),
+        sa.Column("serial", sa.String(40), nullable=False),
+        sa.Column("until", UtcDateTime, nullable=False),
+        sa.Column("seen_at", UtcDateTime, nullable=False),
+    )
+    op.create_index("ix_session_own_account", "session", ["own_account"])
+    op.create_index("ix_session_until", "session", ["until"])
 
 
 def downgrade() -> None:
-    pass
+    op.drop_table("session")

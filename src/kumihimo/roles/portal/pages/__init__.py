@@ -1,0 +1,16 @@
+"""Pages of My Portal (マイ・ポータルの画面), one module a topic; each has `mount(app, site)`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from fastapi import FastAPI
+
+from kumihimo.roles.portal.pages import logging_in, start
+from kumihimo.roles.portal.site import Site
+
+MOUNTS: Final[tuple[Callable[[FastAPI, Site], None], ...]] = (
+    logging_in.mount,
+    start.mount,
+)

@@ -1,0 +1,26 @@
+"""The start page (トップページ): what is new, who looked lately, what is under way; each topic brings its own card."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.responses import RedirectResponse, Response
+
+from kumihimo.roles.portal.site import Here, Site
+
+
+def mount(app: FastAPI, site: Site) -> None:
+    """The start page, and the page shown while the link code is under way."""
+
+    @app.get("/")
+    def start(request: Request, visitor: Here) -> Response:
+        if site.link_code(visitor.account) is None:
+            return RedirectResponse("/waiting", 303)
+        cards = [card(visitor) for card in site.home_cards]
+        return site.page(request, visitor, "start.html", cards=cards)
+
+    @app.get("/waiting")
+    def waiting(request: Request, visitor: Here) -> Response:
+        """The page asks again by itself until the code is there."""
+        if site.link_code(visitor.account) is not None:
+            return RedirectResponse("/", 303)
+        return site.page(request, visitor, "waiting.html")

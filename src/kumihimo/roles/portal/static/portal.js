@@ -1,0 +1,56 @@
+// My Portal's script (画面の動き): logging in with the card, and the time that is left.
+import * as card from "/shared/card.js";
+
+const token = document.querySelector('meta[name="session-token"]').content;
+
+/** Ask the portal for something that changes something. */
+export async function post(path, body) {
+  const headers = { "X-Kumihimo-Token": token, "Content-Type": "application/json" };
+  const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body ?? {}) });
+  const document = await answer.json();
+  if (!answer.ok) throw new card.CardError({ code: document.code, message: document.detail });
+  return document;
+}
+
+const button = document.querySelector('[data-does="login"]');
+if (button) {
+  const say = (where, text) => {
+    for (const one of ["message", "alarm"]) document.getElementById(one).textContent = one === where ? text : "";
+  };
+  button.addEventListener("click", async () => {
+    if (button.getAttribute("aria-disabled") === "true") return;
+    button.setAttribute("aria-disabled", "true");
+    say("message", button.dataset.working);
+    try {
+      const { nonce } = await post("/login/challenge");
+      const { unverifiedCertificate, algorithm, signature, format, appVersion } = await card.authenticate(nonce, {
+        lang: document.documentElement.lang,
+      });
+      const { next } = await post("/login", { unverifiedCertificate, algorithm, signature, format, appVersion });
+      location.assign(next);
+    } catch (error) {
+      const code = error.problem ?? error.code ?? error.name;
+      const said =
+        code === "host.cancelled" || code === "ERR_WEBEID_USER_CANCELLED"
+          ? button.dataset.cancelled
+          : String(code).startsWith("ERR_WEBEID_EXTENSION") || code === "ERR_WEBEID_NATIVE_UNAVAILABLE"
+            ? button.dataset.missing
+            : button.dataset.failed;
+      say("alarm", `${said} (${code})`);
+    } finally {
+      button.removeAttribute("aria-disabled");
+    }
+  });
+}
+
+const countdown = document.getElementById("countdown");
+if (countdown) {
+  const until = Date.now() + 1000 * Number(countdown.dataset.seconds);
+  const every = setInterval(() => {
+    const left = Math.max(0, until - Date.now());
+    countdown.textContent = countdown.dataset.left.replace("{minutes}", Math.ceil(left / 60000));
+    if (left > 0) return;
+    clearInterval(every);
+    document.querySelector('form[action="/logout"]').submit();
+  }, 1000);
+}

@@ -1,0 +1,190 @@
+"""A resident's session is theirs alone: it is forgotten at log-out, and nothing can be done in it from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from portal_site import ORIGIN, PortalSite, portal_site
+
+from kumihimo.domain.kernel import FixedClock, SeededRandomness
+from kumihimo.domain.web_eid import Token, challenge_digest
+from kumihimo.plumbing.wire.edge import Edge
+from kumihimo.plumbing.wire.ocsp_client import OcspClient
+from kumihimo.roles.portal.rendering import texts
+from kumihimo.roles.portal.site import COOKIE, TOKEN_HEADER
+from small_jpki import SmallJpki, card_signature, der, rsa_key
+
+HANAKO = rsa_key("Hanako")
+
+
+@pytest.fixture
+def jpki() -> SmallJpki:
+    return SmallJpki(now=datetime.now(UTC))
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(datetime.now(UTC))
+
+
+@pytest.fixture
+def site(tmp_path: Path, edge_of: Callable[[str], Edge], jpki: SmallJpki, clock: FixedClock) -> Iterator[PortalSite]:
+    accounts: dict[str, str] = {}
+
+    def account_of(serial: str) -> str:
+        return accounts.setdefault(serial, browser.new_account())
+
+    with (
+        jpki.responder(),
+        portal_site(
+            tmp_path,
+            edge_of("portal/portal"),
+            authentication=jpki.trusted(),
+            status=OcspClient(SeededRandomness(5), clock),
+            account_of=account_of,
+        ) as browser,
+    ):
+        yield browser
+
+
+def log_in(site: PortalSite, jpki: SmallJpki, origin: str = ORIGIN, revoked: bool = False) -> httpx.Response:
+    headers = {TOKEN_HEADER: site.token(), "Origin": ORIGIN}
+    nonce = site.client.post("/login/challenge", headers=headers).json()["nonce"]
+    certificate = jpki.issue("authentication", HANAKO)
+    if revoked:
+        jpki.revoke(certificate)
+    token = Token(der(certificate), "RS256", card_signature(HANAKO, challenge_digest("RS256", origin, nonce)), "test/1")
+    return site.client.post("/login", headers=headers, json=token.document())
+
+
+def test_a_card_logs_in_and_its_holder_sees_the_start_page(site: PortalSite, jpki: SmallJpki) -> None:
+    assert site.client.get("/").headers["Location"] == "/login"
+    assert log_in(site, jpki).json() == {"next": "/"}
+    page = site.client.get("/")
+    assert page.status_code == 200
+    assert "あなたのポータル" in page.text
+    assert "Your portal" in site.client.get("/?lang=en").text
+
+
+def test_the_secret_of_a_browser_changes_at_the_log_in(site: PortalSite, jpki: SmallJpki) -> None:
+    site.token()
+    slipped_in = site.client.cookies[COOKIE]
+    log_in(site, jpki)
+    assert site.client.cookies[COOKIE] != slipped_in
+    site.client.cookies.set(COOKIE, slipped_in)
+    assert site.client.get("/").headers["Location"] == "/login"
+
+
+def test_a_token_made_for_another_site_does_not_log_in(site: PortalSite, jpki: SmallJpki) -> None:
+    answer = log_in(site, jpki, origin="https://evil.example")
+    assert (answer.status_code, answer.json()["code"]) == (401, "login.signature")
+    assert site.client.get("/").status_code == 303
+
+
+def test_a_revoked_certificate_does_not_log_in(site: PortalSite, jpki: SmallJpki) -> None:
+    assert log_in(site, jpki, revoked=True).json()["code"] == "login.revoked"
+
+
+def test_a_challenge_is_used_once(site: PortalSite, jpki: SmallJpki) -> None:
+    headers = {TOKEN_HEADER: site.token(), "Origin": ORIGIN}
+    nonce = site.client.post("/login/challenge", headers=headers).json()["nonce"]
+    signature = card_signature(HANAKO, challenge_digest("RS256", ORIGIN, nonce))
+    token = Token(der(jpki.issue("authentication", HANAKO)), "RS256", signature, "test/1").document()
+    assert site.client.post("/login", headers=headers, json=token).status_code == 200
+    headers = {TOKEN_HEADER: site.token("/"), "Origin": ORIGIN}
+    assert site.client.post("/login", headers=headers, json=token).json()["code"] == "login.nonce"
+
+
+def test_after_the_log_out_a_stolen_cookie_opens_nothing(site: PortalSite) -> None:
+    site.log_in()
+    stolen = site.client.cookies[COOKIE]
+    answer = site.post("/logout")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/goodbye")
+    assert '"cookies"' in answer.headers["Clear-Site-Data"]
+    site.client.cookies.set(COOKIE, stolen)
+    assert site.client.get("/").headers["Location"] == "/login"
+
+
+def test_the_next_person_finds_nothing_of_the_one_before(site: PortalSite) -> None:
+    first = site.log_in()
+    assert site.post("/next").headers["Location"] == "/login"
+    second = site.log_in()
+    assert first != second
+    assert first not in site.client.get("/").text
+
+
+@pytest.mark.parametrize(("minutes", "status"), [(14, 200), (16, 303)])
+def test_whoever_is_away_too_long_is_logged_out(site: PortalSite, clock: FixedClock, minutes: int, status: int) -> None:
+    site.log_in()
+    clock.at += timedelta(minutes=minutes)
+    assert site.client.get("/").status_code == status
+
+
+def test_nobody_stays_logged_in_for_ever(site: PortalSite, clock: FixedClock) -> None:
+    site.log_in()
+    answers = []
+    for _ in range(13):
+        clock.at += timedelta(minutes=10)
+        answers.append(site.client.get("/").status_code)
+    assert answers == [200] * 11 + [303] * 2
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", None])
+def test_a_form_from_elsewhere_does_nothing(site: PortalSite, origin: str | None) -> None:
+    site.log_in()
+    headers = {} if origin is None else {"Origin": origin}
+    answer = site.client.post("/logout", data={"token": site.token("/")}, headers=headers)
+    assert answer.status_code == 403
+    assert site.client.get("/").status_code == 200
+
+
+def test_a_form_without_its_token_does_nothing(site: PortalSite) -> None:
+    site.log_in()
+    assert site.client.post("/logout", data={"token": "guessed"}, headers={"Origin": ORIGIN}).status_code == 403
+    assert site.client.post("/logout", headers={"Origin": ORIGIN}).status_code == 403
+    assert site.client.get("/").status_code == 200
+
+
+def test_every_answer_carries_the_strict_headers(site: PortalSite) -> None:
+    for path in ("/login", "/nowhere", "/static/portal.js", "/"):
+        headers = site.client.get(path).headers
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert "unsafe" not in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Strict-Transport-Security"].startswith("max-age=")
+    assert site.client.get("/login").headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../settings.py", "/static/%2e%2e/site.py", "/shared/..%2f__init__.py", "//etc/passwd"]
+)
+def test_tricks_with_paths_find_nothing(site: PortalSite, path: str) -> None:
+    answer = site.client.get(path)
+    assert answer.status_code == 404
+    assert "import" not in answer.text
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(site: PortalSite) -> None:
+    answer = site.client.post("/logout", content=b"x" * 300_000, headers={"Origin": ORIGIN})
+    assert answer.status_code == 413
+
+
+def test_an_unknown_page_says_that_nothing_happened(site: PortalSite) -> None:
+    answer = site.client.get("/nowhere")
+    assert answer.status_code == 404
+    assert "何も送られていません" in answer.text
+
+
+def test_whoever_tries_too_often_is_told_to_wait(site: PortalSite) -> None:
+    headers = {TOKEN_HEADER: site.token(), "Origin": ORIGIN}
+    answers = [site.client.post("/login/challenge", headers=headers) for _ in range(31)]
+    assert [one.status_code for one in answers[-2:]] == [200, 429]
+    assert answers[-1].headers["Retry-After"] == "60"
+
+
+def test_every_text_is_there_in_both_languages() -> None:
+    assert all(words["ja"] and words["en"] for words in texts().values())
