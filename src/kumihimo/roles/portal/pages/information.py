@@ -1,0 +1,330 @@
+"""Pages of own information (わたしの情報): asked at a press of the button; words, tables, pictures and files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from fastapi import Depends, FastAPI, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from kumihimo.domain.codes import domain_label
+from kumihimo.domain.kernel import InstitutionId, Problem, institution_of
+from kumihimo.domain.law import RuleBook
+from kumihimo.plumbing.wire.link_keys import LinkKeys
+from kumihimo.plumbing.wire.messages.information import OWN, REPRESENTED
+from kumihimo.roles.portal.rendering import day as day_written
+from kumihimo.roles.portal.rendering import word
+from kumihimo.roles.portal.service.corrections import CorrectionsOf
+from kumihimo.roles.portal.service.information import Answered, Information, Looked, State
+from kumihimo.roles.portal.service.looked import OpenLookUps, as_csv, as_json
+from kumihimo.roles.portal.service.own_items import ItemWords, ShownItem, is_of_year
+from kumihimo.roles.portal.service.tax_sheet import tax_rows
+from kumihimo.roles.portal.site import HomeCard, Site
+from kumihimo.roles.portal.visiting import Visitor
+
+TOPIC: Final = "information"
+_NO_STORE: Final = {"cache-control": "no-store"}
+
+
+@dataclass(frozen=True)
+class _Period:
+    """One dated item with its period in words."""
+
+    period: str
+    item: ShownItem
+
+
+@dataclass(frozen=True)
+class _OfOffice:
+    """What one office provided of an item."""
+
+    office: str
+    transaction: str
+    as_of: datetime | None
+    late: bool
+    shown: tuple[_Period, ...]
+
+
+class InformationPages:
+    """What the pages are made from."""
+
+    def __init__(self, site: Site, information: Information, corrections: CorrectionsOf) -> None:
+        self.site = site
+        self.information = information
+        self.corrections = corrections
+        self.open = OpenLookUps(site.clock)
+
+    def looked(self, visitor: Visitor) -> Looked | None:
+        """The open look-up of this session, about the person whose account it is."""
+        self.site.require_scope(visitor, TOPIC)
+        return self.open.of(visitor.session, visitor.account)
+
+    def needed(self, visitor: Visitor) -> Looked:
+        """As `looked`. Raises Problem(information.not_asked)."""
+        looked = self.looked(visitor)
+        if looked is None:
+            raise Problem(
+                "information.not_asked", "nothing is open in this session", advice="Ask the offices on the page before."
+            )
+        return looked
+
+    def ask(self, visitor: Visitor) -> None:
+        """Ask all offices. Raises Problem(information.no_code)."""
+        self.site.require_scope(visitor, TOPIC)
+        looked = self.information.ask(visitor.account, own=not visitor.represents)
+        self.open.keep(visitor.session, visitor.account, looked)
+
+    def in_words(self, visitor: Visitor) -> ItemWords:
+        """Words in the visitor's language."""
+        lang = visitor.language
+
+        def w(key: str, **values: object) -> str:
+            return word(lang, key, **values)
+
+        return ItemWords(w, lang, lambda day: day_written(day, lang))
+
+    def office(self, institution: str, lang: str) -> str:
+        """The name of an institution."""
+        found = self.site.edge.directory.institution(InstitutionId(institution))
+        return found.name_ja if lang == "ja" else found.name_en
+
+    def shown(self, answered: Answered, say: ItemWords, lang: str) -> _OfOffice:
+        """What one office provided, newest first."""
+        items = sorted(answered.items, key=lambda one: one.valid_from, reverse=True)
+        return _OfOffice(
+            self.office(answered.question.provider, lang),
+            answered.transaction,
+            next((one.at for one in answered.as_of), None),
+            any(one.late for one in answered.as_of),
+            tuple(
+                _Period(self._period(one.item, one.valid_from, one.valid_until, say, lang), say.shown(one))
+                for one in items
+            ),
+        )
+
+    def card(self, visitor: Visitor) -> HomeCard:
+        """The card of the start page."""
+        lang = visitor.language
+        looked = self.open.of(visitor.session, visitor.account)
+        lines = [word(lang, "information.lead")]
+        if looked is not None:
+            say = self.in_words(visitor)
+            lines.append(_joined([say.name(item) for item in looked.items()], lang))
+        return HomeCard(
+            word(lang, "information.title"), tuple(lines), "/information", word(lang, "information.title")
+        )  # fmt: skip
+
+    def answered(self, looked: Looked, transaction: str) -> Answered:
+        """The answer of this look-up that has the transaction number. Raises Problem(transaction.unknown)."""
+        for one in looked.answers:
+            if one.transaction == transaction and one.state is State.PROVIDED:
+                return one
+        raise Problem("transaction.unknown", transaction[:32], "transaction", "something shown in this session")
+
+    @staticmethod
+    def _period(item: str, since: date, until: date | None, say: ItemWords, lang: str) -> str:
+        if is_of_year(item):
+            return say.year(since.year)
+        first = day_written(since, lang)
+        if until is None:
+            return word(lang, "information.since", since=first)
+        return word(lang, "information.between", since=first, until=day_written(until, lang))
+
+
+def mount(
+    app: FastAPI, site: Site, information: Information | None = None, corrections: CorrectionsOf | None = None
+) -> None:
+    """Add the pages below `/information`."""
+    pages = InformationPages(
+        site,
+        information or _information(site),
+        corrections or CorrectionsOf(site.store, site.edge, site.client, site.randomness),
+    )
+    site.menu.add(TOPIC)
+    site.home_cards.append(pages.card)
+    _mount_look_up(app, pages)
+    _mount_downloads(app, pages)
+    _mount_corrections(app, pages)
+
+
+def _information(site: Site) -> Information:
+    keys = LinkKeys(site.edge, site.client)
+    own = institution_of(site.edge.party)
+    book = RuleBook.load(*site.settings.rule_books)
+    return Information(
+        site.store, site.edge, site.client, book, lambda epoch: keys.secret(domain_label(own, epoch)), site.randomness
+    )
+
+
+def _mount_look_up(app: FastAPI, pages: InformationPages) -> None:
+    site = pages.site
+    here, changing = Depends(site.visitor), Depends(site.changing)
+
+    @app.get("/information")
+    def overview(request: Request, visitor: Visitor = here) -> Response:
+        """What was found, or what can be asked."""
+        looked, say, lang = pages.looked(visitor), pages.in_words(visitor), visitor.language
+        values: dict[str, Any] = {"looked": looked, "topic": TOPIC}
+        if looked is None:
+            asked = pages.information.questions(REPRESENTED if visitor.represents else OWN)
+            offices = dict.fromkeys(one.provider for one in asked)
+            values["count"] = len(asked)
+            values["questions"] = [
+                (pages.office(office, lang), _joined([say.name(q.item) for q in asked if q.provider == office], lang))
+                for office in offices
+            ]
+        else:
+            values["items"] = [_card(pages, looked, item, say, lang) for item in looked.items()]
+            values["others"] = [
+                {
+                    "office": pages.office(one.question.provider, lang),
+                    "name": say.name(one.question.item),
+                    "says": word(lang, f"information.state.{one.state.value}"),
+                }
+                for one in looked.answers
+                if one.state not in (State.PROVIDED, State.NONE)
+            ] + [
+                {
+                    "office": _joined([pages.office(p, lang) for p in dict.fromkeys(providers)], lang),
+                    "name": say.name(item),
+                    "says": word(lang, "information.state.none"),
+                }
+                for item, providers in _without(looked).items()
+            ]
+        return site.page(request, visitor, "information.html", **values)
+
+    @app.post("/information/ask")
+    def ask(visitor: Visitor = changing) -> Response:
+        """Ask every office."""
+        pages.ask(visitor)
+        return RedirectResponse("/information", status_code=303)
+
+    @app.get("/information/items/{item}")
+    def item(request: Request, item: str, visitor: Visitor = here) -> Response:
+        """One item with everything that offices hold of it."""
+        looked = pages.looked(visitor)
+        if looked is None:
+            return RedirectResponse("/information", status_code=303)
+        provided = looked.provided(item)
+        if not provided:
+            raise Problem("item.unknown", item[:40], "item", "something that was provided")
+        say = pages.in_words(visitor)
+        everything = [one for answered in provided for one in answered.items]
+        return site.page(
+            request,
+            visitor,
+            "information_item.html",
+            topic=TOPIC,
+            name=say.name(item),
+            pictures=say.pictures(everything),
+            answers=[pages.shown(one, say, visitor.language) for one in provided],
+        )
+
+    @app.get("/information/tax")
+    def tax(request: Request, visitor: Visitor = here) -> Response:
+        """The sheet for a tax return."""
+        looked = pages.looked(visitor)
+        if looked is None:
+            return RedirectResponse("/information", status_code=303)
+        say, lang = pages.in_words(visitor), visitor.language
+        rows = [
+            {
+                "what": word(lang, f"information.tax.{row.key}"),
+                "year": row.year,
+                "amount": word(lang, "information.tax.people", count=row.amount)
+                if row.counted
+                else say.yen(row.amount),
+                "office": pages.office(row.provider, lang),
+            }
+            for row in tax_rows(looked, site.clock.now())
+        ]
+        return site.page(request, visitor, "information_tax.html", topic=TOPIC, rows=rows)
+
+
+def _mount_downloads(app: FastAPI, pages: InformationPages) -> None:
+    here = Depends(pages.site.visitor)
+
+    @app.get("/information/download.json")
+    def download_json(visitor: Visitor = here) -> Response:
+        """Everything as JSON."""
+        return _file(as_json(pages.needed(visitor)), "application/json", "my-information.json")
+
+    @app.get("/information/download.csv")
+    def download_csv(visitor: Visitor = here) -> Response:
+        """Everything as CSV."""
+        return _file(as_csv(pages.needed(visitor)), "text/csv; charset=utf-8", "my-information.csv")
+
+
+def _mount_corrections(app: FastAPI, pages: InformationPages) -> None:
+    site = pages.site
+    here, changing, field = Depends(site.visitor), Depends(site.changing), Form()
+
+    @app.get("/information/correct")
+    def correct(request: Request, transaction: str, visitor: Visitor = here) -> Response:
+        """The form by which a correction is asked for."""
+        one = pages.answered(pages.needed(visitor), transaction)
+        return site.page(
+            request,
+            visitor,
+            "information_correct.html",
+            topic=TOPIC,
+            transaction=one.transaction,
+            item=one.question.item,
+            name=pages.in_words(visitor).name(one.question.item),
+            office=pages.office(one.question.provider, visitor.language),
+        )
+
+    @app.post("/information/correct")
+    def send(visitor: Visitor = changing, transaction: str = field, says: str = field) -> Response:
+        """Ask for it."""
+        one = pages.answered(pages.needed(visitor), transaction)
+        pages.corrections.ask(visitor.account, one, says.replace("\r\n", "\n"))
+        return RedirectResponse("/information/corrections?sent=1", status_code=303)
+
+    @app.get("/information/corrections")
+    def show(request: Request, sent: str = "", visitor: Visitor = here) -> Response:
+        """How all of them stand."""
+        site.require_scope(visitor, TOPIC)
+        say, lang = pages.in_words(visitor), visitor.language
+        corrections = [
+            {
+                "name": say.name(one.item),
+                "office": pages.office(one.provider, lang),
+                "asked_at": one.asked_at,
+                "state": word(lang, f"information.correct.{one.state.value if one.state else 'unreachable'}"),
+                "answer": one.answer,
+            }
+            for one in pages.corrections.stand(visitor.account)
+        ]
+        return site.page(
+            request, visitor, "information_corrections.html", topic=TOPIC, sent=bool(sent), corrections=corrections
+        )
+
+
+def _card(pages: InformationPages, looked: Looked, item: str, say: ItemWords, lang: str) -> dict[str, str]:
+    """An item on the first page: what the newest of it says, and who holds it."""
+    provided = looked.provided(item)
+    newest = max((one for answered in provided for one in answered.items), key=lambda one: one.valid_from)
+    offices = _joined([pages.office(one.question.provider, lang) for one in provided], lang)
+    return {"item": item, "name": say.name(item), "says": say.says(newest), "offices": offices}
+
+
+def _without(looked: Looked) -> dict[str, list[str]]:
+    """Items of which nobody has anything, with those who said so."""
+    found: dict[str, list[str]] = {}
+    for one in looked.answers:
+        if one.state is State.NONE and not looked.provided(one.question.item):
+            found.setdefault(one.question.item, []).append(one.question.provider)
+    return found
+
+
+def _joined(names: Sequence[str], lang: str) -> str:
+    return ("、" if lang == "ja" else ", ").join(names)
+
+
+def _file(content: bytes, media_type: str, name: str) -> Response:
+    headers = {**_NO_STORE, "content-disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type=media_type, headers=headers)
