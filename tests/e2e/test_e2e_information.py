@@ -35,7 +35,8 @@ from kumihimo.plumbing.wire.messages.provision import DatedItem
 from kumihimo.plumbing.wire.public_door import PublicDoor
 from kumihimo.roles.portal.pages import information
 from kumihimo.roles.portal.service.accesses import AccessRecords
-from kumihimo.roles.portal.service.information import Answered, Information, Looked, Question, State
+from kumihimo.roles.portal.service.information import Information
+from kumihimo.roles.portal.service.look_ups import Answered, Looked, Question, State
 from kumihimo.roles.portal.settings import Settings
 from kumihimo.roles.portal.site import COOKIE, SiteParts, build_site
 from kumihimo.roles.portal.store import MIGRATIONS, PortalStore

@@ -19,8 +19,9 @@ from kumihimo.plumbing.wire.messages.by_hand import FlagKind, Protect, Protectio
 from kumihimo.plumbing.wire.messages.ledger import OpenPortalAccount, PortalAccountOpened
 from kumihimo.roles.portal import api as portal_api
 from kumihimo.roles.portal.service.corrections import CorrectionsOf
-from kumihimo.roles.portal.service.information import Information, Looked, Question, State
+from kumihimo.roles.portal.service.information import Information
 from kumihimo.roles.portal.service.intake import Intake
+from kumihimo.roles.portal.service.look_ups import Looked, Question, State
 from kumihimo.roles.portal.settings import Settings
 from kumihimo.roles.portal.store import PortalStore, Transaction, feed_cursor
 

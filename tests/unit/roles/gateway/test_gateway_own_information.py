@@ -11,7 +11,7 @@ from own_portal import Y_TAX, OwnPortal, flagged, of_tax, own_portal
 from kumihimo.domain.kernel import PartyId, Problem
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.envelope import Envelope
-from kumihimo.plumbing.wire.messages.by_hand import FlagKind
+from kumihimo.plumbing.wire.messages.by_hand import AnswerByHand, DecidedByHand, FlagKind, PendingInquiries, ShowPending
 from kumihimo.plumbing.wire.messages.information import (
     AnswerCorrection,
     CorrectionAnswered,
@@ -23,7 +23,7 @@ from kumihimo.plumbing.wire.messages.inquiry import InquiryDecision, Permit
 from kumihimo.plumbing.wire.messages.provision import ProvisionAnswer, ProvisionRequest
 from kumihimo.plumbing.wire.together import parse_envelopes
 from kumihimo.roles.gateway.store.records import RecordStore, Side
-from kumihimo.roles.portal.service.information import Question, State
+from kumihimo.roles.portal.service.look_ups import Question, State
 
 
 @pytest.fixture
@@ -132,3 +132,21 @@ def test_an_individual_number_is_not_taken_into_a_correction(portal: OwnPortal) 
         portal.corrections.ask(portal.account, tax, "my number is 1234-5678-9018")
     assert refused.value.code == "correction.number"
     assert portal.corrections.stand(portal.account) == ()
+
+
+def test_what_a_person_has_to_answer_is_asked_once_and_fetched_when_it_is_answered(
+    case: Case, portal: OwnPortal
+) -> None:
+    flagged(case, FlagKind.ANSWER_BY_HAND)
+    assert of_tax(portal.look()) is State.PENDING
+    assert of_tax(portal.look()) is State.PENDING
+    pending = case.y.client.send(
+        "/pending", case.y.message(ShowPending, case.y.exchange), PendingInquiries
+    ).value.pending
+    (waiting,) = (one for one in pending if one.items == (ITEM,))
+    case.y.grant()
+    answer = case.y.message(AnswerByHand, case.y.exchange, staff="tanaka", transaction=waiting.transaction)
+    case.y.client.send("/pending/answered", answer, DecidedByHand)
+    (tax,) = portal.look().provided(ITEM)
+    assert (tax.transaction, tax.items[0].body) == (waiting.transaction, TAX_2025)
+    assert of_tax(portal.look()) is State.PENDING, "a new look-up is a new question"

@@ -20,7 +20,7 @@ from kumihimo.domain.kernel.fiscal import FiscalYear
 from kumihimo.plumbing.information_items import item_ids, schema_of
 from kumihimo.plumbing.wire.messages.provision import DatedItem
 from kumihimo.roles.portal.service.charts import Point, bars, line, timeline
-from kumihimo.roles.portal.service.information import Answered, Looked, Question, State
+from kumihimo.roles.portal.service.look_ups import Answered, Looked, Question, State
 from kumihimo.roles.portal.service.looked import KEPT, OpenLookUps, as_csv, as_json
 from kumihimo.roles.portal.service.own_items import ItemWords
 from kumihimo.roles.portal.service.tax_sheet import tax_rows

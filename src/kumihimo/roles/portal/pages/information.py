@@ -2,136 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Any, Final
 
 from fastapi import Depends, FastAPI, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from kumihimo.domain.codes import domain_label
-from kumihimo.domain.kernel import InstitutionId, Problem, institution_of
+from kumihimo.domain.kernel import Problem, institution_of
 from kumihimo.domain.law import RuleBook
 from kumihimo.plumbing.wire.link_keys import LinkKeys
 from kumihimo.plumbing.wire.messages.information import OWN, REPRESENTED
-from kumihimo.roles.portal.rendering import day as day_written
+from kumihimo.roles.portal.pages.information_parts import TOPIC, InformationPages, joined
 from kumihimo.roles.portal.rendering import word
 from kumihimo.roles.portal.service.corrections import CorrectionsOf
-from kumihimo.roles.portal.service.information import Answered, Information, Looked, State
-from kumihimo.roles.portal.service.looked import OpenLookUps, as_csv, as_json
-from kumihimo.roles.portal.service.own_items import ItemWords, ShownItem, is_of_year
+from kumihimo.roles.portal.service.information import Information
+from kumihimo.roles.portal.service.look_ups import Looked, State
+from kumihimo.roles.portal.service.looked import as_csv, as_json
+from kumihimo.roles.portal.service.own_items import ItemWords
 from kumihimo.roles.portal.service.tax_sheet import tax_rows
-from kumihimo.roles.portal.site import HomeCard, Site
+from kumihimo.roles.portal.site import Site
 from kumihimo.roles.portal.visiting import Visitor
 
-TOPIC: Final = "information"
 _NO_STORE: Final = {"cache-control": "no-store"}
-
-
-@dataclass(frozen=True)
-class _Period:
-    """One dated item with its period in words."""
-
-    period: str
-    item: ShownItem
-
-
-@dataclass(frozen=True)
-class _OfOffice:
-    """What one office provided of an item."""
-
-    office: str
-    transaction: str
-    as_of: datetime | None
-    late: bool
-    shown: tuple[_Period, ...]
-
-
-class InformationPages:
-    """What the pages are made from."""
-
-    def __init__(self, site: Site, information: Information, corrections: CorrectionsOf) -> None:
-        self.site = site
-        self.information = information
-        self.corrections = corrections
-        self.open = OpenLookUps(site.clock)
-
-    def looked(self, visitor: Visitor) -> Looked | None:
-        """The open look-up of this session, about the person whose account it is."""
-        self.site.require_scope(visitor, TOPIC)
-        return self.open.of(visitor.session, visitor.account)
-
-    def needed(self, visitor: Visitor) -> Looked:
-        """As `looked`. Raises Problem(information.not_asked)."""
-        looked = self.looked(visitor)
-        if looked is None:
-            raise Problem(
-                "information.not_asked", "nothing is open in this session", advice="Ask the offices on the page before."
-            )
-        return looked
-
-    def ask(self, visitor: Visitor) -> None:
-        """Ask all offices. Raises Problem(information.no_code)."""
-        self.site.require_scope(visitor, TOPIC)
-        looked = self.information.ask(visitor.account, own=not visitor.represents)
-        self.open.keep(visitor.session, visitor.account, looked)
-
-    def in_words(self, visitor: Visitor) -> ItemWords:
-        """Words in the visitor's language."""
-        lang = visitor.language
-
-        def w(key: str, **values: object) -> str:
-            return word(lang, key, **values)
-
-        return ItemWords(w, lang, lambda day: day_written(day, lang))
-
-    def office(self, institution: str, lang: str) -> str:
-        """The name of an institution."""
-        found = self.site.edge.directory.institution(InstitutionId(institution))
-        return found.name_ja if lang == "ja" else found.name_en
-
-    def shown(self, answered: Answered, say: ItemWords, lang: str) -> _OfOffice:
-        """What one office provided, newest first."""
-        items = sorted(answered.items, key=lambda one: one.valid_from, reverse=True)
-        return _OfOffice(
-            self.office(answered.question.provider, lang),
-            answered.transaction,
-            next((one.at for one in answered.as_of), None),
-            any(one.late for one in answered.as_of),
-            tuple(
-                _Period(self._period(one.item, one.valid_from, one.valid_until, say, lang), say.shown(one))
-                for one in items
-            ),
-        )
-
-    def card(self, visitor: Visitor) -> HomeCard:
-        """The card of the start page."""
-        lang = visitor.language
-        looked = self.open.of(visitor.session, visitor.account)
-        lines = [word(lang, "information.lead")]
-        if looked is not None:
-            say = self.in_words(visitor)
-            lines.append(_joined([say.name(item) for item in looked.items()], lang))
-        return HomeCard(
-            word(lang, "information.title"), tuple(lines), "/information", word(lang, "information.title")
-        )  # fmt: skip
-
-    def answered(self, looked: Looked, transaction: str) -> Answered:
-        """The answer of this look-up that has the transaction number. Raises Problem(transaction.unknown)."""
-        for one in looked.answers:
-            if one.transaction == transaction and one.state is State.PROVIDED:
-                return one
-        raise Problem("transaction.unknown", transaction[:32], "transaction", "something shown in this session")
-
-    @staticmethod
-    def _period(item: str, since: date, until: date | None, say: ItemWords, lang: str) -> str:
-        if is_of_year(item):
-            return say.year(since.year)
-        first = day_written(since, lang)
-        if until is None:
-            return word(lang, "information.since", since=first)
-        return word(lang, "information.between", since=first, until=day_written(until, lang))
 
 
 def mount(
@@ -173,7 +65,7 @@ def _mount_look_up(app: FastAPI, pages: InformationPages) -> None:
             offices = dict.fromkeys(one.provider for one in asked)
             values["count"] = len(asked)
             values["questions"] = [
-                (pages.office(office, lang), _joined([say.name(q.item) for q in asked if q.provider == office], lang))
+                (pages.office(office, lang), joined([say.name(q.item) for q in asked if q.provider == office], lang))
                 for office in offices
             ]
         else:
@@ -188,7 +80,7 @@ def _mount_look_up(app: FastAPI, pages: InformationPages) -> None:
                 if one.state not in (State.PROVIDED, State.NONE)
             ] + [
                 {
-                    "office": _joined([pages.office(p, lang) for p in dict.fromkeys(providers)], lang),
+                    "office": joined([pages.office(p, lang) for p in dict.fromkeys(providers)], lang),
                     "name": say.name(item),
                     "says": word(lang, "information.state.none"),
                 }
@@ -308,7 +200,7 @@ def _card(pages: InformationPages, looked: Looked, item: str, say: ItemWords, la
     """An item on the first page: what the newest of it says, and who holds it."""
     provided = looked.provided(item)
     newest = max((one for answered in provided for one in answered.items), key=lambda one: one.valid_from)
-    offices = _joined([pages.office(one.question.provider, lang) for one in provided], lang)
+    offices = joined([pages.office(one.question.provider, lang) for one in provided], lang)
     return {"item": item, "name": say.name(item), "says": say.says(newest), "offices": offices}
 
 
@@ -319,10 +211,6 @@ def _without(looked: Looked) -> dict[str, list[str]]:
         if one.state is State.NONE and not looked.provided(one.question.item):
             found.setdefault(one.question.item, []).append(one.question.provider)
     return found
-
-
-def _joined(names: Sequence[str], lang: str) -> str:
-    return ("、" if lang == "ja" else ", ").join(names)
 
 
 def _file(content: bytes, media_type: str, name: str) -> Response:

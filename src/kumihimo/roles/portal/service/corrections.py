@@ -24,7 +24,7 @@ from kumihimo.plumbing.wire.messages.information import (
     SaidText,
     correction_binding,
 )
-from kumihimo.roles.portal.service.information import Answered
+from kumihimo.roles.portal.service.look_ups import Answered
 from kumihimo.roles.portal.store import PortalStore
 from kumihimo.roles.portal.store_information import AskedCorrection, InformationQueries
 

@@ -7,26 +7,26 @@ the holder of an account: what it encrypts is the account's own link code.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Final, Protocol, TypeVar
 
 import structlog
 
 from kumihimo.domain.codes import encrypt_own, random_scalar
-from kumihimo.domain.kernel import PartyId, Problem, RandomSource, institution_of, party_id
+from kumihimo.domain.kernel import Problem, RandomSource, institution_of, party_id
 from kumihimo.domain.kernel.clock import legal_day
 from kumihimo.domain.law import RuleBook
 from kumihimo.plumbing.wire.answers import open_answer, provision_request
 from kumihimo.plumbing.wire.edge import Edge
-from kumihimo.plumbing.wire.envelope import Message, Reply, Signed, b64
+from kumihimo.plumbing.wire.envelope import Envelope, Message, Reply, Signed, b64
 from kumihimo.plumbing.wire.link_keys import OPERATORS
+from kumihimo.plumbing.wire.messages.by_hand import LaterProvisionRequest
 from kumihimo.plumbing.wire.messages.information import OWN, REPRESENTED
-from kumihimo.plumbing.wire.messages.inquiry import InquiryDecision, InquiryRequest, Outcome
+from kumihimo.plumbing.wire.messages.inquiry import InquiryDecision, InquiryRequest, Outcome, Permit
 from kumihimo.plumbing.wire.messages.provision import (
     AsOf,
     DatedItem,
@@ -36,6 +36,7 @@ from kumihimo.plumbing.wire.messages.provision import (
     ReportsOfOutcomes,
 )
 from kumihimo.plumbing.wire.permits import Granted, Refused, read_decision
+from kumihimo.roles.portal.service.look_ups import Answered, Looked, Question, State
 from kumihimo.roles.portal.store import Code, PortalStore
 from kumihimo.roles.portal.store_information import InformationQueries
 
@@ -50,53 +51,6 @@ class ManyLine(Protocol):
 
     def send(self, path: str, message: Message, reply: type[R]) -> Signed[R]: ...
     def send_all(self, path: str, messages: Sequence[Message], reply: type[R]) -> list[Signed[R] | Problem]: ...
-
-
-class State(StrEnum):
-    """What came of a question; `withheld` says no more than that, by law."""
-
-    PROVIDED = "provided"
-    NONE = "none"
-    WITHHELD = "withheld"
-    PENDING = "pending"
-    REFUSED = "refused"
-    UNREACHABLE = "unreachable"
-
-
-@dataclass(frozen=True, order=True)
-class Question:
-    """One item of one provider."""
-
-    provider: str
-    item: str
-
-
-@dataclass(frozen=True)
-class Answered:
-    """What a provider said; `problem` is the code of what went wrong."""
-
-    question: Question
-    state: State
-    transaction: str
-    items: tuple[DatedItem, ...] = ()
-    as_of: tuple[AsOf, ...] = ()
-    problem: str | None = None
-
-
-@dataclass(frozen=True)
-class Looked:
-    """One look-up: when, and every answer in the order of the questions."""
-
-    at: datetime
-    answers: tuple[Answered, ...]
-
-    def provided(self, item: str) -> tuple[Answered, ...]:
-        """The answers that have something about an item."""
-        return tuple(one for one in self.answers if one.question.item == item and one.state is State.PROVIDED)
-
-    def items(self) -> tuple[str, ...]:
-        """The items of which something was provided, in their order."""
-        return tuple(dict.fromkeys(one.question.item for one in self.answers if one.state is State.PROVIDED))
 
 
 class Information:
@@ -144,14 +98,15 @@ class Information:
 
         Raises Problem(information.no_code) while the account has no link code.
         """
+        affair = OWN if own else REPRESENTED
         with self._store.reading() as transaction:
-            code = InformationQueries(transaction.conn).code(account)
+            queries = InformationQueries(transaction.conn)
+            code, waiting = queries.code(account), queries.waiting(account, affair)
         if code is None:
             raise Problem(
                 "information.no_code", "the link code is under way", expected="an account with its link code",
                 advice="Try again in a minute.",
             )  # fmt: skip
-        affair = OWN if own else REPRESENTED
         asked = self.questions(affair)
         if wanted is not None:
             chosen = set(wanted)
@@ -161,14 +116,44 @@ class Information:
         work = {}
         for provider in dict.fromkeys(one.provider for one in asked):
             theirs = [requests[one] for one in asked if one.provider == provider]
-            work[self._pool.submit(self._ask_provider, theirs)] = theirs
+            permits = [waiting.get((provider, one.items[0])) for one in theirs]
+            work[self._pool.submit(self._ask_provider, theirs, permits)] = theirs
         wait(work, timeout=self._patience)
-        answers: dict[str, Answered] = {}
+        answers: dict[Question, Answered] = {}
         for job, theirs in work.items():
             done = job.result() if job.done() and not job.cancelled() else [_out_of_reach(one) for one in theirs]
             job.cancel()
-            answers.update((one.transaction, one) for one in done)
-        return Looked(at, tuple(answers[requests[one].transaction] for one in asked))
+            answers.update((one.question, one) for one in done)
+        self._remember(account, affair, list(answers.values()), waiting, at)
+        return Looked(at, tuple(answers[one] for one in asked))
+
+    def _remember(
+        self,
+        account: str,
+        affair: str,
+        answers: Sequence[Answered],
+        waiting: Mapping[tuple[str, str], str],
+        at: datetime,
+    ) -> None:
+        """Keep the permits of what waits for a person, so that nobody there is asked twice; forget what was answered."""
+        new = [one for one in answers if one.state is State.PENDING and one.permit is not None]
+        over = [
+            one.question
+            for one in answers
+            if (one.question.provider, one.question.item) in waiting
+            and one.state not in (State.PENDING, State.UNREACHABLE)
+        ]
+        if not new and not over:
+            return
+        with self._store.transaction() as transaction:
+            queries = InformationQueries(transaction.conn)
+            for one in new:
+                assert one.permit is not None  # noqa: S101 - chosen so
+                queries.wait(
+                    account, affair, one.question.provider, one.question.item, one.permit.model_dump_json(), at
+                )
+            for question in over:
+                queries.wait_no_more(account, affair, question.provider, question.item)
 
     def _has_exchange(self, institution: str) -> bool:
         with suppress(Problem):
@@ -191,8 +176,33 @@ class Information:
             epoch=epoch,
         )
 
-    def _ask_provider(self, requests: Sequence[InquiryRequest]) -> list[Answered]:
-        """One provider's items: the permits in one request, the answers in another."""
+    def _ask_provider(self, requests: Sequence[InquiryRequest], permits: Sequence[str | None]) -> list[Answered]:
+        """One provider's items. What waits for a person there is fetched under its permit; the rest is asked anew."""
+        later = [
+            None if permit is None else self._later(request, Envelope.model_validate_json(permit))
+            for request, permit in zip(requests, permits, strict=True)
+        ]
+        anew = [request for request, found in zip(requests, later, strict=True) if found is None]
+        found = [one for one in later if one is not None]
+        return found + (self._ask_anew(anew) if anew else [])
+
+    def _later(self, request: InquiryRequest, envelope: Envelope) -> Answered | None:
+        """What a person there has answered meanwhile; None where it can be fetched no more."""
+        try:
+            permit = self._edge.read(envelope, Permit, *OPERATORS).value
+            provider = party_id(request.provider, "exchange")
+            message = self._edge.message(
+                LaterProvisionRequest, provider, permit=envelope, transaction=permit.transaction
+            )
+            reply = self._line.send("/provisions/later", message, ProvisionAnswer)
+            opened = open_answer(self._edge, Granted(permit, envelope, ""), reply.value)
+        except Problem as problem:
+            return _out_of_reach(request) if problem.code == "peer.unreachable" else None
+        answered = _answered(request, State(opened.outcome.value), items=opened.items, as_of=opened.as_of)
+        return replace(answered, transaction=permit.transaction)
+
+    def _ask_anew(self, requests: Sequence[InquiryRequest]) -> list[Answered]:
+        """The permits in one request, the answers in another."""
         decisions = self._line.send_all("/inquiries", requests, InquiryDecision)
         answered: list[Answered] = []
         granted: list[tuple[InquiryRequest, Granted]] = []
@@ -224,9 +234,8 @@ class Information:
                 undelivered.append(permitted)
                 answered.append(_out_of_reach(request, problem.code))
                 continue
-            answered.append(
-                _answered(request, State(opened.outcome.value), items=opened.items, as_of=opened.as_of)
-            )  # fmt: skip
+            given = _answered(request, State(opened.outcome.value), items=opened.items, as_of=opened.as_of)
+            answered.append(replace(given, permit=permitted.envelope) if given.state is State.PENDING else given)
         if undelivered:
             self._pool.submit(self._tell, undelivered)
         return answered
@@ -253,11 +262,6 @@ class Information:
             )
         except Problem as problem:
             log.warning("information.not_reported", count=len(reports), code=problem.code)
-
-
-def provider_party(provider: str) -> PartyId:
-    """Where a provider's corrections go."""
-    return party_id(provider, "exchange")
 
 
 def _answered(

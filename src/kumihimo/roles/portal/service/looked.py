@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 from kumihimo.domain.kernel import Clock
-from kumihimo.roles.portal.service.information import Looked
+from kumihimo.roles.portal.service.look_ups import Looked
 
 KEPT: Final = timedelta(minutes=10)
 _MOST: Final = 2_000  # sessions

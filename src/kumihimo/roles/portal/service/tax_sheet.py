@@ -11,7 +11,7 @@ from datetime import datetime
 
 from kumihimo.domain.kernel.clock import legal_day
 from kumihimo.plumbing.wire.messages.provision import DatedItem
-from kumihimo.roles.portal.service.information import Answered, Looked
+from kumihimo.roles.portal.service.look_ups import Answered, Looked
 
 _FLOOR = 100_000  # 医療費控除: what is above this, or above 5 % of a lower income (所得税法第七十三条)
 
