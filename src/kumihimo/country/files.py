@@ -10,11 +10,13 @@ from typing import Final
 from kumihimo.country import topology
 from kumihimo.country.boundaries import Role
 from kumihimo.country.keys import write_random_secret
-from kumihimo.country.layout import PUBLIC, Country
+from kumihimo.country.layout import PUBLIC, SITE, Country
 from kumihimo.country.stores import Stores
+from kumihimo.domain.jpki import CaName
 from kumihimo.domain.kernel import PartyId, SystemClock, SystemRandomness, institution_of
 from kumihimo.domain.transparency.note import NoteKey
 from kumihimo.plumbing.storage import replace_secret, write_secret
+from kumihimo.plumbing.web.certificate import CERTIFICATE, KEY, make_certificate
 from kumihimo.roles.gateway.service.freshness import NATURES
 from kumihimo.roles.jpki.ceremony import Ceremony, hold_ceremony
 from kumihimo.roles.jpki.keystore import FileKeys
@@ -43,6 +45,7 @@ def write_files(country: Country, stores: Stores) -> None:
     }
     for service in topology.services():
         write_files_of(country, service, stores, extra.get(service.party, ""))
+    open_site(country)
 
 
 def write_files_of(country: Country, service: topology.Service, stores: Stores, extra: str = "") -> None:
@@ -71,6 +74,36 @@ def write_files_of(country: Country, service: topology.Service, stores: Stores, 
 def public_url(country: Country) -> str:
     """Where everybody asks about certificates, as it stands in each of them."""
     return f"http://127.0.0.1:{country.ports[PUBLIC]}"
+
+
+def site_origin(country: Country) -> str:
+    """The residents' pages, as browsers write their address."""
+    return f"https://localhost:{country.ports[SITE]}"
+
+
+def open_site(country: Country) -> None:
+    """The portal's residents' door: settings, a TLS certificate of its own, and the authorities whose cards it takes.
+
+    The certificate is self-signed, a stand-in for one of a public authority. Again changes nothing.
+    """
+    file, keys = country.settings(topology.PORTAL), country.keys(topology.PORTAL)
+    authorities, trusted = country.keys(topology.JPKI) / "ca", keys / "trusted"
+    trusted.mkdir(mode=0o700, exist_ok=True)
+    for ca in (CaName.AUTHENTICATION, CaName.SIGNATURE):
+        shutil.copyfile(authorities / f"{ca}.pem", trusted / f"{ca}.pem")
+    make_certificate(keys, "localhost", "Kumihimo, My Portal, a stand-in", SystemClock())
+    text = re.sub(r"(?m)^site = .*\n", "", file.read_text()) + site_line(country)
+    replace_secret(file, text.encode())
+
+
+def site_line(country: Country) -> str:
+    """The portal's setting of its residents' door."""
+    files = (
+        f'certificate = "keys/{CERTIFICATE}", key = "keys/{KEY}", '
+        f'trusted_authentication = "keys/trusted/{CaName.AUTHENTICATION}.pem", '
+        f'trusted_signature = "keys/trusted/{CaName.SIGNATURE}.pem"'
+    )
+    return f'site = {{ origin = "{site_origin(country)}", port = {country.ports[SITE]}, {files} }}\n'
 
 
 def offices_line(country: Country) -> str:

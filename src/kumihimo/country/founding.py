@@ -19,7 +19,7 @@ from pathlib import Path
 from kumihimo.country import programs, topology
 from kumihimo.country.files import write_files
 from kumihimo.country.keys import PartyPlan, Root, write_directory
-from kumihimo.country.layout import AUDITOR, PUBLIC, Country
+from kumihimo.country.layout import AUDITOR, PUBLIC, SITE, Country
 from kumihimo.country.settling import Settlers
 from kumihimo.country.stores import (
     Stores,
@@ -48,7 +48,7 @@ def found(folder: Path, residents: int, seed: int, today: date, step: Step, data
         )  # fmt: skip
     stores = on_server(server_of(database), SystemRandomness()) if database else beside_the_settings
     building = folder.with_name(f"{folder.name}.building")
-    country = Country(building, seed, residents, today, free_ports(topology.services(), PUBLIC))
+    country = Country(building, seed, residents, today, free_ports(topology.services(), PUBLIC, SITE))
     try:
         if building.exists():
             _undo(country)  # a founding that was killed

@@ -27,6 +27,7 @@ RESIDENT = PartyId("portal/resident")  # stands in for a resident's browser unti
 OFFICER = PartyId("oversight/officer")  # whoever may give the oversight body's orders
 MONITOR = PartyId("oversight/monitor")  # the scraper of metrics
 PUBLIC = PartyId("jpki/public")  # no party: the port on which the responder answers everybody by plain HTTP
+SITE = PartyId("portal/site")  # no party: the port of the residents' pages
 AUDITOR = Institution(InstitutionId("auditor"), "外部監査人", "Outside auditor", frozenset({"auditor"}))
 WITNESS = PartyId("auditor/witness")  # its witness of the log: equipped, and started by whoever runs it
 

@@ -19,9 +19,9 @@ from sqlalchemy import make_url
 
 from kumihimo.country import topology
 from kumihimo.country.directories import changing, newest, publish
-from kumihimo.country.files import public_url
+from kumihimo.country.files import open_site, public_url
 from kumihimo.country.founding import free_ports
-from kumihimo.country.layout import PUBLIC, Country
+from kumihimo.country.layout import PUBLIC, SITE, Country
 from kumihimo.country.stores import store_url
 from kumihimo.country.supervisor import is_up
 from kumihimo.domain.kernel.errors import Problem
@@ -93,10 +93,14 @@ def set_addresses(country: Country, urls: Mapping[PartyId, str]) -> Country:
 
 def move_to_free_ports(country: Country) -> Country:
     """Give every service of a country that is down a free port of this machine. Raises as `set_addresses`."""
-    ports = free_ports(country.services(), PUBLIC)
-    public = ports.pop(PUBLIC)
+    ports = free_ports(country.services(), PUBLIC, SITE)
+    public, site = ports.pop(PUBLIC), ports.pop(SITE)
     moved = set_addresses(country, {party: f"https://127.0.0.1:{port}" for party, port in ports.items()})
-    return _with_public_port(moved, public)
+    moved = _with_public_port(moved, public)
+    moved = replace(moved, ports={**moved.ports, SITE: site})
+    moved.save()
+    open_site(moved)
+    return moved
 
 
 def _with_public_port(country: Country, port: int) -> Country:

@@ -111,6 +111,7 @@ class _CountryPicture:
         self._draw_rails()
         self._draw_hub_and_its_watch()
         self._draw_between((RESPONDER, JPKI))
+        self._draw_log_in()
         for party in (REGISTRY, NUMBERING, HUB_1, HUB_2, PORTAL, OVERSIGHT, JPKI, RESPONDER):
             self._draw_card(party)
         self._draw_legend()
@@ -288,6 +289,13 @@ class _CountryPicture:
         self._picture.text(
             channel - 9, self._border, [self._say(why)], size=_SMALL, anchor="middle", colour=colour, turned=-90
         )
+
+    def _draw_log_in(self) -> None:
+        portal, authority = self._places[PORTAL], self._places[JPKI]
+        down, in_ = portal.x + 40, authority.right - 40
+        between = authority.y - 20
+        self._draw((PORTAL, JPKI), [(down, portal.bottom), (down, between), (in_, between), (in_, authority.y)])
+        self._label((PORTAL, JPKI), down + 10, portal.bottom + 20, 150)
 
     def _draw_legend(self) -> None:
         rows = [(stroke, _MEANING[passes]) for passes, stroke in _STROKES.items()]

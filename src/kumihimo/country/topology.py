@@ -293,6 +293,9 @@ _CENTRAL_CONNECTIONS = (
     ),
     Connection(PORTAL, HUB_2, Passes.CODE, Bilingual("提供等記録の写し", "copies of access records")),
     Connection(
+        PORTAL, JPKI, Passes.CASEWORK, Bilingual("カードでの利用開始", "have the code of a card's holder issued")
+    ),
+    Connection(
         JPKI, REGISTRY, Passes.CASEWORK, Bilingual("4情報と異動の通知", "four items of holders, and what happens")
     ),
     Connection(RESPONDER, JPKI, Passes.DIRECTORY, Bilingual("失効情報の受取り", "fetch what is revoked")),

@@ -7,15 +7,16 @@ is there is made anew: a key that is missing of a party that is in the directory
 from __future__ import annotations
 
 import shutil
+import tomllib
 from dataclasses import dataclass, replace
 
-from kumihimo.country import programs
+from kumihimo.country import programs, topology
 from kumihimo.country.directories import Step, changing, newest, publish
-from kumihimo.country.files import write_files_of
+from kumihimo.country.files import open_site, write_files_of
 from kumihimo.country.founding import free_ports
 from kumihimo.country.joining import stores_like
 from kumihimo.country.keys import PartyPlan, Root, entry_of, institution_entry
-from kumihimo.country.layout import PUBLIC, Country
+from kumihimo.country.layout import PUBLIC, SITE, Country
 from kumihimo.country.stores import create_database
 from kumihimo.country.supervisor import is_up
 from kumihimo.country.topology import Service
@@ -53,6 +54,11 @@ def upgrade(country: Country, step: Step) -> Upgraded:
                 create_database(country, service.party)
             programs.prepare(service.role, programs.load_settings(service.role, country.settings(service.party)))
             step("stores", number + 1, len(services))
+        if SITE not in country.ports:
+            country = replace(country, ports={**country.ports, **free_ports((), SITE)})
+            country.save()
+        if "site" not in tomllib.loads(country.settings(topology.PORTAL).read_text()):
+            open_site(country)
     return Upgraded(tuple(new), len(services))
 
 

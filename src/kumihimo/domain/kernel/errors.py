@@ -172,6 +172,7 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "login.stale": (401, "A challenge has expired"),
     "login.signature": (401, "The token was not signed for this site and this challenge"),
     "login.needed": (401, "Only for somebody who has logged in"),
+    "account.under_way": (409, "An account whose link code has not come yet"),
     "session.forged": (403, "A request that no page of this session made"),
     "session.too_often": (429, "Too many requests"),
     "mandate.scope": (403, "A mandate that does not cover this"),

@@ -9,7 +9,7 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from fastapi import FastAPI
 
-from kumihimo.domain.jpki import CaName, Places
+from kumihimo.domain.jpki import CaName, Places, Profile
 from kumihimo.domain.kernel import Clock, PartyId, Problem, SystemClock, SystemRandomness, institution_of
 from kumihimo.plumbing.storage import migrate, open_engine, require_current
 from kumihimo.plumbing.wire.client import PeerClient
@@ -22,15 +22,20 @@ from kumihimo.plumbing.wire.messages.cards import (
     CardsShown,
     CertificateByCardAuthority,
     CertificatesIssued,
+    CertificateState,
     CertifyResponder,
     FindResidentCode,
     HolderEvent,
     HolderFound,
+    HoldersCodeUnderWay,
     HolderSnapshot,
     IssuedCertificate,
+    IssueHoldersCode,
+    IssuePortalCode,
     ListsMade,
     LookUpHolder,
     MakeLists,
+    PortalCodeUnderWay,
     ReportCard,
     RequestCardCertificate,
     RequestOfficeCertificate,
@@ -50,6 +55,8 @@ from kumihimo.roles.jpki.settings import Settings
 from kumihimo.roles.jpki.store import LIST, MIGRATIONS, RESPONDER, AuthorityStore, Transaction, feed, feed_cursor
 
 REGISTRY: Final = PartyId("registry/network")
+PORTAL: Final = PartyId("portal/portal")
+_LOGGED_IN: Final = "番号法第二十一条第二項: 情報提供等記録開示システムの利用"
 OVERSEERS: Final = ("jpki", "oversight")
 _LISTS_KEPT: Final = timedelta(days=7)  # a responder whose store was put back from a backup asks again
 _DER: Final = serialization.Encoding.DER
@@ -71,6 +78,12 @@ class _Registry:
         message = self._edge.message(LookUpHolder, REGISTRY, resident_code=resident_code)
         return self._client.send("/holders", message, HolderFound).value.holder
 
+    def issue_portal_code(self, resident_code: str, ticket: str) -> None:
+        message = self._edge.message(
+            IssueHoldersCode, REGISTRY, resident_code=resident_code, ticket=ticket, basis=_LOGGED_IN
+        )
+        self._client.send("/portal-codes", message, HoldersCodeUnderWay)
+
 
 def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     """The application. Raises Problem(store.not_migrated), those of keys and directory, and of the authorities' keys."""
@@ -81,8 +94,8 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     authorities, places = Authorities.load(settings.ca, keys_of(settings)), Places(settings.public_url)
     store = AuthorityStore(engine)
     desk = FeedDesk(edge, engine, feed, retain={LIST: _LISTS_KEPT}, gather={RESPONDER: 0.0})
-    holder_of = _Registry(edge, client).holder
-    applications = Applications(store, authorities.issuing, places, holder_of, randomness, edge.clock)
+    registry = _Registry(edge, client)
+    applications = Applications(store, authorities.issuing, places, registry.holder, randomness, edge.clock)
     standings = Standings(store, edge.clock)
     certifying = Certifying(store, authorities.issuing, lambda: _offices(settings), randomness, edge.clock)
     schedule = Schedule(settings.full_list_every, settings.delta_list_every)
@@ -98,6 +111,7 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     watch(app, edge, *vitals, AuthoritiesVital(authorities, edge.clock))
     _mount_windows(app, edge, applications, standings, authorities, desk)
     _mount_certifying(app, edge, settings, certifying, authorities)
+    _mount_log_ins(app, edge, certifying, registry)
 
     @app.post("/lists")
     def make_lists(envelope: Envelope, peer: Peer) -> Envelope:
@@ -208,6 +222,18 @@ def _mount_certifying(
             valid_until=found.valid_until,
         )  # fmt: skip
         return edge.answer(reply)
+
+
+def _mount_log_ins(app: FastAPI, edge: Edge, certifying: Certifying, registry: _Registry) -> None:
+    @app.post("/portal-codes")
+    def issue_portal_code(envelope: Envelope, peer: Peer) -> Envelope:
+        """Somebody logged in to the portal: its link code is issued to it, and nobody learns the other's name for them."""
+        message = edge.open(envelope, IssuePortalCode, peer, lambda party: party == PORTAL).value
+        found = certifying.whose(Profile.AUTHENTICATION, message.serial, peer, _LOGGED_IN)
+        if found.state is not CertificateState.GOOD:
+            raise Problem("login.revoked", "the certificate is not in use", expected="one that is")
+        registry.issue_portal_code(found.resident_code, message.ticket)
+        return edge.answer(PortalCodeUnderWay(in_reply_to=message.message_id))
 
 
 def _offices(settings: Settings) -> Mapping[str, str]:

@@ -10,15 +10,16 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from kumihimo.domain.codes import domain_label
-from kumihimo.domain.kernel import Clock, PartyId, Problem, SystemClock, SystemRandomness, institution_of
+from kumihimo.domain.kernel import Clock, PartyId, SystemClock, SystemRandomness, institution_of
 from kumihimo.domain.law import RuleBook
 from kumihimo.domain.transparency.note import VerifierKey
-from kumihimo.plumbing.storage import FeedItem, migrate, open_engine, require_current
+from kumihimo.plumbing.storage import FeedItem, migrate, open_engine, read_secret, require_current, write_secret
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Background, Edge, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.link_keys import OPERATORS, LinkKeys
+from kumihimo.plumbing.wire.messages.cards import IssuePortalCode, PortalCodeUnderWay
 from kumihimo.plumbing.wire.messages.ledger import Accesses, PortalAccountOpened, PortalTicket, ShowAccesses
 from kumihimo.plumbing.wire.moving_codes import MovingCodes
 from kumihimo.plumbing.wire.ocsp_client import OcspClient, trusted_issuers
@@ -32,6 +33,7 @@ from kumihimo.roles.portal.pages import MOUNTS
 from kumihimo.roles.portal.service.accesses import AccessRecords
 from kumihimo.roles.portal.service.accounts import Accounts
 from kumihimo.roles.portal.service.intake import Intake
+from kumihimo.roles.portal.service.log_ins import LOGIN_KEY, LogIns
 from kumihimo.roles.portal.service.proofs import Proofs
 from kumihimo.roles.portal.service.sentences import names_from
 from kumihimo.roles.portal.settings import Settings, SiteSettings
@@ -39,6 +41,7 @@ from kumihimo.roles.portal.site import SiteParts, build_site
 from kumihimo.roles.portal.store import MIGRATIONS, PortalStore, Transaction, feed_cursor
 from kumihimo.roles.portal.store_rotation import PortalRotations
 
+AUTHORITY: Final = PartyId("jpki/authority")
 RESIDENT: Final = PartyId("portal/resident")
 OWN_DOMAIN: Final = "portal"
 
@@ -60,8 +63,10 @@ class _Reader(FeedReader):
 
 
 def prepare(settings: Settings) -> None:
-    """Create and migrate the store."""
+    """Create and migrate the store, and make the key of certificates' hashes where there is none."""
     migrate(open_engine(settings.store), MIGRATIONS)
+    if not (settings.keys / LOGIN_KEY).exists():
+        write_secret(settings.keys / LOGIN_KEY, SystemRandomness().token_bytes(32))
 
 
 def residents_site(
@@ -70,16 +75,16 @@ def residents_site(
     """The residents' pages. Raises Problem(file.unreadable, value.invalid, login.origin)."""
     randomness = SystemRandomness()
 
-    def account_of(_serial: str) -> str:
-        raise Problem(
-            "account.unknown", "no account belongs to this card yet", expected="an account opened at a counter"
-        )
+    def issue(serial: str, ticket: str) -> None:
+        message = edge.message(IssuePortalCode, AUTHORITY, serial=serial, ticket=ticket)
+        client.send("/portal-codes", message, PortalCodeUnderWay)
 
+    log_ins = LogIns(store, read_secret(edge.identity.folder / LOGIN_KEY), issue, randomness, edge.clock)
     parts = SiteParts(
         store=store, edge=edge, client=client, clock=edge.clock, randomness=randomness, settings=settings, records=records,
         origin=door.origin, authentication=trusted_issuers(door.trusted_authentication),
         signature=trusted_issuers(door.trusted_signature),
-        status=OcspClient(randomness, edge.clock, door.responder), account_of=account_of,
+        status=OcspClient(randomness, edge.clock, door.responder), account_of=log_ins.account_of,
     )  # fmt: skip
     return build_site(parts, MOUNTS)
 

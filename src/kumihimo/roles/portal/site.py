@@ -218,11 +218,22 @@ def _site(request: Request) -> Site:
 
 
 def _visitor(request: Request) -> Visitor:
-    return _site(request).visitor(request)
+    return _coded(_site(request), _site(request).visitor(request))
 
 
 async def _changing(request: Request) -> Visitor:
     return await _site(request).changing(request)
+
+
+def _coded(site: Site, visitor: Visitor) -> Visitor:
+    """Until the link code has come, an account may still turn out to be another one: nothing is put into it."""
+    if site.link_code(visitor.account) is None:
+        raise Problem("account.under_way", "the link code of the account has not come yet", advice="Wait a moment.")
+    return visitor
+
+
+def _changing_coded(request: Request, visitor: Annotated[Visitor, Depends(_changing)]) -> Visitor:
+    return _coded(_site(request), visitor)
 
 
 async def _check_form(request: Request) -> None:
@@ -231,7 +242,7 @@ async def _check_form(request: Request) -> None:
 
 Here = Annotated[Visitor, Depends(_visitor)]
 """Who looks at a page."""
-Changing = Annotated[Visitor, Depends(_changing)]
+Changing = Annotated[Visitor, Depends(_changing_coded)]
 """Who changes something; the request comes from a page of their session."""
 FORM_CHECKED: Final = Depends(_check_form)
 """A request that needs no log-in, but a page of ours."""
@@ -304,6 +315,8 @@ def _tell_problems(app: FastAPI, site: Site) -> None:
     async def problem(request: Request, found: Problem) -> Response:
         if found.code == "login.needed" and request.method in ("GET", "HEAD") and not _wants_json(request):
             return RedirectResponse("/login", status_code=303)
+        if found.code == "account.under_way" and request.method in ("GET", "HEAD"):
+            return RedirectResponse("/waiting", status_code=303)
         return _told(request, site, found)
 
     @app.exception_handler(HTTPException)

@@ -221,9 +221,25 @@ class Transaction:
     def give_code(self, name: str, link_code: bytes, epoch: int) -> None:
         """The account has its link code, of that epoch: its tickets are forgotten."""
         here = self._present(Code(link_code, epoch))
+        self._conn.execute(delete(ticket).where(ticket.c.account == name))
         given = update(account).where(account.c.account == name)
         self._conn.execute(given.values(link_code=here.code, epoch=here.epoch))
+
+    def account_with(self, link_code: bytes, epoch: int) -> str | None:
+        """The first account that was opened for this link code of that epoch."""
+        here = self._present(Code(link_code, epoch))
+        query = select(account.c.account).where(account.c.link_code == here.code).order_by(account.c.opened_at)
+        found: str | None = self._conn.scalar(query.limit(1))
+        return found
+
+    def await_code(self, name: str, ticket_hash: str) -> None:
+        """The code of an account comes under one more ticket."""
+        self._conn.execute(insert(ticket).values(ticket_hash=ticket_hash, account=name))
+
+    def remove_account(self, name: str) -> None:
+        """An account nothing belongs to any more."""
         self._conn.execute(delete(ticket).where(ticket.c.account == name))
+        self._conn.execute(delete(account).where(account.c.account == name))
 
     def replace_code(self, old: bytes, new: bytes, epoch: int) -> None:
         """After a re-coding, account and records go from one code to another of that epoch; again is as once.

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
 from kumihimo.domain.kernel import Clock, RandomSource
 from kumihimo.roles.portal.store import PortalStore
 from kumihimo.roles.portal.store_site import KeptSession, SessionRows
@@ -21,6 +23,7 @@ IDLE: Final = timedelta(minutes=15)
 LONGEST: Final = timedelta(hours=2)
 _NOTED: Final = timedelta(seconds=30)  # how exactly it is remembered when a session was last used
 _BYTES: Final = 32
+_ONCE: Final = bytes(12)  # each key seals one serial number
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ class Sessions:
         with self._store.transaction() as transaction:
             rows = SessionRows(transaction.conn)
             rows.forget_before(now, now - IDLE)
-            rows.add(KeptSession(_hash(cookie), account, account, None, serial, now + LONGEST, now))
+            sealed = _serial_key(cookie).encrypt(_ONCE, serial.encode(), None)
+            rows.add(KeptSession(_hash(cookie), account, account, None, sealed, now + LONGEST, now))
         return cookie
 
     def visitor(self, cookie: str | None, language: str = "ja") -> Visitor | None:
@@ -79,7 +83,8 @@ class Sessions:
             with self._store.transaction() as transaction:
                 SessionRows(transaction.conn).seen(key, now)
         until = min(kept.until, now + IDLE)
-        return Visitor(kept.account, kept.own_account, kept.scopes, key.hex(), kept.serial, language, until)
+        serial = _serial_key(cookie).decrypt(_ONCE, kept.serial, None).decode()
+        return Visitor(kept.account, kept.own_account, kept.scopes, key.hex(), serial, language, until)
 
     def act(self, visitor: Visitor, account: str, scopes: frozenset[str] | None) -> None:
         """The session goes on in another account, within `scopes`; in the own one with None."""
@@ -105,6 +110,10 @@ def form_token(cookie: str) -> str:
 def is_form_token(cookie: str, token: str) -> bool:
     """Whether a form came from a page this browser was given."""
     return hmac.compare_digest(form_token(cookie).encode(), token.encode())
+
+
+def _serial_key(cookie: str) -> ChaCha20Poly1305:
+    return ChaCha20Poly1305(hmac.digest(cookie.encode(), b"kumihimo/portal/serial/v1", "sha256"))
 
 
 def _hash(cookie: str) -> bytes:

@@ -23,7 +23,7 @@ from kumihimo.plumbing.wire.edge import Edge, application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
 from kumihimo.plumbing.wire.link_keys import LinkKeys
-from kumihimo.plumbing.wire.messages.cards import HolderFound, LookUpHolder
+from kumihimo.plumbing.wire.messages.cards import HolderFound, HoldersCodeUnderWay, IssueHoldersCode, LookUpHolder
 from kumihimo.plumbing.wire.messages.codes import BlindCode, CodesTranslated, CodesUnderWay, IssueCodes, TranslateCodes
 from kumihimo.plumbing.wire.messages.lives import (
     SHOWN,
@@ -56,7 +56,7 @@ from kumihimo.plumbing.wire.repeating import Repeating
 from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.vitals import FeedDeskVital, KeysVital, StoreVital, meters_of, watch
 from kumihimo.roles.registry.schema import MIGRATIONS, feed
-from kumihimo.roles.registry.service.code_issuing import CodeIssuing
+from kumihimo.roles.registry.service.code_issuing import PORTAL, CodeIssuing
 from kumihimo.roles.registry.service.holders import AUTHORITY, Holders
 from kumihimo.roles.registry.service.lives import OPERATIONS, Lives, Numbered
 from kumihimo.roles.registry.service.look_up import LookUps
@@ -225,6 +225,14 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
         accepted = len(message.tickets) - len(refused)
         meters_of(app).codes_issued(message.institution, accepted)
         return edge.answer(CodesUnderWay(in_reply_to=message.message_id, accepted=accepted, refused=refused))
+
+    @app.post("/portal-codes")
+    def issue_to_holder(envelope: Envelope, peer: Peer) -> Envelope:
+        """The authority for certificates has the portal's code issued for somebody who logged in with their card."""
+        message = edge.open(envelope, IssueHoldersCode, peer, lambda party: party == AUTHORITY).value
+        issuing.issue_to_holder(message.resident_code, message.ticket, message.basis)
+        meters_of(app).codes_issued(PORTAL, 1)
+        return edge.answer(HoldersCodeUnderWay(in_reply_to=message.message_id))
 
     _mount_acknowledgements(app, edge, lives_store)
     return app

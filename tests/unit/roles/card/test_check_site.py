@@ -16,9 +16,10 @@ from fastapi.testclient import TestClient
 
 from kumihimo.domain.kernel import FixedClock, SystemClock
 from kumihimo.domain.web_eid import Token, challenge_digest
+from kumihimo.plumbing.web.certificate import make_certificate
 from kumihimo.roles.card.check_site import CheckSiteSettings, build
 from kumihimo.roles.card.check_site.api import COOKIE, TOKEN_HEADER
-from kumihimo.roles.card.check_site.running import make_certificate, server
+from kumihimo.roles.card.check_site.running import server
 from kumihimo.roles.card.check_site.texts import LANGUAGES
 from small_jpki import NOW, SmallJpki, card_signature, der, rsa_key
 
@@ -157,9 +158,9 @@ def test_both_languages_say_everything(browser: TestClient) -> None:
 
 
 def test_the_site_makes_itself_a_certificate_once(tmp_path: Path) -> None:
-    make_certificate(tmp_path / "site", "localhost", FixedClock(NOW))
+    make_certificate(tmp_path / "site", "localhost", "Kumihimo card check", FixedClock(NOW))
     first = (tmp_path / "site/site.pem").read_bytes()
-    make_certificate(tmp_path / "site", "localhost", FixedClock(NOW))
+    make_certificate(tmp_path / "site", "localhost", "Kumihimo card check", FixedClock(NOW))
     assert (tmp_path / "site/site.pem").read_bytes() == first
     assert (tmp_path / "site/site.key").stat().st_mode & 0o777 == 0o600
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 from portal_site import ORIGIN, PortalSite, portal_site
+from sqlalchemy import func, select
 
-from kumihimo.domain.kernel import FixedClock, SeededRandomness
+from kumihimo.domain.kernel import FixedClock, Problem, SeededRandomness, SystemRandomness
 from kumihimo.domain.web_eid import Token, challenge_digest
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.ocsp_client import OcspClient
 from kumihimo.roles.portal.rendering import texts
+from kumihimo.roles.portal.service.accounts import give_code, ticket_hash
+from kumihimo.roles.portal.service.log_ins import LogIns
 from kumihimo.roles.portal.site import COOKIE, TOKEN_HEADER
+from kumihimo.roles.portal.store import account
 from small_jpki import SmallJpki, card_signature, der, rsa_key
 
 HANAKO = rsa_key("Hanako")
@@ -33,10 +38,16 @@ def clock() -> FixedClock:
 
 @pytest.fixture
 def site(tmp_path: Path, edge_of: Callable[[str], Edge], jpki: SmallJpki, clock: FixedClock) -> Iterator[PortalSite]:
-    accounts: dict[str, str] = {}
+    tickets: dict[str, str] = {}
 
     def account_of(serial: str) -> str:
-        return accounts.setdefault(serial, browser.new_account())
+        account = LogIns(
+            browser.store, bytes(32), lambda serial, ticket: tickets.update({serial: ticket}), SystemRandomness(), clock
+        ).account_of(serial)
+        if serial in tickets:
+            with browser.store.transaction() as transaction:
+                give_code(transaction, account, serial.encode().ljust(32)[:32], 1)
+        return account
 
     with (
         jpki.responder(),
@@ -188,3 +199,96 @@ def test_whoever_tries_too_often_is_told_to_wait(site: PortalSite) -> None:
 
 def test_every_text_is_there_in_both_languages() -> None:
     assert all(words["ja"] and words["en"] for words in texts().values())
+
+
+@dataclass
+class FirstLogIns:
+    """Log-ins over a store, and the authority that is asked for codes."""
+
+    site: PortalSite
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    down: bool = False
+
+    def ask(self, serial: str, ticket: str) -> None:
+        if self.down:
+            raise Problem("peer.unreachable", "jpki/authority")
+        self.asked.append((serial, ticket))
+
+    def account_of(self, serial: str) -> str:
+        return LogIns(self.site.store, bytes(32), self.ask, SystemRandomness(), self.site.clock).account_of(serial)
+
+    def code_comes(self, code: bytes) -> None:
+        with self.site.store.transaction() as transaction:
+            account = transaction.account_awaiting(ticket_hash(self.asked[-1][1]))
+            assert account is not None
+            give_code(transaction, account, code, 1)
+
+
+@pytest.fixture
+def first(site: PortalSite) -> FirstLogIns:
+    return FirstLogIns(site)
+
+
+def test_a_first_log_in_opens_an_account_that_waits_for_its_code(site: PortalSite, first: FirstLogIns) -> None:
+    opened = first.account_of("0a")
+    site.log_in(opened)
+    assert site.client.get("/").headers["Location"] == "/waiting"
+    assert "準備しています" in site.client.get("/waiting").text
+    first.code_comes(bytes(32))
+    assert site.client.get("/waiting").headers["Location"] == "/"
+    assert first.account_of("0a") == opened
+    assert len(first.asked) == 1
+
+
+def test_a_new_card_opens_the_account_its_holder_has(site: PortalSite, first: FirstLogIns) -> None:
+    old = first.account_of("0a")
+    first.code_comes(b"H" * 32)
+    site.clock.at += timedelta(days=300)
+    new = first.account_of("0b")
+    assert new != old
+    site.log_in(new)
+    first.code_comes(b"H" * 32)
+    assert site.client.get("/").status_code == 200
+    assert first.account_of("0b") == first.account_of("0a") == old
+
+
+def test_an_account_opened_at_a_counter_is_the_one_a_card_opens(site: PortalSite, first: FirstLogIns) -> None:
+    counter = site.new_account(b"H" * 32)
+    first.account_of("0a")
+    first.code_comes(b"H" * 32)
+    assert first.account_of("0a") == counter
+
+
+def test_when_the_authority_is_away_no_account_is_left_behind(site: PortalSite, first: FirstLogIns) -> None:
+    first.down = True
+    with pytest.raises(Problem, match="unreachable"):
+        first.account_of("0a")
+    first.down = False
+    first.account_of("0a")
+    with site.store.reading() as reading:
+        assert reading.conn.execute(select(func.count()).select_from(account)).scalar() == 1
+
+
+def test_a_code_that_got_lost_is_asked_for_again_at_the_next_log_in(first: FirstLogIns) -> None:
+    before = first.account_of("0a")
+    assert first.account_of("0a") == before
+    first.code_comes(bytes(32))
+    assert first.account_of("0a") == before
+
+
+def test_neither_a_cookie_nor_a_serial_number_can_be_read_out_of_the_store(
+    site: PortalSite, first: FirstLogIns, tmp_path: Path
+) -> None:
+    serial = "5e71a1" * 4
+    opened = first.account_of(serial)
+    site.log_in(opened, serial)
+    first.code_comes(bytes(32))
+    cookie = site.client.cookies[COOKIE]
+    visitor = site.site.sessions.visitor(cookie)
+    assert visitor is not None
+    assert visitor.serial == serial
+    dump = (tmp_path / "portal.db").read_bytes() + (tmp_path / "portal.db-wal").read_bytes()
+    assert opened.encode() in dump
+    for secret in (serial, cookie):
+        assert secret.encode() not in dump
+        assert bytes.fromhex(serial) not in dump

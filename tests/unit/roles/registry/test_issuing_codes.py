@@ -165,3 +165,20 @@ def test_the_dead_keep_their_codes_and_may_get_new_ones(office: Office) -> None:
     resident = office.born()
     office.residents.report("x-city", event(Kind.DEATH, TODAY, resident.resident_code))
     assert office.issuing.issue("pension", "pension", BASIS, tickets_for(resident.individual_number)) == ()
+
+
+def test_the_holder_of_a_certificate_gets_the_portal_s_code(office: Office) -> None:
+    resident = office.born()
+    ticket = b64(secrets.token_bytes(32))
+    office.issuing.issue_to_holder(resident.resident_code or "", ticket, BASIS)
+    ((institution, (carried,)),) = office.hub.batches
+    assert (institution, carried.ticket) == ("portal", ticket)
+    point = person_point(PERSON_SECRET, resident.resident_code or "", 0)
+    assert decrypt(from_b64(carried.ciphertext, "c"), DOMAIN_SECRET) == point
+    assert holders(office, resident) == ["portal"]
+
+
+def test_of_a_holder_nobody_knows_no_code_is_issued(office: Office) -> None:
+    with pytest.raises(Problem, match="registry knows|certificate"):
+        office.issuing.issue_to_holder("00000000000", b64(secrets.token_bytes(32)), BASIS)
+    assert not office.hub.batches

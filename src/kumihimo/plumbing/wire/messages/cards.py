@@ -186,6 +186,36 @@ class ResidentCodeFound(Reply):
     valid_until: AwareDatetime
 
 
+class IssuePortalCode(Message):
+    """Portal → authority: whoever holds this authentication certificate has logged in; let my link code come under this ticket.
+
+    The portal never learns the resident code, the authority never the link code.
+    """
+
+    KIND: ClassVar[str] = "issue-portal-code.v1"
+    serial: SerialText
+    ticket: Annotated[str, Field(max_length=64)]
+
+
+class PortalCodeUnderWay(Reply):
+    """Operator 2's feed brings the code."""
+
+    KIND: ClassVar[str] = "portal-code-under-way.v1"
+
+
+class IssueHoldersCode(Message):
+    """Authority → registry: issue the portal's link code for the holder of a certificate (番号法第二十一条第二項, 令第二十条)."""
+
+    KIND: ClassVar[str] = "issue-holders-code.v1"
+    resident_code: Annotated[str, Field(max_length=11)]
+    ticket: Annotated[str, Field(max_length=64)]
+    basis: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class HoldersCodeUnderWay(Reply):
+    KIND: ClassVar[str] = "holders-code-under-way.v1"
+
+
 class RequestOfficeCertificate(Message):
     """Municipal ledger → authority: certify our office's key (P-256) towards cards.
 

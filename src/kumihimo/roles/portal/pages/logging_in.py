@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from kumihimo.domain.jpki import serial_text
 from kumihimo.domain.web_eid import MAX_TOKEN_BYTES, parse_token, validate
-from kumihimo.roles.portal.site import COOKIE, FORM_CHECKED, Changing, Site, give_cookie
+from kumihimo.roles.portal.site import COOKIE, FORM_CHECKED, Site, give_cookie
 
 _FORGET = '"cache", "cookies", "storage"'
 
@@ -49,9 +49,9 @@ def mount(app: FastAPI, site: Site) -> None:
         give_cookie(answer, site.sessions.begin(account, serial))  # a new one: an id slipped in before is worth nothing
         return answer
 
-    @app.post("/logout")
-    def log_out(visitor: Changing) -> Response:
-        site.sessions.end(visitor)
+    @app.post("/logout", dependencies=[FORM_CHECKED])
+    def log_out(request: Request) -> Response:
+        site.sessions.end(site.visitor(request))
         return _away("/goodbye")
 
     @app.post("/next", dependencies=[FORM_CHECKED])
@@ -62,9 +62,10 @@ def mount(app: FastAPI, site: Site) -> None:
             site.sessions.end(visitor)
         return _away("/login")
 
-    @app.post("/stay")
-    def stay(visitor: Changing) -> dict[str, int]:
+    @app.post("/stay", dependencies=[FORM_CHECKED])
+    def stay(request: Request) -> dict[str, int]:
         """The person is still there."""
+        visitor = site.visitor(request)
         return {"seconds": int((visitor.until - site.clock.now()).total_seconds())}
 
     @app.get("/goodbye")

@@ -13,14 +13,13 @@ def mount(app: FastAPI, site: Site) -> None:
 
     @app.get("/")
     def start(request: Request, visitor: Here) -> Response:
-        if site.link_code(visitor.account) is None:
-            return RedirectResponse("/waiting", 303)
         cards = [card(visitor) for card in site.home_cards]
         return site.page(request, visitor, "start.html", cards=cards)
 
     @app.get("/waiting")
-    def waiting(request: Request, visitor: Here) -> Response:
+    def waiting(request: Request) -> Response:
         """The page asks again by itself until the code is there."""
+        visitor = site.visitor(request)
         if site.link_code(visitor.account) is not None:
             return RedirectResponse("/", 303)
         return site.page(request, visitor, "waiting.html")

@@ -7,10 +7,12 @@ from typing import Final
 
 from kumihimo.domain.kernel import Clock, Problem, RandomSource
 from kumihimo.plumbing.wire.envelope import from_b64
-from kumihimo.roles.portal.store import PortalStore
+from kumihimo.roles.portal.store import PortalStore, Transaction
+from kumihimo.roles.portal.store_site import CardRows
 
 TICKET_BYTES: Final = 32
-_ACCOUNT_BYTES: Final = 16
+CARD: Final = "card"  # who opened an account, where no municipality did
+ACCOUNT_BYTES: Final = 16
 
 
 def ticket_hash(ticket: str) -> str:
@@ -19,6 +21,20 @@ def ticket_hash(ticket: str) -> str:
     if len(secret) != TICKET_BYTES:
         raise Problem("message.malformed", f"a ticket of {len(secret)} bytes", "ticket", f"{TICKET_BYTES} bytes")
     return hashlib.sha256(secret).hexdigest()
+
+
+def give_code(transaction: Transaction, account: str, link_code: bytes, epoch: int) -> None:
+    """The link code of an account has come.
+
+    An account that a card opened, of somebody who has one already (opened at a counter, or with an earlier card), goes on as that
+    one: its holder finds there whatever was there.
+    """
+    older = transaction.account_with(link_code, epoch)
+    if older is None or older == account or transaction.opened_by(account) != CARD:
+        transaction.give_code(account, link_code, epoch)
+        return
+    CardRows(transaction.conn).merge(account, older)
+    transaction.remove_account(account)
 
 
 class Accounts:
@@ -38,7 +54,7 @@ class Accounts:
         with self._store.transaction() as transaction:
             awaiting = transaction.account_awaiting(hashed)
             if awaiting is None:
-                name = self._randomness.token_bytes(_ACCOUNT_BYTES).hex()
+                name = self._randomness.token_bytes(ACCOUNT_BYTES).hex()
                 transaction.open_account(name, hashed, municipality, self._clock.now())
                 return name
             if transaction.opened_by(awaiting) != municipality:

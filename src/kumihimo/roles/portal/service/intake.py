@@ -31,7 +31,7 @@ from kumihimo.plumbing.wire.messages.batch import PERSONS, LoggedRecords, Portal
 from kumihimo.plumbing.wire.messages.codes import CodesIssued
 from kumihimo.plumbing.wire.messages.inquiry import EntryKind, LoggedRecord, PortalAccess, PortalOutcome
 from kumihimo.plumbing.wire.remote_log import check_logged
-from kumihimo.roles.portal.service.accounts import ticket_hash
+from kumihimo.roles.portal.service.accounts import give_code, ticket_hash
 from kumihimo.roles.portal.store import NOBODYS_CODE, UNKNOWN_TICKETS, KeptRecord, KeptWritten, Transaction
 
 P = TypeVar("P", bound=Part)
@@ -92,7 +92,7 @@ class Intake:
                 continue
             link_code = self._opened(transaction, code.ciphertext, epoch)
             if link_code is not None:
-                transaction.give_code(account, link_code, epoch)
+                give_code(transaction, account, link_code, epoch)
         if unknown:
             log.warning("codes.unknown_tickets", count=unknown)
 

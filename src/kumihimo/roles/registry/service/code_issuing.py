@@ -67,15 +67,30 @@ class CodeIssuing:
             RefusedTicket(ticket=ticket, code="number.unknown") for ticket, number in wanted if number not in residents
         )
         if known:
-            key = public_key(self._secret_key())
-            batch = self._shuffled([self._blind(ticket, one, key) for ticket, one in known])
-            # Before it leaves: an answer may be lost, and who holds a code must hear of a re-coding. One too many does not harm.
-            with self._store.transaction() as transaction:
-                transaction.hold_codes([one for _, one in known], institution, basis, self._clock.now())
-            self._translate(institution, batch)
-            with self._store.transaction() as transaction:
-                transaction.hold_earlier([one for _, one in known], institution)
+            self._send(institution, basis, known)
         return tuple(refused)
+
+    def issue_to_holder(self, resident_code: str, ticket: str, basis: str) -> None:
+        """Send the portal's code of a certificate's holder on its way.
+
+        Raises Problem(resident.unknown, value.invalid, message.malformed), operator.unreachable as above.
+        """
+        _fresh(ticket, set())
+        with self._store.transaction() as transaction:
+            resident = transaction.by_code(resident_code)
+        if resident is None:
+            raise Problem("resident.unknown", "the holder of a certificate", expected="a resident of the registry")
+        self._send(PORTAL, basis, [(ticket, resident)])
+
+    def _send(self, institution: str, basis: str, known: list[tuple[str, Resident]]) -> None:
+        key = public_key(self._secret_key())
+        batch = self._shuffled([self._blind(ticket, one, key) for ticket, one in known])
+        # Before it leaves: an answer may be lost, and who holds a code must hear of a re-coding. One too many does not harm.
+        with self._store.transaction() as transaction:
+            transaction.hold_codes([one for _, one in known], institution, basis, self._clock.now())
+        self._translate(institution, batch)
+        with self._store.transaction() as transaction:
+            transaction.hold_earlier([one for _, one in known], institution)
 
     def _blind(self, ticket: str, resident: Resident, key: PublicKey) -> BlindCode:
         point = person_point(self._person_secret, resident.resident_code, resident.code_counter)

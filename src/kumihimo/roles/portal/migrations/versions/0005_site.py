@@ -16,13 +16,20 @@ def upgrade() -> None:
         sa.Column("account", sa.String(32), sa.ForeignKey("account.account"), nullable=False),
         sa.Column("own_account", sa.String(32), nullable=False),
         sa.Column("scopes", sa.String(400)),
-        sa.Column("serial", sa.String(40), nullable=False),
+        sa.Column("serial", sa.LargeBinary, nullable=False),
         sa.Column("until", UtcDateTime, nullable=False),
         sa.Column("seen_at", UtcDateTime, nullable=False),
     )
+    op.create_table(
+        "login_card",
+        sa.Column("serial_hash", sa.LargeBinary, primary_key=True),
+        sa.Column("account", sa.String(32), sa.ForeignKey("account.account"), nullable=False),
+    )
+    op.create_index("ix_login_card_account", "login_card", ["account"])
     op.create_index("ix_session_own_account", "session", ["own_account"])
     op.create_index("ix_session_until", "session", ["until"])
 
 
 def downgrade() -> None:
+    op.drop_table("login_card")
     op.drop_table("session")
