@@ -14,10 +14,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from kumihimo.cli.demo_report import print_report
+from kumihimo.cli.demo_report import print_portal, print_report
 from kumihimo.cli.progress import PROGRAM, console, steps
 from kumihimo.country import programs
 from kumihimo.country.boundaries import Role
+from kumihimo.country.card_office import hanakos_card
 from kumihimo.country.card_slot import put_away
 from kumihimo.country.directories import newest
 from kumihimo.country.founding import destroy, found
@@ -198,6 +199,7 @@ def demo(
     with _said("The country is down."), _up(here, stopping) as supervisor:
         case = first_case.play(here)
         print_report(here, case)
+        print_portal(here, hanakos_card(here, case.addressee.addressee_number))
         memory = sum(one.memory for one in states(here))
         seconds = time.monotonic() - started
         console.print(

@@ -8,6 +8,8 @@ from rich.table import Column, Table
 
 from kumihimo.cli.progress import PROGRAM, console
 from kumihimo.country import topology
+from kumihimo.country.card_pins import DEMO_PINS
+from kumihimo.country.files import site_origin
 from kumihimo.country.layout import Country
 from kumihimo.country.scenarios.first_case import AFFAIR, CASE, FirstCase, matrix
 from kumihimo.domain.kernel import JAPAN, PartyId, format_both
@@ -40,6 +42,17 @@ def print_report(country: Country, case: FirstCase) -> None:
     _refusal(case)
     _matrix(country, case)
     _resident(country, case)
+
+
+def print_portal(country: Country, serial: str) -> None:
+    """Where residents log in, and a card to try it with."""
+    _heading("7. My Portal")
+    pins = DEMO_PINS
+    console.print(f"  {site_origin(country)}  (its certificate is self-signed: the browser warns)")
+    console.print(f"  総務花子's card: {serial}; PIN {pins.authentication}, to sign {pins.signature}", markup=False)
+    console.print(
+        f"  {PROGRAM} card install-browser --country {country.folder}; {PROGRAM} card insert {serial} --country {country.folder}"
+    )
 
 
 def _heading(text: str) -> None:

@@ -22,13 +22,13 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from kumihimo.country import topology
-from kumihimo.country.card_pins import CardPins, require_form
+from kumihimo.country.card_pins import DEMO_PINS, CardPins, require_form
 from kumihimo.country.desk import Desk
 from kumihimo.country.layout import Country
 from kumihimo.domain.identity_check import WhyNoPhoto
-from kumihimo.domain.jpki import Profile, possession_statement, public_bytes, require_enough
+from kumihimo.domain.jpki import Document, Profile, possession_statement, public_bytes, require_enough
 from kumihimo.domain.jpki.validity import may_sign
-from kumihimo.domain.kernel import PartyId, Problem, SystemRandomness, legal_day
+from kumihimo.domain.kernel import PartyId, Problem, SystemClock, SystemRandomness, legal_day
 from kumihimo.plumbing.storage import read_secret, replace_secret, write_public, write_secret
 from kumihimo.plumbing.storage.keyfiles import sync_folder
 from kumihimo.plumbing.wire.envelope import b64, from_b64
@@ -300,6 +300,16 @@ class CardOffice(Desk):
             self._ledger, "/cards", ApplyForCard, CardGranted, addressee_number=about, occasion=occasion,
             card_serial=session.card_serial, identity=identity, keys=keys,
         )  # fmt: skip
+
+
+def hanakos_card(country: Country, about: str) -> str:
+    """The serial of the demonstration's card, issued now where there is none in use: 総務花子's, with PINs known to everybody."""
+    office = CardOffice.of(country, "x-city")
+    for card in office.cards(about):
+        if card.in_use:
+            return card.card_serial
+    seen = IdentityCheck(documents=(Document.PASSPORT,), checked_by="窓口 一郎", checked_at=SystemClock().now())
+    return office.issue(about, seen, DEMO_PINS).serial
 
 
 def lying_in(country: Country) -> tuple[str, ...]:

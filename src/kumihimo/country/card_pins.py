@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from kumihimo.domain.kernel import Problem, RandomSource
 from kumihimo.roles.card.terminal import Pin
@@ -61,3 +61,7 @@ def require_form(which: Pin, pin: str) -> None:
     """Raises Problem(card.pin_format) for a PIN that the card would not take."""
     if not which.rule.allows(pin):
         raise Problem("card.pin_format", f"{len(pin)} characters", where=which.name.lower(), expected=which.rule.words)
+
+
+DEMO_PINS: Final = CardPins("1357", "1357", "1357", "KUMIHIMO1")
+"""Of the demonstration's card; printed, and worth nothing anywhere else."""

@@ -1,0 +1,119 @@
+"""In a real browser, on a real country: a resident logs in to My Portal with the card, and the next person sees nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from card_town import NEEDED
+
+from card_programs import missing
+from kumihimo.country import card_slot
+from kumihimo.country.benches.card_browser import card_browser
+from kumihimo.country.card_office import hanakos_card
+from kumihimo.country.card_pins import DEMO_PINS
+from kumihimo.country.files import site_origin
+from kumihimo.country.founding import found
+from kumihimo.country.layout import Country
+from kumihimo.country.running import issue_codes
+from kumihimo.country.scenarios import first_case
+from kumihimo.country.supervisor import running
+from kumihimo.domain.kernel import legal_day
+from kumihimo.roles.card.host.settings import HostSettings
+
+PATIENCE_MS = 20_000
+
+
+@dataclass(frozen=True)
+class Hanako:
+    """総務花子 at home: her card in the reader, her browser."""
+
+    country: Country
+    origin: str
+    browser: Any
+
+
+def _silent(_name: str, _done: int, _total: int) -> None:
+    """No progress in tests."""
+
+
+@pytest.fixture(scope="module")
+def hanako(driver: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hanako]:
+    if lacking := missing(*NEEDED):
+        pytest.skip("NOT RUN for want of " + ", ".join(lacking))
+    folder = tmp_path_factory.mktemp("at-home")
+    here = found(folder / "country", 24, 5, legal_day(datetime.now(UTC)), _silent)
+    pins = folder / "pins.toml"
+    pins.touch(mode=0o600)
+    pins.write_text(f'authentication = "{DEMO_PINS.authentication}"\nsignature = "{DEMO_PINS.signature}"\n')
+    try:
+        with running(here):
+            issue_codes(here, _silent)
+            case = first_case.play(here)
+            card_slot.insert(here, hanakos_card(here, case.addressee.addressee_number))
+            settings = HostSettings(stand_in=pins, log=folder / "host.log")
+            with card_browser(driver, folder / "browser", settings, card_slot.environment(here)) as browser:
+                yield Hanako(here, site_origin(here), browser)
+    finally:
+        card_slot.put_away(here)
+
+
+@pytest.fixture
+def page(hanako: Hanako) -> Iterator[Any]:
+    hanako.browser.clear_cookies()
+    opened = hanako.browser.new_page()
+    opened.set_default_timeout(PATIENCE_MS)
+    yield opened
+    opened.close()
+
+
+def log_in(page: Any, origin: str) -> None:
+    page.goto(origin)
+    page.get_by_role("button", name="カードでログイン").click()
+    page.get_by_role("heading", name="あなたのポータル").wait_for()
+
+
+def for_everybody(page: Any, name: str) -> None:
+    """axe finds nothing, and nothing is cut off at 320 pixels."""
+    found_by_axe = Axe().run(page)
+    assert found_by_axe.violations_count == 0, f"{name}: {found_by_axe.generate_report()}"
+    for width in (320, 1024):
+        page.set_viewport_size({"width": width, "height": 800})
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, f"{name} is {wide} px wide at {width}"
+
+
+def test_a_card_opens_its_holder_s_portal(hanako: Hanako, page: Any) -> None:
+    page.goto(hanako.origin)
+    for_everybody(page, "log-in")
+    log_in(page, hanako.origin)
+    for_everybody(page, "start")
+    page.get_by_role("link", name="English").click()
+    page.get_by_role("heading", name="Your portal").wait_for()
+    page.get_by_role("link", name="日本語").click()
+
+
+def test_the_next_person_sees_nothing_of_the_one_before(hanako: Hanako, page: Any) -> None:
+    log_in(page, hanako.origin)
+    page.get_by_role("button", name="次の人へ").click()
+    page.wait_for_url("**/login")
+    page.go_back()
+    page.wait_for_url("**/login")
+    assert not page.get_by_role("heading", name="あなたのポータル").count()
+    assert not hanako.browser.cookies() or all(
+        cookie["name"] != "__Host-session" or len(cookie["value"]) == 43 for cookie in hanako.browser.cookies()
+    )
+
+
+def test_the_portal_s_store_holds_neither_number_nor_certificate(hanako: Hanako, page: Any) -> None:
+    log_in(page, hanako.origin)
+    store = hanako.country.folder / "parties" / "portal" / "portal"
+    dump = b"".join(Path(file).read_bytes() for file in store.glob("store.db*"))
+    assert b"session" in dump
+    for secret in ("総務", "花子", "KC-"):
+        assert secret.encode() not in dump
