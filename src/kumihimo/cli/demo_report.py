@@ -51,7 +51,8 @@ def print_portal(country: Country, serial: str) -> None:
     console.print(f"  {site_origin(country)}  (its certificate is self-signed: the browser warns)")
     console.print(f"  総務花子's card: {serial}; PIN {pins.authentication}, to sign {pins.signature}", markup=False)
     console.print(
-        f"  {PROGRAM} card install-browser --country {country.folder}; {PROGRAM} card insert {serial} --country {country.folder}"
+        f"  {PROGRAM} card install-browser --country {country.folder}\n"
+        f"  {PROGRAM} card insert {serial} --country {country.folder}"
     )
 
 

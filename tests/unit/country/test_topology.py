@@ -69,9 +69,9 @@ def test_every_central_institution_runs_one_service_and_jpki_its_public_one_apar
     assert sorted(owners) == sorted([*topology.central(), "jpki"])
 
 
-def test_the_certification_authority_is_asked_at_counters_and_by_its_own_responder_alone() -> None:
+def test_the_certification_authority_is_asked_at_counters_by_its_responder_and_when_somebody_logs_in() -> None:
     counters = {topology.ledger_of(one) for one in topology.municipalities()}
-    assert topology.callers_of(topology.JPKI) == counters | {topology.RESPONDER}
+    assert topology.callers_of(topology.JPKI) == counters | {topology.RESPONDER, topology.PORTAL}
     assert topology.callers_of(topology.RESPONDER) == frozenset()
 
 
