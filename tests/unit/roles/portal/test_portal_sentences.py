@@ -186,3 +186,11 @@ def test_no_period_that_can_be_asked_about_leaves_a_resident_without_sentences(
 def test_days_before_the_eras_are_told_in_plain_years() -> None:
     assert period_ja(Period(since=date(1700, 1, 1))) == "1700年1月1日から"
     assert period_ja(Period(since=date(1, 1, 1), until=date(9999, 12, 31))) == "1年1月1日から令和7981年12月31日まで"
+
+
+def test_who_looked_at_their_own_information_is_told_so(names: Names, request_of: Callable[..., LogRecord]) -> None:
+    own = request_of(requester="portal", affair="self-disclosure.own", articles=("番号法附則第六条第三項",))
+    assert "あなた自身（マイ・ポータル）がY市" in sentence_ja(own, None, names)
+    assert "本人による自己情報の閲覧（番号法附則第六条第三項）" in sentence_ja(own, None, names)
+    acting = request_of(requester="portal", affair="self-disclosure.represented")
+    assert "somebody who acts for you (in My Portal)" in sentence_en(acting, None, names)

@@ -15,6 +15,7 @@ from typing import Final
 from kumihimo.domain.kernel import JAPAN, FiscalYear, Institution, Problem, to_wareki
 from kumihimo.domain.kernel.eras import GREGORIAN_SINCE
 from kumihimo.domain.law import RuleBook
+from kumihimo.plumbing.wire.messages.information import OWN, REPRESENTED
 from kumihimo.plumbing.wire.messages.inquiry import LogRecord, Outcome, Period
 
 _MONTHS: Final = (
@@ -51,6 +52,12 @@ def names_from(institutions: Iterable[Institution], book: RuleBook) -> Names:
     )
 
 
+_THROUGH_THE_PORTAL: Final = {
+    OWN: Name("あなた自身（マイ・ポータル）", "you yourself (in My Portal)"),
+    REPRESENTED: Name("あなたの代理人（マイ・ポータル）", "somebody who acts for you (in My Portal)"),
+}
+
+
 class Result(StrEnum):
     """What came of a request, as far as is known."""
 
@@ -74,7 +81,7 @@ def result_of(record: LogRecord, outcome: LogRecord | None) -> Result:
 
 def sentence_ja(record: LogRecord, outcome: LogRecord | None, names: Names) -> str:
     """The record of a request, with the outcome reported for it if any, as one Japanese sentence with its reason."""
-    who = _named(names.institutions, record.requester, Name("不明な機関", "")).ja
+    who = _asker(record, names).ja
     whom = _named(names.institutions, record.provider, Name("不明な機関", "")).ja
     items = "、".join(_named(names.items, item, Name("", "")).ja for item in record.items) or "情報"
     what = f"あなたの{items}{_parenthesised(period_ja(record.period))}を"
@@ -101,7 +108,7 @@ def sentence_ja(record: LogRecord, outcome: LogRecord | None, names: Names) -> s
 def sentence_en(record: LogRecord, outcome: LogRecord | None, names: Names) -> str:
     """The same in English."""
     unknown = Name("", "an unknown institution")
-    who = _named(names.institutions, record.requester, unknown).en
+    who = _asker(record, names).en
     whom = _named(names.institutions, record.provider, unknown).en
     items = ", ".join(f"“{_named(names.items, item, unknown).en}”" for item in record.items)
     period = period_en(record.period)
@@ -183,6 +190,13 @@ def _named(names: Mapping[str, Name], key: str | None, unknown: Name) -> Name:
     if key is None:
         return unknown
     return names.get(key, Name(key, key))
+
+
+def _asker(record: LogRecord, names: Names) -> Name:
+    """Who asked: an institution, or through the portal the person themselves or who acts for them."""
+    if record.affair in _THROUGH_THE_PORTAL:
+        return _THROUGH_THE_PORTAL[record.affair]
+    return _named(names.institutions, record.requester, Name("不明な機関", "an unknown institution"))
 
 
 def _parenthesised(text: str) -> str:
