@@ -90,3 +90,8 @@ class InformationQueries:
                 here.account == name, here.affair == affair, here.provider == provider, here.item == item
             )
         )
+
+    def forget(self, name: str) -> None:
+        """Everything that is kept here of an account, when it is closed; what offices were told stays with them."""
+        for table in (correction, waiting_look_up):
+            self._conn.execute(delete(table).where(table.c.account == name))

@@ -24,6 +24,7 @@ from kumihimo.plumbing.wire.messages.provision import ProvisionAnswer, Provision
 from kumihimo.plumbing.wire.together import parse_envelopes
 from kumihimo.roles.gateway.store.records import RecordStore, Side
 from kumihimo.roles.portal.service.look_ups import Question, State
+from kumihimo.roles.portal.store_information import InformationQueries
 
 
 @pytest.fixture
@@ -150,3 +151,15 @@ def test_what_a_person_has_to_answer_is_asked_once_and_fetched_when_it_is_answer
     (tax,) = portal.look().provided(ITEM)
     assert (tax.transaction, tax.items[0].body) == (waiting.transaction, TAX_2025)
     assert of_tax(portal.look()) is State.PENDING, "a new look-up is a new question"
+
+
+def test_of_a_closed_account_nothing_is_kept_here_and_the_office_keeps_what_it_was_told(
+    case: Case, portal: OwnPortal
+) -> None:
+    (tax,) = portal.look().provided(ITEM)
+    portal.corrections.ask(portal.account, tax, "違います。")
+    with portal.store.transaction() as transaction:
+        InformationQueries(transaction.conn).forget(portal.account)
+    assert portal.corrections.stand(portal.account) == ()
+    message = case.y.message(ShowCorrections, case.y.exchange)
+    assert len(case.y.client.send("/corrections/shown", message, Corrections).value.corrections) == 1
