@@ -34,9 +34,9 @@ from kumihimo.plumbing.wire.identity import Identity
 from kumihimo.plumbing.wire.messages.provision import DatedItem
 from kumihimo.plumbing.wire.public_door import PublicDoor
 from kumihimo.roles.portal.pages import information
-from kumihimo.roles.portal.service.accesses import AccessRecords
 from kumihimo.roles.portal.service.information import Information
 from kumihimo.roles.portal.service.look_ups import Answered, Looked, Question, State
+from kumihimo.roles.portal.service.record_list import RecordList
 from kumihimo.roles.portal.settings import Settings
 from kumihimo.roles.portal.site import COOKIE, SiteParts, build_site
 from kumihimo.roles.portal.store import MIGRATIONS, PortalStore
@@ -102,7 +102,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     )  # fmt: skip
     parts = SiteParts(
         store=store, edge=edge, client=client, clock=SystemClock(), randomness=SystemRandomness(), settings=settings,
-        records=AccessRecords(store, nobody, nobody), origin=origin, authentication=TrustedIssuers(()),
+        records=RecordList(store, nobody, nobody), origin=origin, authentication=TrustedIssuers(()),
         signature=TrustedIssuers(()), status=nobody, account_of=nobody,
     )  # fmt: skip
     found = FromThePeople(store, edge, client, RuleBook.load(), nobody, SystemRandomness())

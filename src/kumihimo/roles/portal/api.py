@@ -35,6 +35,7 @@ from kumihimo.roles.portal.service.accounts import Accounts
 from kumihimo.roles.portal.service.intake import Intake
 from kumihimo.roles.portal.service.log_ins import LOGIN_KEY, LogIns
 from kumihimo.roles.portal.service.proofs import Proofs
+from kumihimo.roles.portal.service.record_list import RecordList
 from kumihimo.roles.portal.service.sentences import names_from
 from kumihimo.roles.portal.settings import Settings, SiteSettings
 from kumihimo.roles.portal.site import SiteParts, build_site
@@ -70,7 +71,7 @@ def prepare(settings: Settings) -> None:
 
 
 def residents_site(
-    door: SiteSettings, settings: Settings, store: PortalStore, edge: Edge, client: PeerClient, records: AccessRecords
+    door: SiteSettings, settings: Settings, store: PortalStore, edge: Edge, client: PeerClient, records: RecordList
 ) -> FastAPI:
     """The residents' pages. Raises Problem(file.unreadable, value.invalid, login.origin)."""
     randomness = SystemRandomness()
@@ -101,7 +102,8 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     proofs = Proofs(RemoteLog(client), VerifierKey.parse(settings.log_key), witness_keys)
     book = RuleBook.load(*settings.rule_books)
     accounts = Accounts(store, SystemRandomness(), edge.clock)
-    records = AccessRecords(store, lambda: names_from(edge.directory.institutions(), book), proofs)
+    records = RecordList(store, lambda: names_from(edge.directory.institutions(), book), proofs)
+    shown = AccessRecords(store, records)
     rotations = PortalRotations(engine, edge.directory.epoch(OWN_DOMAIN))
 
     def secret(epoch: int) -> bytes:
@@ -152,7 +154,7 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
         their card: then the card, not the number, shows whose account it is.
         """
         message = edge.open(envelope, ShowAccesses, peer, lambda party: party == RESIDENT).value
-        shown = records.show(message.account)
-        return edge.answer(Accesses(in_reply_to=message.message_id, account=message.account, accesses=shown))
+        accesses = shown.show(message.account)
+        return edge.answer(Accesses(in_reply_to=message.message_id, account=message.account, accesses=accesses))
 
     return app

@@ -24,7 +24,7 @@ from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.roles.portal.limits import Limit
 from kumihimo.roles.portal.rendering import LANGUAGES, STATIC, rendered
-from kumihimo.roles.portal.service.accesses import AccessRecords
+from kumihimo.roles.portal.service.record_list import RecordList
 from kumihimo.roles.portal.settings import Settings
 from kumihimo.roles.portal.store import PortalStore
 from kumihimo.roles.portal.visiting import Sessions, Visitor, form_token, is_form_token
@@ -67,7 +67,7 @@ class SiteParts:
     clock: Clock
     randomness: RandomSource
     settings: Settings
-    records: AccessRecords
+    records: RecordList
     origin: str
     authentication: TrustedIssuers
     signature: TrustedIssuers
@@ -119,7 +119,7 @@ class Site:
         return self.parts.settings
 
     @property
-    def records(self) -> AccessRecords:
+    def records(self) -> RecordList:
         """Access records."""
         return self.parts.records
 

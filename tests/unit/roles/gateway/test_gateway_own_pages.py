@@ -20,7 +20,7 @@ from kumihimo.domain.web_eid import TrustedIssuers
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.messages.by_hand import FlagKind
 from kumihimo.roles.portal.pages import information
-from kumihimo.roles.portal.service.accesses import AccessRecords
+from kumihimo.roles.portal.service.record_list import RecordList
 from kumihimo.roles.portal.site import COOKIE, Site, SiteParts, build_site
 from kumihimo.roles.portal.visiting import Visitor
 
@@ -63,7 +63,7 @@ def browser(case: Case) -> Iterator[Browser]:
             clock=portal.country.clock,
             randomness=SystemRandomness(),
             settings=portal.settings,
-            records=AccessRecords(portal.store, nobody, nobody),
+            records=RecordList(portal.store, nobody, nobody),
             origin=ORIGIN,
             authentication=TrustedIssuers(()),
             signature=TrustedIssuers(()),

@@ -43,6 +43,7 @@ from kumihimo.roles.portal.service.accesses import AccessRecords
 from kumihimo.roles.portal.service.accounts import Accounts
 from kumihimo.roles.portal.service.intake import Intake
 from kumihimo.roles.portal.service.proofs import Proofs
+from kumihimo.roles.portal.service.record_list import RecordList
 from kumihimo.roles.portal.service.sentences import Names, names_from
 from kumihimo.roles.portal.store import MIGRATIONS, PortalStore
 
@@ -205,7 +206,7 @@ def portal(
     return Portal(
         store=store,
         accounts=Accounts(store, SeededRandomness(3), clock),
-        records=AccessRecords(store, lambda: names, proofs),
+        records=AccessRecords(store, RecordList(store, lambda: names, proofs)),
         intake=Intake(edge_of("portal/portal"), lambda _epoch: operators.secret),
         clock=clock,
     )

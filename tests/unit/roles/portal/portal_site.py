@@ -20,7 +20,7 @@ from kumihimo.plumbing.storage import migrate, open_engine
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.roles.portal.pages import MOUNTS
-from kumihimo.roles.portal.service.accesses import AccessRecords
+from kumihimo.roles.portal.service.record_list import RecordList
 from kumihimo.roles.portal.settings import Settings
 from kumihimo.roles.portal.site import COOKIE, Site, SiteParts, build_site
 from kumihimo.roles.portal.store import MIGRATIONS, PortalStore
@@ -88,7 +88,7 @@ class PortalSite:
 def portal_site(
     folder: Path,
     edge: Edge,
-    records: Callable[[PortalStore], AccessRecords] | None = None,
+    records: Callable[[PortalStore], RecordList] | None = None,
     authentication: TrustedIssuers | None = None,
     signature: TrustedIssuers | None = None,
     status: StatusOf | None = None,
@@ -113,7 +113,7 @@ def portal_site(
         clock=clock,
         randomness=SeededRandomness(7),
         settings=settings,
-        records=records(store) if records is not None else AccessRecords(store, nobody, nobody),
+        records=records(store) if records is not None else RecordList(store, nobody, nobody),
         origin=ORIGIN,
         authentication=authentication or TrustedIssuers(()),
         signature=signature or TrustedIssuers(()),

@@ -7,11 +7,12 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from kumihimo.roles.portal.pages import information, logging_in, start
+from kumihimo.roles.portal.pages import information, logging_in, records, start
 from kumihimo.roles.portal.site import Site
 
 MOUNTS: Final[tuple[Callable[[FastAPI, Site], None], ...]] = (
     logging_in.mount,
     start.mount,
+    records.mount,
     information.mount,
 )

@@ -2,53 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from kumihimo.domain.kernel import Problem
 from kumihimo.plumbing.wire.messages.ledger import AccessShown
-from kumihimo.roles.portal.service.proofs import Proof, Proofs, Prover
-from kumihimo.roles.portal.service.sentences import Names, sentence_en, sentence_ja, told_outcome
-from kumihimo.roles.portal.store import KeptRecord, PortalStore
+from kumihimo.roles.portal.service.proofs import Proof, Prover
+from kumihimo.roles.portal.service.record_list import Listed, RecordList
+from kumihimo.roles.portal.store import PortalStore
 
 
 class AccessRecords:
-    """Shows access records. `names` are asked for each time: institutions join and leave."""
+    """Shows access records with all their proofs, as another program asks for them."""
 
-    def __init__(self, store: PortalStore, names: Callable[[], Names], proofs: Proofs) -> None:
+    def __init__(self, store: PortalStore, records: RecordList) -> None:
         self._store = store
-        self._names = names
-        self._proofs = proofs
+        self._records = records
 
     def show(self, account: str) -> tuple[AccessShown, ...]:
         """All access records of an account; none while its link code is under way. Raises Problem(account.unknown)."""
         with self._store.reading() as transaction:
             if transaction.opened_by(account) is None:
                 raise Problem("account.unknown", "no account with this number", expected="a number the portal gave")
-            accesses = transaction.accesses(account)
-            outcomes = transaction.outcomes(list({one.transaction for one in accesses}))
-        if not accesses:
+        listed = self._records.all(account)
+        if not listed:
             return ()
-        prover = self._proofs.newest()
-        names = self._names()
-        return tuple(self._shown(one, outcomes.get(one.transaction, []), prover, names) for one in accesses)
+        prover = self._records.prover()
+        return tuple(_shown(one, prover) for one in listed)
 
-    def _shown(self, access: KeptRecord, outcomes: list[KeptRecord], prover: Prover, names: Names) -> AccessShown:
-        record = access.record
-        if access.refusal is not None:  # told as what came of it in the end; the proof stays that of what was logged
-            record = record.model_copy(update={"granted": False, "refusal": access.refusal})
-        told = told_outcome([one.record for one in outcomes]) if record.granted else None
-        outcome = None if told is None else outcomes[told]
-        proof = prover.prove(access)
-        outcome_proof = Proof() if outcome is None else prover.prove(outcome)
-        outcome_record = None if outcome is None else outcome.record
-        return AccessShown(
-            transaction=access.transaction,
-            record=access.record,
-            outcome=outcome_record,
-            sentence_ja=sentence_ja(record, outcome_record, names),
-            sentence_en=sentence_en(record, outcome_record, names),
-            proof=proof.file,
-            outcome_proof=outcome_proof.file,
-            proof_problem=proof.problem or outcome_proof.problem,
-            received_at=access.received_at,
-        )
+
+def _shown(one: Listed, prover: Prover) -> AccessShown:
+    proof = prover.prove(one.kept)
+    outcome_proof = Proof() if one.outcome is None else prover.prove(one.outcome)
+    return AccessShown(
+        transaction=one.kept.transaction,
+        record=one.record,
+        outcome=None if one.outcome is None else one.outcome.record,
+        sentence_ja=one.ja,
+        sentence_en=one.en,
+        proof=proof.file,
+        outcome_proof=outcome_proof.file,
+        proof_problem=proof.problem or outcome_proof.problem,
+        received_at=one.kept.received_at,
+    )
