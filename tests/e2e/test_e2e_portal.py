@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -117,3 +118,40 @@ def test_the_portal_s_store_holds_neither_number_nor_certificate(hanako: Hanako,
     assert b"session" in dump
     for secret in ("総務", "花子", "KC-"):
         assert secret.encode() not in dump
+
+
+def test_a_record_is_proven_in_the_browser_and_a_tampered_file_is_not(
+    hanako: Hanako, page: Any, tmp_path: Path
+) -> None:
+    log_in(page, hanako.origin)
+    page.get_by_role("link", name="アクセス記録", exact=True).click()
+    for_everybody(page, "records")
+    page.get_by_text("X市がY市から").first.wait_for()
+    page.get_by_role("link", name="くわしく").first.click()
+    for_everybody(page, "one record")
+    page.get_by_role("button", name="このブラウザーで確かめる").click()
+    page.get_by_text("確かめました").wait_for()
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="証明を保存する").click()
+    saved.value.save_as(tmp_path / "proof.json")
+    page.goto(f"{hanako.origin}/records/check")
+    for_everybody(page, "check")
+    page.get_by_label("証明のファイル").set_input_files(tmp_path / "proof.json")
+    page.get_by_text("確かめました").wait_for()
+    proof = json.loads((tmp_path / "proof.json").read_text())
+    log, witness = proof["tlog_proof"].splitlines()[-2:]
+    tampered = {
+        "record": {**proof, "record": {**proof["record"], "provider": "z-town"}},
+        "path": {**proof, "salt": proof["salt"], "tlog_proof": proof["tlog_proof"].replace("index ", "index 1", 1)},
+        "log": {**proof, "tlog_proof": proof["tlog_proof"].replace(log, log[:-8] + "AAAAAAA=")},
+        "witness": {**proof, "tlog_proof": proof["tlog_proof"].replace(witness, witness[:-8] + "AAAAAAA=")},
+        "format": {**proof, "format": "kumihimo-access-proof/v2"},
+    }
+    for why, document in tampered.items():
+        (tmp_path / "tampered.json").write_text(json.dumps(document))
+        page.get_by_label("証明のファイル").set_input_files(tmp_path / "tampered.json")
+        told = page.locator("#proven.alarm")
+        told.wait_for()
+        assert "証明になっていません" in told.inner_text(), why
+        page.get_by_label("証明のファイル").set_input_files(tmp_path / "proof.json")
+        page.get_by_text("確かめました").wait_for()
