@@ -97,6 +97,9 @@ def test_a_card_opens_its_holder_s_portal(hanako: Hanako, page: Any) -> None:
     page.get_by_role("link", name="English").click()
     page.get_by_role("heading", name="Your portal").wait_for()
     page.get_by_role("link", name="日本語").click()
+    for path in ("controls", "controls/mandates", "controls/close"):
+        page.goto(f"{hanako.origin}/{path}")
+        for_everybody(page, path)
 
 
 def test_the_next_person_sees_nothing_of_the_one_before(hanako: Hanako, page: Any) -> None:

@@ -176,6 +176,8 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "session.forged": (403, "A request that no page of this session made"),
     "session.too_often": (429, "Too many requests"),
     "mandate.scope": (403, "A mandate that does not cover this"),
+    "mandate.invitation": (422, "An invitation that cannot be used"),
+    "mandate.over": (403, "A mandate that does not hold"),
     "page.unknown": (404, "There is no such page"),
     "page.method": (405, "Not a way to use this page"),
     "document.too_large": (413, "A document is too large"),

@@ -7,7 +7,7 @@ only pages of this session know.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, FastAPI, Request
@@ -24,6 +24,7 @@ from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.roles.portal.limits import Limit
 from kumihimo.roles.portal.rendering import LANGUAGES, STATIC, rendered
+from kumihimo.roles.portal.service.mandates import Mandates, over
 from kumihimo.roles.portal.service.record_list import RecordList
 from kumihimo.roles.portal.settings import Settings
 from kumihimo.roles.portal.store import PortalStore
@@ -56,6 +57,11 @@ class HomeCard:
     link_text: str
     badge: str | None = None
 
+    @property
+    def topic(self) -> str:
+        """Of the menu: /records/check is of records."""
+        return self.link.split("/")[1]
+
 
 @dataclass(frozen=True)
 class SiteParts:
@@ -82,6 +88,7 @@ class Site:
     parts: SiteParts
     sessions: Sessions
     challenges: Challenges
+    mandates: Mandates
     log_in_limit: Limit
     limit: Limit
     home_cards: list[Callable[[Visitor], HomeCard]] = field(default_factory=list)
@@ -165,6 +172,12 @@ class Site:
                 "login.needed", "nobody has logged in, or it was too long ago", advice="Log in with your card."
             )
         self.limit.take(found.session)
+        if found.represents:
+            scopes = self.mandates.scopes(found.account, found.own_account)
+            if not scopes:
+                self.sessions.act(found, found.own_account, None)
+                raise over()
+            found = replace(found, scopes=scopes)
         return found
 
     async def changing(self, request: Request) -> Visitor:
@@ -255,6 +268,7 @@ def build_site(parts: SiteParts, mounts: tuple[Callable[[FastAPI, Site], None], 
         parts,
         Sessions(parts.store, parts.randomness, parts.clock),
         Challenges(MemoryChallenges(), parts.randomness, parts.clock),
+        Mandates(parts.store, parts.randomness, parts.clock),
         Limit(parts.clock, _LOG_INS_A_MINUTE),
         Limit(parts.clock, _A_MINUTE),
     )

@@ -122,6 +122,10 @@ class CardRows:
         """The certificate opens nothing."""
         self._conn.execute(delete(login_card).where(login_card.c.serial_hash == serial_hash))
 
+    def forget(self, account: str) -> None:
+        """No certificate opens this account."""
+        self._conn.execute(delete(login_card).where(login_card.c.account == account))
+
     def merge(self, newer: str, older: str) -> None:
         """Whatever opened or visits one account belongs to another from now on."""
         self._conn.execute(update(login_card).where(login_card.c.account == newer).values(account=older))

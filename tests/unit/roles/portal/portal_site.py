@@ -21,6 +21,7 @@ from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.roles.portal.pages import MOUNTS
 from kumihimo.roles.portal.service.record_list import RecordList
+from kumihimo.roles.portal.service.sentences import Names
 from kumihimo.roles.portal.settings import Settings
 from kumihimo.roles.portal.site import COOKIE, Site, SiteParts, build_site
 from kumihimo.roles.portal.store import MIGRATIONS, PortalStore
@@ -113,7 +114,7 @@ def portal_site(
         clock=clock,
         randomness=SeededRandomness(7),
         settings=settings,
-        records=records(store) if records is not None else RecordList(store, nobody, nobody),
+        records=records(store) if records is not None else RecordList(store, lambda: Names({}, {}, {}, {}), nobody),
         origin=ORIGIN,
         authentication=authentication or TrustedIssuers(()),
         signature=signature or TrustedIssuers(()),

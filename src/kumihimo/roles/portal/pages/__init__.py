@@ -7,7 +7,7 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from kumihimo.roles.portal.pages import information, logging_in, records, start
+from kumihimo.roles.portal.pages import controls, information, logging_in, records, start
 from kumihimo.roles.portal.site import Site
 
 MOUNTS: Final[tuple[Callable[[FastAPI, Site], None], ...]] = (
@@ -15,4 +15,5 @@ MOUNTS: Final[tuple[Callable[[FastAPI, Site], None], ...]] = (
     start.mount,
     records.mount,
     information.mount,
+    controls.mount,
 )

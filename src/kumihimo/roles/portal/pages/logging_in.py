@@ -52,7 +52,7 @@ def mount(app: FastAPI, site: Site) -> None:
     @app.post("/logout", dependencies=[FORM_CHECKED])
     def log_out(request: Request) -> Response:
         site.sessions.end(site.visitor(request))
-        return _away("/goodbye")
+        return away("/goodbye")
 
     @app.post("/next", dependencies=[FORM_CHECKED])
     def next_person(request: Request) -> Response:
@@ -60,7 +60,7 @@ def mount(app: FastAPI, site: Site) -> None:
         visitor = site.visitor_or_nobody(request)
         if visitor is not None:
             site.sessions.end(visitor)
-        return _away("/login")
+        return away("/login")
 
     @app.post("/stay", dependencies=[FORM_CHECKED])
     def stay(request: Request) -> dict[str, int]:
@@ -77,7 +77,8 @@ def _address(request: Request) -> str:
     return request.client.host if request.client is not None else "unknown"
 
 
-def _away(path: str) -> Response:
+def away(path: str) -> Response:
+    """To a page, with everything of the site forgotten by the browser."""
     answer = RedirectResponse(path, status_code=303, headers={"Clear-Site-Data": _FORGET})
     answer.delete_cookie(COOKIE, secure=True, httponly=True, samesite="lax", path="/")
     return answer

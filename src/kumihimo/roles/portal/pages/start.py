@@ -14,6 +14,7 @@ def mount(app: FastAPI, site: Site) -> None:
     @app.get("/")
     def start(request: Request, visitor: Here) -> Response:
         cards = [card(visitor) for card in site.home_cards]
+        cards = [card for card in cards if visitor.may(card.topic)]
         return site.page(request, visitor, "start.html", cards=cards)
 
     @app.get("/waiting")

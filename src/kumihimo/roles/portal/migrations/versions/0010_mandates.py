@@ -1,12 +1,39 @@
-"""Mandates, and what residents control."""
+"""Mandates, and when they were used."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from kumihimo.plumbing.storage import UtcDateTime
 
 revision = "0010_mandates"
 down_revision = "0009_applications"
 
 
 def upgrade() -> None:
-    pass
+    op.create_table(
+        "mandate",
+        sa.Column("mandate", sa.String(32), primary_key=True),
+        sa.Column("giver", sa.String(32), sa.ForeignKey("account.account"), nullable=False),
+        sa.Column("holder", sa.String(32), sa.ForeignKey("account.account")),
+        sa.Column("invitation_hash", sa.LargeBinary, unique=True),
+        sa.Column("invited_until", UtcDateTime, nullable=False),
+        sa.Column("relation", sa.String(20), nullable=False),
+        sa.Column("scopes", sa.String(400), nullable=False),
+        sa.Column("last_day", sa.Date, nullable=False),
+        sa.Column("given_at", UtcDateTime, nullable=False),
+        sa.Column("accepted_at", UtcDateTime),
+        sa.Column("revoked_at", UtcDateTime),
+        sa.Column("revoked_by", sa.String(10)),
+    )
+    op.create_index("ix_mandate_giver", "mandate", ["giver"])
+    op.create_index("ix_mandate_holder", "mandate", ["holder"])
+    op.create_table(
+        "mandate_use",
+        sa.Column("mandate", sa.String(32), sa.ForeignKey("mandate.mandate"), primary_key=True),
+        sa.Column("begun_at", UtcDateTime, primary_key=True),
+    )
 
 
 def downgrade() -> None:
-    pass
+    op.drop_table("mandate_use")
+    op.drop_table("mandate")
