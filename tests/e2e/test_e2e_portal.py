@@ -15,7 +15,9 @@ from card_town import NEEDED
 
 from card_programs import missing
 from kumihimo.country import card_slot
+from kumihimo.country.benches import portal as portal_bench
 from kumihimo.country.benches.card_browser import card_browser
+from kumihimo.country.benches.figures import Effort
 from kumihimo.country.card_office import hanakos_card
 from kumihimo.country.card_pins import DEMO_PINS
 from kumihimo.country.files import site_origin
@@ -158,3 +160,9 @@ def test_a_record_is_proven_in_the_browser_and_a_tampered_file_is_not(
         assert "証明になっていません" in told.inner_text(), why
         page.get_by_label("証明のファイル").set_input_files(tmp_path / "proof.json")
         page.get_by_text("確かめました").wait_for()
+
+
+def test_the_pages_are_measured_with_her_card_without_a_browser(hanako: Hanako) -> None:
+    assert card_slot.eject(hanako.country)
+    figures = [one.figure for one in portal_bench.measure(hanako.country, Effort.QUICK)]
+    assert figures == ["start", "records", "controls", "mandates", "look_up", "information"]

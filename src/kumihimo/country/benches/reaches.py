@@ -24,6 +24,12 @@ REACHES: Final[dict[str, Reach]] = {
     "inquiry.throughput": Reach("value", ">=", 150),
     "batch.answered": Reach("value", ">=", 1_000),
     "card.apdu": Reach("value", "<=", 1),
+    "portal.start": Reach("value", "<=", 200),
+    "portal.records": Reach("value", "<=", 200),
+    "portal.controls": Reach("value", "<=", 200),
+    "portal.mandates": Reach("value", "<=", 200),
+    "portal.look_up": Reach("value", "<=", 200),
+    "portal.information": Reach("value", "<=", 200),
     "login.page": Reach("value", "<=", 500),
     "inquiry.p99": Reach("value", "<=", 300),
 }

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final
 
+import structlog
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -44,6 +45,7 @@ _HEADERS: Final = HEADERS | {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _A_MINUTE, _LOG_INS_A_MINUTE = 600, 30
+log = structlog.get_logger()
 TOPICS: Final = ("records", "information", "notices", "apply", "controls")  # of the menu, in its order
 
 
@@ -342,6 +344,13 @@ def _tell_problems(app: FastAPI, site: Site) -> None:
     async def malformed(request: Request, error: RequestValidationError) -> Response:
         where = "; ".join(".".join(map(str, fault["loc"])) for fault in error.errors()[:5])
         return _told(request, site, Problem("value.invalid", "an entry cannot be read", where=where))
+
+    @app.exception_handler(Exception)
+    async def fault(request: Request, error: Exception) -> Response:
+        log.error("internal", kind=type(error).__name__, exc_info=error)
+        answer = _told(request, site, Problem("internal", type(error).__name__, advice="Try again in a moment."))
+        answer.headers.update(_HEADERS)  # this answer goes past the guard
+        return answer
 
 
 def _wants_json(request: Request) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from kumihimo.domain.kernel import FixedClock, SeededRandomness
@@ -49,6 +50,7 @@ class PortalSite:
     client: TestClient
     site: Site
     clock: FixedClock
+    site_app: FastAPI
     accounts: int = 0
 
     @property
@@ -123,7 +125,7 @@ def portal_site(
     )
     app = build_site(parts, MOUNTS)
     with TestClient(app, base_url=ORIGIN, follow_redirects=False) as browser:
-        yield PortalSite(browser, app.state.site, clock)
+        yield PortalSite(browser, app.state.site, clock, app)
 
 
 def at(hour: int = 1, minute: int = 24, day: int = 3) -> datetime:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi.testclient import TestClient
 from portal_site import ORIGIN, PortalSite, portal_site
 from sqlalchemy import func, select
 
@@ -292,3 +293,19 @@ def test_neither_a_cookie_nor_a_serial_number_can_be_read_out_of_the_store(
     for secret in (serial, cookie):
         assert secret.encode() not in dump
         assert bytes.fromhex(serial) not in dump
+
+
+def test_a_fault_of_ours_is_told_without_its_inside(site: PortalSite) -> None:
+    app = site.site_app
+
+    @app.get("/broken")
+    def broken() -> None:
+        raise RuntimeError("select secret from table")
+
+    site.log_in()
+    browser = TestClient(app, base_url=ORIGIN, raise_server_exceptions=False, cookies=dict(site.client.cookies))
+    answer = browser.get("/broken")
+    assert answer.status_code == 500
+    assert "何も送られていません" in answer.text
+    assert "secret" not in answer.text
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
