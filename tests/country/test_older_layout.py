@@ -18,6 +18,7 @@ from kumihimo.country.supervisor import running
 from kumihimo.country.upgrading import upgrade
 from kumihimo.domain.kernel import PartyId, Problem, SystemClock, legal_day
 from kumihimo.plumbing.storage import contents_of, downgrade, open_engine
+from kumihimo.plumbing.web.certificate import CERTIFICATE
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.roles.gateway.store import exchange, ledger
 
@@ -31,13 +32,16 @@ def silent(_name: str, _done: int, _total: int) -> None:
 
 @pytest.fixture(scope="module")
 def older(tmp_path_factory: pytest.TempPathFactory) -> Country:
-    """A country as an earlier version would have founded it: older stores with people in them, and no monitor."""
+    """A country as an earlier version would have founded it: older stores with people in them, no monitor, no site."""
     today = legal_day(SystemClock().now())
     country = founding.found(tmp_path_factory.mktemp("older") / "country", 12, 3, today, silent)
     document = newest(country)
     parties = tuple(one for one in document.parties if one.party != MONITOR)
     publish(country, document.model_copy(update={"version": document.version + 1, "parties": parties}))
     shutil.rmtree(country.home(MONITOR))
+    settings = country.settings(topology.PORTAL)
+    settings.write_text("".join(line for line in settings.open() if not line.startswith("site = ")))
+    (country.keys(topology.PORTAL) / CERTIFICATE).unlink()
     for party, package in OLDER.items():
         engine = open_engine(store_url(country, party))
         downgrade(engine, package, "0001")
@@ -64,6 +68,8 @@ def test_it_is_upgraded_with_everybody_in_it_and_once_more_changes_nothing(older
     version = newest(older).version
     assert upgrade(older, silent).parties == ()
     assert newest(older).version == version
+    assert "site = " in older.settings(topology.PORTAL).read_text()
+    assert (older.keys(topology.PORTAL) / CERTIFICATE).is_file()
     with running(older):
         assert Desk.of(older, "x-city").find(hanako(older.founded).four_items).alive
         with closing(PeerClient(edge_of(older, MONITOR))) as monitor:

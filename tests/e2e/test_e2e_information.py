@@ -6,16 +6,11 @@ import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from card_programs import missing
 from kumihimo.country import topology
@@ -27,6 +22,7 @@ from kumihimo.domain.kernel.fiscal import FiscalYear
 from kumihimo.domain.law import RuleBook
 from kumihimo.domain.web_eid import TrustedIssuers
 from kumihimo.plumbing.storage import migrate, open_engine
+from kumihimo.plumbing.web.certificate import CERTIFICATE, KEY, make_certificate
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.directory import Directory
 from kumihimo.plumbing.wire.edge import Edge
@@ -38,7 +34,7 @@ from kumihimo.roles.portal.service.information import Information
 from kumihimo.roles.portal.service.look_ups import Answered, Looked, Question, State
 from kumihimo.roles.portal.service.record_list import RecordList
 from kumihimo.roles.portal.settings import Settings
-from kumihimo.roles.portal.site import COOKIE, SiteParts, build_site
+from kumihimo.roles.portal.site import COOKIE, Site, build_site
 from kumihimo.roles.portal.store import MIGRATIONS, PortalStore
 
 PAGES = ("", "/items/local-tax", "/items/pension", "/items/health-check", "/items/vaccination", "/tax", "/corrections")
@@ -100,35 +96,22 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     settings = Settings(
         party="portal/portal", keys=folder, directory=folder, store=url, port=1, log_key="unused"
     )  # fmt: skip
-    parts = SiteParts(
+    site = Site(
         store=store, edge=edge, client=client, clock=SystemClock(), randomness=SystemRandomness(), settings=settings,
-        records=RecordList(store, nobody, nobody), origin=origin, authentication=TrustedIssuers(()),
-        signature=TrustedIssuers(()), status=nobody, account_of=nobody,
+        book=RuleBook.load(), secret=nobody, records=RecordList(store, nobody, nobody), origin=origin,
+        authentication=TrustedIssuers(()), signature=TrustedIssuers(()), status=nobody, account_of=nobody,
     )  # fmt: skip
     found = FromThePeople(store, edge, client, RuleBook.load(), nobody, SystemRandomness())
-    app = build_site(parts, (lambda built, made: information.mount(built, made, found),))
+    app = build_site(site, (lambda built, made: information.mount(built, made, found),))
     with store.transaction() as transaction:
         transaction.open_account("a" * 32, "b" * 64, "x-city", datetime.now(UTC))
-    door = PublicDoor(app, "127.0.0.1", port, _certificate(folder))
+        transaction.give_code("a" * 32, bytes(32), 1)
+    make_certificate(folder, "localhost", "My Portal", SystemClock())
+    door = PublicDoor(app, "127.0.0.1", port, (folder / CERTIFICATE, folder / KEY))
     door.start()
-    yield Running(origin, app.state.site.sessions.begin("a" * 32, "0a1b"))
+    yield Running(origin, site.sessions.begin("a" * 32))
     door.stop()
     found.close()
-
-
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    made = made.serial_number(1).not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(days=1))
-    certificate = made.sign(key, hashes.SHA256())
-    (folder / "site.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    plain = serialization.NoEncryption()
-    (folder / "site.key").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    )
-    return folder / "site.pem", folder / "site.key"
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from card_town import NEEDED
 
 from card_programs import missing
-from kumihimo.country import card_slot
+from kumihimo.country import card_slot, topology
 from kumihimo.country.benches import portal as portal_bench
 from kumihimo.country.benches.card_browser import card_browser
 from kumihimo.country.benches.figures import Effort
@@ -22,6 +22,7 @@ from kumihimo.country.card_office import hanakos_card
 from kumihimo.country.card_pins import DEMO_PINS
 from kumihimo.country.files import site_origin
 from kumihimo.country.founding import found
+from kumihimo.country.inspection import Needle, holders, read_rows
 from kumihimo.country.layout import Country
 from kumihimo.country.running import issue_codes
 from kumihimo.country.scenarios import first_case
@@ -37,6 +38,7 @@ class Hanako:
     """総務花子 at home: her card in the reader, her browser."""
 
     country: Country
+    case: first_case.FirstCase
     origin: str
     browser: Any
 
@@ -61,7 +63,7 @@ def hanako(driver: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ha
             card_slot.insert(here, hanakos_card(here, case.addressee.addressee_number))
             settings = HostSettings(stand_in=pins, log=folder / "host.log")
             with card_browser(driver, folder / "browser", settings, card_slot.environment(here)) as browser:
-                yield Hanako(here, site_origin(here), browser)
+                yield Hanako(here, case, site_origin(here), browser)
     finally:
         card_slot.put_away(here)
 
@@ -79,6 +81,12 @@ def log_in(page: Any, origin: str) -> None:
     page.goto(origin)
     page.get_by_role("button", name="カードでログイン").click()
     page.get_by_role("heading", name="あなたのポータル").wait_for()
+
+
+def cookie_of(hanako: Hanako) -> Any:
+    """The browser's session cookie."""
+    (found,) = (one for one in hanako.browser.cookies() if one["name"] == "__Host-session")
+    return found
 
 
 def for_everybody(page: Any, name: str) -> None:
@@ -106,23 +114,41 @@ def test_a_card_opens_its_holder_s_portal(hanako: Hanako, page: Any) -> None:
 
 def test_the_next_person_sees_nothing_of_the_one_before(hanako: Hanako, page: Any) -> None:
     log_in(page, hanako.origin)
+    hers = cookie_of(hanako)
     page.get_by_role("button", name="次の人へ").click()
     page.wait_for_url("**/login")
+    assert cookie_of(hanako) != hers
     page.go_back()
     page.wait_for_url("**/login")
     assert not page.get_by_role("heading", name="あなたのポータル").count()
-    assert not hanako.browser.cookies() or all(
-        cookie["name"] != "__Host-session" or len(cookie["value"]) == 43 for cookie in hanako.browser.cookies()
-    )
+    hanako.browser.add_cookies([hers])
+    page.goto(hanako.origin)
+    page.wait_for_url("**/login")
 
 
 def test_the_portal_s_store_holds_neither_number_nor_certificate(hanako: Hanako, page: Any) -> None:
     log_in(page, hanako.origin)
-    store = hanako.country.folder / "parties" / "portal" / "portal"
-    dump = b"".join(Path(file).read_bytes() for file in store.glob("store.db*"))
-    assert b"session" in dump
-    for secret in ("総務", "花子", "KC-"):
-        assert secret.encode() not in dump
+    serials = [serial for (serial,) in read_rows(hanako.country, topology.JPKI, "SELECT serial FROM certificate")]
+    assert len(serials) == 2
+    wanted = [*first_case.needles(hanako.country, hanako.case), Needle("given name", "花子")]
+    wanted += [Needle(f"serial {n}", form) for n, one in enumerate(serials) for form in (one, bytes.fromhex(one))]
+    found = holders(hanako.country, wanted)
+    assert {name for name, parties in found.items() if topology.PORTAL in parties} == {"code_portal", "transaction"}
+    assert topology.JPKI in found["serial 0"], "a blind search"
+
+
+def test_whoever_reads_for_long_is_asked_whether_they_stay(hanako: Hanako, page: Any) -> None:
+    log_in(page, hanako.origin)
+    page.clock.install()
+    page.reload()
+    stay = page.get_by_role("button", name="続けて使う")
+    assert not stay.is_visible()
+    page.clock.fast_forward("13:00")
+    stay.wait_for()
+    stay.click()
+    stay.wait_for(state="hidden")
+    page.clock.fast_forward("15:30")
+    page.wait_for_url("**/goodbye")
 
 
 def test_a_record_is_proven_in_the_browser_and_a_tampered_file_is_not(

@@ -10,6 +10,7 @@ from typing import Final
 
 from kumihimo.domain.kernel.errors import Problem
 
+_FORMULAS: Final = frozenset("=+-@\t\r")
 _ENCODINGS: Final = ("utf-8-sig", "cp932")
 
 
@@ -36,3 +37,9 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer.writerow(header)
     writer.writerows(rows)
     return out.getvalue()
+
+
+def spreadsheet(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """The same as a file for people: with the mark by which spreadsheets know UTF-8, and no cell they take for a formula."""
+    harmless = ([f"'{one}" if isinstance(one, str) and one[:1] in _FORMULAS else one for one in row] for row in rows)
+    return csv_text(header, harmless).encode("utf-8-sig")

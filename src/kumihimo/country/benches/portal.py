@@ -17,6 +17,7 @@ from http.cookies import SimpleCookie
 from typing import Final
 from urllib.parse import urlencode
 
+from kumihimo.country import topology
 from kumihimo.country.benches.figures import Effort, Measured, Reference
 from kumihimo.country.benches.timing import paired
 from kumihimo.country.card_office import folder_of, hanakos_card
@@ -27,6 +28,7 @@ from kumihimo.country.layout import SITE, Country
 from kumihimo.country.people.hanako import hanako
 from kumihimo.country.supervisor import pids
 from kumihimo.domain.kernel import Problem
+from kumihimo.plumbing.web.certificate import CERTIFICATE
 from kumihimo.roles.card.chip import Card, FolderDisk
 from kumihimo.roles.card.host.conduct import conduct
 from kumihimo.roles.card.host.person import StandIn
@@ -41,16 +43,12 @@ _MILLI: Final = 1e3
 
 
 class Browser:
-    """A browser with one connection and its cookies. Certificates are not checked: the site's is a stand-in."""
+    """A browser with one connection and its cookies; it trusts the site's own certificate and no other."""
 
     def __init__(self, country: Country) -> None:
         self._origin = site_origin(country)
-        self._line = http.client.HTTPSConnection(
-            "localhost",
-            country.ports[SITE],
-            timeout=60,
-            context=ssl._create_unverified_context(),  # noqa: S323
-        )
+        trust = ssl.create_default_context(cafile=country.keys(topology.PORTAL) / CERTIFICATE)
+        self._line = http.client.HTTPSConnection("localhost", country.ports[SITE], timeout=60, context=trust)
         self._cookies: dict[str, str] = {}
 
     def get(self, path: str) -> tuple[int, str]:

@@ -44,6 +44,7 @@ from kumihimo.plumbing.wire.messages.cards import (
     ShowCertificates,
 )
 from kumihimo.plumbing.wire.repeating import Repeating
+from kumihimo.plumbing.wire.requesters import PORTAL
 from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.vitals import FeedDeskVital, FeedVital, KeysVital, StoreVital, watch
 from kumihimo.roles.jpki.authorities import Authorities, AuthoritiesVital, keys_of
@@ -55,7 +56,6 @@ from kumihimo.roles.jpki.settings import Settings
 from kumihimo.roles.jpki.store import LIST, MIGRATIONS, RESPONDER, AuthorityStore, Transaction, feed, feed_cursor
 
 REGISTRY: Final = PartyId("registry/network")
-PORTAL: Final = PartyId("portal/portal")
 _LOGGED_IN: Final = "番号法第二十一条第二項: 情報提供等記録開示システムの利用"
 OVERSEERS: Final = ("jpki", "oversight")
 _LISTS_KEPT: Final = timedelta(days=7)  # a responder whose store was put back from a backup asks again

@@ -37,8 +37,8 @@ from kumihimo.roles.portal.service.log_ins import LOGIN_KEY, LogIns
 from kumihimo.roles.portal.service.proofs import Proofs
 from kumihimo.roles.portal.service.record_list import RecordList
 from kumihimo.roles.portal.service.sentences import names_from
-from kumihimo.roles.portal.settings import Settings, SiteSettings
-from kumihimo.roles.portal.site import SiteParts, build_site
+from kumihimo.roles.portal.settings import Settings
+from kumihimo.roles.portal.site import Site, build_site
 from kumihimo.roles.portal.store import MIGRATIONS, PortalStore, Transaction, feed_cursor
 from kumihimo.roles.portal.store_rotation import PortalRotations
 
@@ -70,28 +70,22 @@ def prepare(settings: Settings) -> None:
         write_secret(settings.keys / LOGIN_KEY, SystemRandomness().token_bytes(32))
 
 
-def residents_site(
-    door: SiteSettings, settings: Settings, store: PortalStore, edge: Edge, client: PeerClient, records: RecordList
-) -> FastAPI:
-    """The residents' pages. Raises Problem(file.unreadable, value.invalid, login.origin)."""
-    randomness = SystemRandomness()
+def account_finder(store: PortalStore, edge: Edge, client: PeerClient) -> Callable[[str], str]:
+    """What finds the account of a certificate, and has its link code issued. Raises Problem(key.missing)."""
 
     def issue(serial: str, ticket: str) -> None:
         message = edge.message(IssuePortalCode, AUTHORITY, serial=serial, ticket=ticket)
         client.send("/portal-codes", message, PortalCodeUnderWay)
 
-    log_ins = LogIns(store, read_secret(edge.identity.folder / LOGIN_KEY), issue, randomness, edge.clock)
-    parts = SiteParts(
-        store=store, edge=edge, client=client, clock=edge.clock, randomness=randomness, settings=settings, records=records,
-        origin=door.origin, authentication=trusted_issuers(door.trusted_authentication),
-        signature=trusted_issuers(door.trusted_signature),
-        status=OcspClient(randomness, edge.clock, door.responder), account_of=log_ins.account_of,
-    )  # fmt: skip
-    return build_site(parts, MOUNTS)
+    key = read_secret(edge.identity.folder / LOGIN_KEY)
+    return LogIns(store, key, issue, SystemRandomness(), edge.clock).account_of
 
 
 def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
-    """The application. Raises Problem(store.not_migrated, rules.format) and those of keys and directory."""
+    """The application.
+
+    Raises Problem: store.not_migrated, rules.format, file.unreadable, value.invalid, login.origin, those of keys and directory.
+    """
     engine = open_engine(settings.store)
     require_current(engine, MIGRATIONS)
     edge = settings.edge(clock or SystemClock())
@@ -123,13 +117,17 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
             rotations.begin(transaction.conn, ordered.reason, ordered.at, ordered.close_at, ordered.number)
 
     background: list[Background] = []
-    if settings.site is not None:
-        residents = residents_site(settings.site, settings, store, edge, client, records)
-        background.append(
-            PublicDoor(
-                residents, settings.site.host, settings.site.port, (settings.site.certificate, settings.site.key)
-            )
-        )
+    door = settings.site
+    if door is not None:
+        site = Site(
+            store=store, edge=edge, client=client, clock=edge.clock, randomness=SystemRandomness(), settings=settings,
+            book=book, secret=secret, records=records, origin=door.origin,
+            authentication=trusted_issuers(door.trusted_authentication), signature=trusted_issuers(door.trusted_signature),
+            status=OcspClient(SystemRandomness(), edge.clock, door.responder),
+            account_of=account_finder(store, edge, client),
+        )  # fmt: skip
+        pages = build_site(site, MOUNTS)
+        background.append(PublicDoor(pages, door.host, door.port, (door.certificate, door.key)))
     intake = Intake(edge, secret, rotations.present, take_order)
     reader = _Reader(lambda: secret(rotations.present()), intake, client, edge, engine)
     rotation.level = reader.is_level

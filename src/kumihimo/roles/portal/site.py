@@ -7,7 +7,7 @@ only pages of this session know.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
 import structlog
@@ -18,6 +18,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from kumihimo.domain.kernel import Clock, Problem, RandomSource
+from kumihimo.domain.law import RuleBook
 from kumihimo.domain.web_eid import Challenges, MemoryChallenges, StatusOf, TrustedIssuers, check_site_origin
 from kumihimo.plumbing.web import HEADERS
 from kumihimo.plumbing.web import STATIC as SHARED
@@ -25,7 +26,7 @@ from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.roles.portal.limits import Limit
 from kumihimo.roles.portal.rendering import LANGUAGES, STATIC, rendered
-from kumihimo.roles.portal.service.mandates import Mandates, over
+from kumihimo.roles.portal.service.mandates import Mandates
 from kumihimo.roles.portal.service.record_list import RecordList
 from kumihimo.roles.portal.settings import Settings
 from kumihimo.roles.portal.store import PortalStore
@@ -59,15 +60,14 @@ class HomeCard:
     link_text: str
     badge: str | None = None
 
-    @property
-    def topic(self) -> str:
-        """Of the menu: /records/check is of records."""
-        return self.link.split("/")[1]
 
+@dataclass
+class Site:
+    """What pages use. `account_of` gives the account of a certificate's serial number, `secret` the key of link codes by epoch.
 
-@dataclass(frozen=True)
-class SiteParts:
-    """What the site is made of. `account_of` gives the account of a certificate's serial number."""
+    `home_cards` (by topic), `body_limits` (by path prefix, bytes), `menu` (topics with pages) and `at_end` (what to do with the
+    id of a session that ends) are filled while pages are mounted.
+    """
 
     store: PortalStore
     edge: Edge
@@ -75,82 +75,26 @@ class SiteParts:
     clock: Clock
     randomness: RandomSource
     settings: Settings
+    book: RuleBook
+    secret: Callable[[int], bytes]
     records: RecordList
     origin: str
     authentication: TrustedIssuers
     signature: TrustedIssuers
     status: StatusOf
     account_of: Callable[[str], str]
+    home_cards: dict[str, Callable[[Visitor], HomeCard]] = field(default_factory=dict, init=False)
+    body_limits: dict[str, int] = field(default_factory=dict, init=False)
+    menu: set[str] = field(default_factory=set, init=False)
+    at_end: list[Callable[[str], None]] = field(default_factory=list, init=False)
 
-
-@dataclass
-class Site:
-    """What pages use. `home_cards` and `body_limits` (by path prefix, bytes) are filled while they are mounted."""
-
-    parts: SiteParts
-    sessions: Sessions
-    challenges: Challenges
-    mandates: Mandates
-    log_in_limit: Limit
-    limit: Limit
-    home_cards: list[Callable[[Visitor], HomeCard]] = field(default_factory=list)
-    body_limits: dict[str, int] = field(default_factory=dict)
-    menu: set[str] = field(default_factory=set)  # topics that have pages
-
-    @property
-    def store(self) -> PortalStore:
-        """The portal's store."""
-        return self.parts.store
-
-    @property
-    def edge(self) -> Edge:
-        """The portal's own identity on the wire."""
-        return self.parts.edge
-
-    @property
-    def client(self) -> PeerClient:
-        """Calls to other parties."""
-        return self.parts.client
-
-    @property
-    def clock(self) -> Clock:
-        """What time it is."""
-        return self.parts.clock
-
-    @property
-    def randomness(self) -> RandomSource:
-        """Where secrets come from."""
-        return self.parts.randomness
-
-    @property
-    def settings(self) -> Settings:
-        """What the portal was told."""
-        return self.parts.settings
-
-    @property
-    def records(self) -> RecordList:
-        """Access records."""
-        return self.parts.records
-
-    @property
-    def origin(self) -> str:
-        """The site's own origin; never one that a request names."""
-        return self.parts.origin
-
-    @property
-    def authentication(self) -> TrustedIssuers:
-        """Issuers of certificates for user authentication."""
-        return self.parts.authentication
-
-    @property
-    def signature(self) -> TrustedIssuers:
-        """Issuers of certificates for signatures."""
-        return self.parts.signature
-
-    @property
-    def status(self) -> StatusOf:
-        """Asks whether a certificate is still good."""
-        return self.parts.status
+    def __post_init__(self) -> None:
+        check_site_origin(self.origin)
+        self.sessions = Sessions(self.store, self.randomness, self.clock)
+        self.challenges = Challenges(MemoryChallenges(), self.randomness, self.clock)
+        self.mandates = Mandates(self.store, self.randomness, self.clock)
+        self.log_in_limit = Limit(self.clock, _LOG_INS_A_MINUTE)
+        self.limit = Limit(self.clock, _A_MINUTE)
 
     def cookie(self, request: Request) -> str:
         """The browser's secret; a new one where it has none, which the answer gives to it."""
@@ -174,12 +118,6 @@ class Site:
                 "login.needed", "nobody has logged in, or it was too long ago", advice="Log in with your card."
             )
         self.limit.take(found.session)
-        if found.represents:
-            scopes = self.mandates.scopes(found.account, found.own_account)
-            if not scopes:
-                self.sessions.act(found, found.own_account, None)
-                raise over()
-            found = replace(found, scopes=scopes)
         return found
 
     async def changing(self, request: Request) -> Visitor:
@@ -200,15 +138,23 @@ class Site:
                 "session.forged", "not from a page of this session", advice="Load the page again; nothing was done."
             )
 
-    def link_code(self, account: str) -> bytes | None:
-        """The portal's own link code of an account; None while it is under way."""
+    def has_code(self, account: str) -> bool:
+        """Whether the link code of an account has come."""
         with self.store.reading() as reading:
-            return reading.link_code_of(account)
+            return reading.code_of(account) is not None
 
     def require_scope(self, visitor: Visitor, topic: str) -> None:
-        """Raises Problem(mandate.scope) where a mandate does not cover a topic."""
+        """A topic is used; under a mandate its giver sees it. Raises Problem(mandate.scope) where that does not cover it."""
         if not visitor.may(topic):
             raise Problem("mandate.scope", f"the mandate does not cover {topic}", advice="Go back to your own account.")
+        if visitor.mandate is not None:
+            self.mandates.used(visitor.mandate, topic)
+
+    def end(self, visitor: Visitor) -> None:
+        """Log out: nothing of the session is left, in the store or in memory."""
+        self.sessions.end(visitor)
+        for forget in self.at_end:
+            forget(visitor.session)
 
     def page(
         self, request: Request, visitor: Visitor | None, template: str, *, status: int = 200, **values: Any
@@ -242,7 +188,7 @@ async def _changing(request: Request) -> Visitor:
 
 def _coded(site: Site, visitor: Visitor) -> Visitor:
     """Until the link code has come, an account may still turn out to be another one: nothing is put into it."""
-    if site.link_code(visitor.account) is None:
+    if not site.has_code(visitor.account):
         raise Problem("account.under_way", "the link code of the account has not come yet", advice="Wait a moment.")
     return visitor
 
@@ -263,17 +209,8 @@ FORM_CHECKED: Final = Depends(_check_form)
 """A request that needs no log-in, but a page of ours."""
 
 
-def build_site(parts: SiteParts, mounts: tuple[Callable[[FastAPI, Site], None], ...]) -> FastAPI:
-    """The application with the pages of `mounts`. Raises Problem(login.origin)."""
-    check_site_origin(parts.origin)
-    site = Site(
-        parts,
-        Sessions(parts.store, parts.randomness, parts.clock),
-        Challenges(MemoryChallenges(), parts.randomness, parts.clock),
-        Mandates(parts.store, parts.randomness, parts.clock),
-        Limit(parts.clock, _LOG_INS_A_MINUTE),
-        Limit(parts.clock, _A_MINUTE),
-    )
+def build_site(site: Site, mounts: tuple[Callable[[FastAPI, Site], None], ...]) -> FastAPI:
+    """The application with the pages of `mounts`."""
     app = FastAPI(title="My Portal", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = site
     app.mount("/shared", StaticFiles(directory=SHARED))

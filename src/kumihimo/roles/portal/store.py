@@ -208,10 +208,11 @@ class Transaction:
         found: str | None = self._conn.scalar(select(account.c.opened_by).where(account.c.account == name))
         return found
 
-    def link_code_of(self, name: str) -> bytes | None:
+    def code_of(self, name: str) -> Code | None:
         """The link code of an account; None while it is under way."""
-        found = self._conn.scalar(select(account.c.link_code).where(account.c.account == name))
-        return None if found is None else bytes(found)
+        query = select(account.c.link_code, account.c.epoch).where(account.c.account == name)
+        found = self._conn.execute(query).one_or_none()
+        return None if found is None or found.link_code is None else Code(bytes(found.link_code), found.epoch)
 
     def open_account(self, name: str, ticket_hash: str, opened_by: str, at: datetime) -> None:
         """A new account without link code, and the ticket under which the code will come."""
@@ -329,10 +330,12 @@ class Transaction:
         query = select(table.c.log_index, table.c.commitment).where(among(self._conn, table.c.log_index, indexes))
         return {(index, bytes(commitment)) for index, commitment in self._conn.execute(query)}
 
-    def accesses(self, name: str) -> list[KeptRecord]:
-        """The access records about an account's holder, newest first; none while the link code is under way."""
+    def accesses(self, name: str, index: int | None = None) -> list[KeptRecord]:
+        """The access records about an account's holder, newest first, or those at one index; none without a link code."""
         here = account.c.link_code == access.c.link_code
         query = select(access).join(account, here).where(account.c.account == name)
+        if index is not None:
+            query = query.where(access.c.log_index == index)
         rows = self._conn.execute(query.order_by(access.c.log_index.desc()))
         return [
             replace(_kept(row), refusal=Refusal.model_validate_json(row.refusal) if row.refusal else None)

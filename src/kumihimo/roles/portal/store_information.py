@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Column, Connection, Index, String, Table, Text, delete, insert, select
 
 from kumihimo.plumbing.storage import UtcDateTime
-from kumihimo.roles.portal.store import Code, account, metadata
+from kumihimo.roles.portal.store import metadata
 
 correction = Table(
     "correction",
@@ -51,13 +51,6 @@ class InformationQueries:
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
-
-    def code(self, name: str) -> Code | None:
-        """The link code of an account; None while it is under way."""
-        found = self._conn.execute(
-            select(account.c.link_code, account.c.epoch).where(account.c.account == name)
-        ).first()
-        return None if found is None or found.link_code is None else Code(bytes(found.link_code), found.epoch)
 
     def keep(self, asked: AskedCorrection) -> None:
         """Write a correction down."""

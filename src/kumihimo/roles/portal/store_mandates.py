@@ -6,6 +6,7 @@ Both ends are account numbers, which mean nothing outside the portal.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -26,6 +27,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from kumihimo.plumbing.storage import UtcDateTime
 from kumihimo.roles.portal.store import metadata
@@ -34,8 +36,8 @@ mandate = Table(
     "mandate",
     metadata,
     Column("mandate", String(32), primary_key=True),
-    Column("giver", String(32), ForeignKey("account.account"), nullable=False),
-    Column("holder", String(32), ForeignKey("account.account")),  # none until the invitation is taken
+    Column("giver", String(32), ForeignKey("account.account")),  # none once their account is closed
+    Column("holder", String(32), ForeignKey("account.account")),  # likewise, and until the invitation is taken
     Column("invitation_hash", LargeBinary, unique=True),  # SHA-256; none once it was taken
     Column("invited_until", UtcDateTime, nullable=False),
     Column("relation", String(20), nullable=False),
@@ -53,7 +55,8 @@ mandate_use = Table(
     "mandate_use",
     metadata,
     Column("mandate", String(32), ForeignKey("mandate.mandate"), primary_key=True),
-    Column("begun_at", UtcDateTime, primary_key=True),
+    Column("topic", String(20), primary_key=True),
+    Column("used_at", UtcDateTime, primary_key=True),  # to the minute
 )
 
 
@@ -62,7 +65,7 @@ class Mandate:
     """One mandate. `last_day` is the last one on which it holds, in Japan."""
 
     id: str
-    giver: str
+    giver: str | None
     holder: str | None
     invited_until: datetime
     relation: str
@@ -75,7 +78,15 @@ class Mandate:
 
     def holds(self, today: date) -> bool:
         """Whether it may be used."""
-        return self.holder is not None and self.revoked_at is None and today <= self.last_day
+        return None not in (self.giver, self.holder) and self.revoked_at is None and today <= self.last_day
+
+
+@dataclass(frozen=True)
+class Use:
+    """A topic was looked at under a mandate."""
+
+    topic: str
+    at: datetime
 
 
 class MandateRows:
@@ -112,11 +123,6 @@ class MandateRows:
         query = select(mandate).where(or_(mandate.c.giver == account, mandate.c.holder == account))
         return [_read(row) for row in self._conn.execute(query.order_by(mandate.c.given_at.desc()))]
 
-    def between(self, giver: str, holder: str) -> list[Mandate]:
-        """From one to the other."""
-        query = select(mandate).where(mandate.c.giver == giver, mandate.c.holder == holder)
-        return [_read(row) for row in self._conn.execute(query)]
-
     def revoke(self, one: str, by: str, at: datetime) -> None:
         """It does not hold any more."""
         change = {"revoked_at": at, "revoked_by": by, "invitation_hash": None}
@@ -124,23 +130,29 @@ class MandateRows:
             update(mandate).where(mandate.c.mandate == one, mandate.c.revoked_at.is_(None)).values(change)
         )
 
-    def used(self, one: str, at: datetime) -> None:
-        """Its holder begins to act."""
-        self._conn.execute(insert(mandate_use).values(mandate=one, begun_at=at))
+    def used(self, one: str, topic: str, at: datetime) -> None:
+        """Its holder looked at a topic; once more in that minute changes nothing."""
+        with suppress(IntegrityError), self._conn.begin_nested():
+            self._conn.execute(insert(mandate_use).values(mandate=one, topic=topic, used_at=at))
 
-    def uses(self, mandates: Sequence[str]) -> dict[str, list[datetime]]:
-        """When each was used, newest first."""
-        found: dict[str, list[datetime]] = {one: [] for one in mandates}
+    def uses(self, mandates: Sequence[str]) -> dict[str, list[Use]]:
+        """When each was used for what, newest first."""
+        found: dict[str, list[Use]] = {one: [] for one in mandates}
         query = select(mandate_use).where(mandate_use.c.mandate.in_(mandates))
-        for row in self._conn.execute(query.order_by(mandate_use.c.begun_at.desc())):
-            found[row.mandate].append(row.begun_at)
+        for row in self._conn.execute(query.order_by(mandate_use.c.used_at.desc(), mandate_use.c.topic)):
+            found[row.mandate].append(Use(row.topic, row.used_at))
         return found
 
-    def forget(self, account: str) -> None:
-        """Nothing that an account gave or held is left."""
-        ends = or_(mandate.c.giver == account, mandate.c.holder == account)
-        self._conn.execute(delete(mandate_use).where(mandate_use.c.mandate.in_(select(mandate.c.mandate).where(ends))))
-        self._conn.execute(delete(mandate).where(ends))
+    def leave(self, account: str, at: datetime) -> None:
+        """An account is closed: its mandates end, and stay with the other end, who must be able to see what was done."""
+        for end, by in ((mandate.c.giver, "giver"), (mandate.c.holder, "holder")):
+            revoked = {"revoked_at": at, "revoked_by": by, "invitation_hash": None}
+            self._conn.execute(update(mandate).where(end == account, mandate.c.revoked_at.is_(None)).values(revoked))
+            self._conn.execute(update(mandate).where(end == account).values({end.name: None}))
+        nobodys = mandate.c.giver.is_(None) & mandate.c.holder.is_(None)
+        theirs = select(mandate.c.mandate).where(nobodys)
+        self._conn.execute(delete(mandate_use).where(mandate_use.c.mandate.in_(theirs)))
+        self._conn.execute(delete(mandate).where(nobodys))
 
     def _one(self, where: Any) -> Mandate | None:
         row = self._conn.execute(select(mandate).where(where)).one_or_none()

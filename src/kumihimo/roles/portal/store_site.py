@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import Column, Connection, ForeignKey, Index, LargeBinary, String, Table, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -18,13 +17,11 @@ session = Table(
     metadata,
     Column("id_hash", LargeBinary, primary_key=True),  # SHA-256 of the cookie: the store gives nobody a session
     Column("account", String(32), ForeignKey("account.account"), nullable=False),
-    Column("own_account", String(32), nullable=False),  # of whoever's card it is
-    Column("scopes", String(400)),  # none: everything, the own account
-    Column("serial", LargeBinary, nullable=False),  # sealed with the cookie: only its browser opens it
+    Column("mandate", String(32)),  # under which somebody else is acted for; none: for oneself
     Column("until", UtcDateTime, nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
 )
-Index("ix_session_own_account", session.c.own_account)
+Index("ix_session_account", session.c.account)
 Index("ix_session_until", session.c.until)
 
 # Whose certificate a log-in shows. A keyed hash: the serial number itself is in the authority's store too.
@@ -36,20 +33,16 @@ login_card = Table(
 )
 Index("ix_login_card_account", login_card.c.account)
 
-_SEPARATOR: Final = " "
-
 
 @dataclass(frozen=True)
 class KeptSession:
-    """One row. `scopes`: the topics a mandate allows; None for the own account."""
+    """One row: of whose card it is, and the mandate that is used."""
 
     id_hash: bytes
     account: str
-    own_account: str
-    scopes: frozenset[str] | None
-    serial: bytes
     until: datetime
     seen_at: datetime
+    mandate: str | None = None
 
 
 class SessionRows:
@@ -60,39 +53,28 @@ class SessionRows:
 
     def add(self, one: KeptSession) -> None:
         """A new session."""
-        self._conn.execute(
-            insert(session).values(
-                id_hash=one.id_hash, account=one.account, own_account=one.own_account, scopes=_written(one.scopes),
-                serial=one.serial, until=one.until, seen_at=one.seen_at,
-            )
-        )  # fmt: skip
+        self._conn.execute(insert(session).values(asdict(one)))
 
     def of(self, id_hash: bytes) -> KeptSession | None:
         """The session, ended or not."""
         row = self._conn.execute(select(session).where(session.c.id_hash == id_hash)).one_or_none()
-        if row is None:
-            return None
-        scopes = None if row.scopes is None else frozenset(row.scopes.split())
-        return KeptSession(
-            bytes(row.id_hash), row.account, row.own_account, scopes, bytes(row.serial), row.until, row.seen_at
-        )
+        return None if row is None else KeptSession(**row._mapping)
 
     def seen(self, id_hash: bytes, at: datetime) -> None:
         """It was used."""
         self._conn.execute(update(session).where(session.c.id_hash == id_hash).values(seen_at=at))
 
-    def act(self, id_hash: bytes, account: str, scopes: frozenset[str] | None) -> None:
-        """From now on it acts in this account."""
-        change = {"account": account, "scopes": _written(scopes)}
-        self._conn.execute(update(session).where(session.c.id_hash == id_hash).values(change))
+    def act(self, id_hash: bytes, mandate: str | None) -> None:
+        """From now on it acts under this mandate, or for its own holder."""
+        self._conn.execute(update(session).where(session.c.id_hash == id_hash).values(mandate=mandate))
 
     def end(self, id_hash: bytes) -> None:
         """Forget it."""
         self._conn.execute(delete(session).where(session.c.id_hash == id_hash))
 
     def end_of_account(self, account: str) -> None:
-        """Forget every session of an account, and every one that acts in it."""
-        self._conn.execute(delete(session).where((session.c.own_account == account) | (session.c.account == account)))
+        """Forget every session of an account."""
+        self._conn.execute(delete(session).where(session.c.account == account))
 
     def forget_before(self, until: datetime, seen_at: datetime) -> None:
         """Forget those that are over."""
@@ -130,8 +112,3 @@ class CardRows:
         """Whatever opened or visits one account belongs to another from now on."""
         self._conn.execute(update(login_card).where(login_card.c.account == newer).values(account=older))
         self._conn.execute(update(session).where(session.c.account == newer).values(account=older))
-        self._conn.execute(update(session).where(session.c.own_account == newer).values(own_account=older))
-
-
-def _written(scopes: frozenset[str] | None) -> str | None:
-    return None if scopes is None else _SEPARATOR.join(sorted(scopes))

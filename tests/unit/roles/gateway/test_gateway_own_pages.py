@@ -15,14 +15,16 @@ from fastapi.testclient import TestClient
 from gateway_country import ITEM, PORTAL, Case
 from own_portal import OwnPortal, flagged, own_portal
 
-from kumihimo.domain.kernel import PartyId, SystemRandomness
+from kumihimo.domain.kernel import PartyId, SystemRandomness, legal_day
+from kumihimo.domain.law import RuleBook
 from kumihimo.domain.web_eid import TrustedIssuers
 from kumihimo.plumbing.wire.client import PeerClient
+from kumihimo.plumbing.wire.link_keys import LinkKeys
 from kumihimo.plumbing.wire.messages.by_hand import FlagKind
+from kumihimo.plumbing.wire.messages.information import Corrections, ShowCorrections
 from kumihimo.roles.portal.pages import information
 from kumihimo.roles.portal.service.record_list import RecordList
-from kumihimo.roles.portal.site import COOKIE, Site, SiteParts, build_site
-from kumihimo.roles.portal.visiting import Visitor
+from kumihimo.roles.portal.site import COOKIE, Site, build_site
 
 ORIGIN = "https://portal.test"
 
@@ -56,13 +58,17 @@ def browser(case: Case) -> Iterator[Browser]:
 
     with own_portal(case) as portal:
         edge = portal.country.edge(PORTAL)
-        parts = SiteParts(
+        client = PeerClient(edge)
+        keys = LinkKeys(edge, client)
+        site = Site(
             store=portal.store,
             edge=edge,
-            client=PeerClient(edge),
+            client=client,
             clock=portal.country.clock,
             randomness=SystemRandomness(),
             settings=portal.settings,
+            book=RuleBook.load(),
+            secret=lambda epoch: keys.secret(f"portal#{epoch}"),
             records=RecordList(portal.store, nobody, nobody),
             origin=ORIGIN,
             authentication=TrustedIssuers(()),
@@ -70,10 +76,9 @@ def browser(case: Case) -> Iterator[Browser]:
             status=nobody,
             account_of=nobody,
         )
-        app = build_site(parts, (information.mount,))
+        app = build_site(site, (information.mount,))
         with TestClient(app, base_url=ORIGIN, follow_redirects=False) as client:
-            site: Site = app.state.site
-            client.cookies.set(COOKIE, site.sessions.begin(portal.account, "0a1b"))
+            client.cookies.set(COOKIE, site.sessions.begin(portal.account))
             yield Browser(portal, site, client)
 
 
@@ -122,7 +127,7 @@ def test_what_is_withheld_is_named_without_a_reason_and_an_office_out_of_reach_i
 
 def test_another_session_sees_nothing_of_it_and_nothing_is_asked_by_a_forged_form(browser: Browser) -> None:
     browser.ask()
-    browser.client.cookies.set(COOKIE, browser.site.sessions.begin(browser.portal.account, "0a1b"))
+    browser.client.cookies.set(COOKIE, browser.site.sessions.begin(browser.portal.account))
     assert "まだ問い合わせていません" in browser.page("/information")
     browser.page("/information/download.json", 409)
     forged = browser.client.post("/information/ask", data={"token": "x"}, headers={"Origin": "https://evil.test"})
@@ -139,7 +144,9 @@ def test_nothing_of_it_is_in_the_portals_store(browser: Browser) -> None:
     assert "assessed_on" not in dump
 
 
-def test_a_correction_is_asked_for_by_the_form_and_its_state_is_shown(browser: Browser) -> None:
+def test_a_correction_is_asked_for_by_the_form_and_the_office_reads_what_was_written(
+    case: Case, browser: Browser
+) -> None:
     browser.ask()
     found = re.search(r"transaction=([0-9a-f]{32})", browser.page(f"/information/items/{ITEM}"))
     assert found is not None
@@ -150,12 +157,30 @@ def test_a_correction_is_asked_for_by_the_form_and_its_state_is_shown(browser: B
     assert "申出を受け付けました" in page
     assert "確認中です" in page
     assert "扶養は2人です" not in page, "what was written is at the office only"
+    shown = case.y.client.send("/corrections/shown", case.y.message(ShowCorrections, case.y.exchange), Corrections)
+    assert [(one.transaction, one.says) for one in shown.value.corrections] == [(found[1], "扶養は2人です。")]
 
 
 def test_who_acts_under_a_mandate_without_this_topic_sees_no_page_of_it(browser: Browser) -> None:
-    cookie = browser.client.cookies[COOKIE]
-    visitor = browser.site.sessions.visitor(cookie)
-    assert isinstance(visitor, Visitor)
-    browser.site.sessions.act(visitor, visitor.account, frozenset({"notices"}))
+    site, today = browser.site, legal_day(browser.site.clock.now())
+    with site.store.transaction() as transaction:
+        transaction.open_account("d" * 32, "e" * 64, "x-city", site.clock.now())
+        transaction.give_code("d" * 32, bytes(32), 1)
+    invitation = site.mandates.give(browser.portal.account, "child", frozenset({"notices"}), today)
+    held = site.mandates.accept("d" * 32, invitation)
+    cookie = site.sessions.begin("d" * 32)
+    visitor = site.sessions.visitor(cookie)
+    assert visitor is not None
+    site.sessions.act(visitor, held.id)
+    browser.client.cookies.set(COOKIE, cookie)
     browser.page("/information", 403)
     browser.page("/information/corrections", 403)
+
+
+def test_after_the_log_out_nothing_of_a_look_up_is_left_in_memory(browser: Browser) -> None:
+    browser.ask()
+    visitor = browser.site.sessions.visitor(browser.client.cookies[COOKIE])
+    assert visitor is not None
+    assert browser.site.home_cards["information"](visitor).lines[-1] == "税"
+    browser.site.end(visitor)
+    assert "税" not in browser.site.home_cards["information"](visitor).lines

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from kumihimo.domain.kernel import FixedClock, SeededRandomness
+from kumihimo.domain.law import RuleBook
 from kumihimo.domain.web_eid import StatusOf, TrustedIssuers
 from kumihimo.plumbing.storage import migrate, open_engine
 from kumihimo.plumbing.wire.client import PeerClient
@@ -24,7 +25,7 @@ from kumihimo.roles.portal.pages import MOUNTS
 from kumihimo.roles.portal.service.record_list import RecordList
 from kumihimo.roles.portal.service.sentences import Names
 from kumihimo.roles.portal.settings import Settings
-from kumihimo.roles.portal.site import COOKIE, Site, SiteParts, build_site
+from kumihimo.roles.portal.site import COOKIE, Site, build_site
 from kumihimo.roles.portal.store import MIGRATIONS, PortalStore
 
 ORIGIN = "https://portal.test"
@@ -67,11 +68,11 @@ class PortalSite:
             transaction.give_code(name, code or hashlib.sha256(b"code %d" % self.accounts).digest(), 1)
         return name
 
-    def log_in(self, account: str | None = None, serial: str = "0a1b") -> str:
+    def log_in(self, account: str | None = None) -> str:
         """A session of an account, as if its card had been shown."""
         account = account or self.new_account()
         self.client.cookies.clear()
-        self.client.cookies.set(COOKIE, self.site.sessions.begin(account, serial))
+        self.client.cookies.set(COOKIE, self.site.sessions.begin(account))
         return account
 
     def token(self, path: str = "/login") -> str:
@@ -109,13 +110,15 @@ def portal_site(
     settings = Settings(
         party="portal/portal", keys=folder, directory=folder, store="sqlite://", port=1, log_key="unused"
     )
-    parts = SiteParts(
+    site = Site(
         store=store,
         edge=edge,
         client=client or PeerClient(edge),
         clock=clock,
         randomness=SeededRandomness(7),
         settings=settings,
+        book=RuleBook.load(),
+        secret=nobody,
         records=records(store) if records is not None else RecordList(store, lambda: Names({}, {}, {}, {}), nobody),
         origin=ORIGIN,
         authentication=authentication or TrustedIssuers(()),
@@ -123,9 +126,9 @@ def portal_site(
         status=status or nobody,
         account_of=account_of or nobody,
     )
-    app = build_site(parts, MOUNTS)
+    app = build_site(site, MOUNTS)
     with TestClient(app, base_url=ORIGIN, follow_redirects=False) as browser:
-        yield PortalSite(browser, app.state.site, clock, app)
+        yield PortalSite(browser, site, clock, app)
 
 
 def at(hour: int = 1, minute: int = 24, day: int = 3) -> datetime:

@@ -75,12 +75,14 @@ def test_whoever_was_asked_acts_within_what_was_allowed(site: PortalSite, mother
 
 def test_both_see_the_mandate_and_when_it_was_used(site: PortalSite, mother: str, daughter: str) -> None:
     act(site, mother, daughter, "records", "information")
+    site.client.get("/information")
     for person, words in ((mother, "あなたがたのんだ代理"), (daughter, "あなたがたのまれた代理")):
         site.log_in(person)
         page = site.client.get("/controls/mandates").text
         assert words in page
         assert "有効" in page
         assert "まだありません" not in page
+        assert re.search(r"<dt>使われた日時</dt><dd>[^<]+ わたしの情報</dd>", page), page
     stranger = site.log_in()
     assert stranger
     assert "代理はありません" in site.client.get("/controls/mandates").text
@@ -160,15 +162,35 @@ def test_a_closed_account_leaves_nothing_but_the_records(site: PortalSite, mothe
     answer = site.post("/controls/close", confirmed="閉じる")
     assert answer.headers["Location"] == "/goodbye"
     with site.store.reading() as reading:
-        for table in (mandate, mandate_use, login_card):
-            assert reading.conn.execute(select(table)).all() == []
+        assert reading.conn.execute(select(login_card)).all() == []
+        assert reading.conn.execute(select(mandate.c.giver, mandate.c.holder)).all() == [(None, daughter)]
         assert mother not in reading.conn.execute(select(session.c.account)).scalars().all()
         assert reading.conn.execute(select(account.c.account)).scalars().all() == [daughter]
 
 
-def test_a_mandate_s_giver_who_closes_takes_the_mandate_along(site: PortalSite, mother: str, daughter: str) -> None:
-    act(site, mother, daughter)
-    close_account(site.store, mother)
-    assert site.client.get("/records").headers["Location"] == "/login"
+def test_when_its_giver_closes_a_mandate_ends_and_stays_to_be_seen(
+    site: PortalSite, mother: str, daughter: str
+) -> None:
+    one = act(site, mother, daughter)
+    assert site.client.get("/records").status_code == 200
+    close_account(site.store, mother, site.clock.now())
+    assert "mandate.over" in site.client.get("/records").text
+    (seen,) = site.site.mandates.seen_by(daughter)
+    assert (seen.holds, seen.mandate.revoked_by, [use.topic for use in seen.uses]) == (False, "giver", ["records"])
     with pytest.raises(Problem, match="no mandate"):
-        site.site.mandates.begin(daughter, "0" * 32)
+        site.site.mandates.usable(daughter, one)
+    close_account(site.store, daughter, site.clock.now())
+    with site.store.reading() as reading:
+        for table in (mandate, mandate_use):
+            assert reading.conn.execute(select(table)).all() == []
+
+
+def test_two_mandates_of_one_giver_do_not_add_up(site: PortalSite, mother: str, daughter: str) -> None:
+    first = act(site, mother, daughter, "information")
+    site.post("/controls/back")
+    invitation = invite(site, mother, "records")
+    site.log_in(daughter)
+    site.post("/controls/mandates/accept", invitation=invitation)
+    site.post(f"/controls/mandates/{first}/act")
+    assert site.client.get("/information").status_code == 200
+    assert site.client.get("/records").status_code == 403

@@ -15,6 +15,7 @@ import pytest
 from portal_site import PortalSite, at, portal_site
 
 from kumihimo.domain.codes import Point
+from kumihimo.domain.kernel import legal_day
 from kumihimo.domain.transparency.access_proof import verify_proof_file
 from kumihimo.plumbing.storage import FeedItem
 from kumihimo.plumbing.wire.edge import Edge
@@ -142,9 +143,14 @@ def test_a_proof_that_is_not_there_yet_says_so(
 
 
 def test_a_mandate_for_something_else_opens_no_records(hanako: PortalSite) -> None:
+    giver = hanako.site.sessions.visitor(hanako.client.cookies["__Host-session"])
+    assert giver is not None
+    mandates, last_day = hanako.site.mandates, legal_day(hanako.clock.now())
+    invitation = mandates.give(giver.account, "child", frozenset({"notices"}), last_day)
+    held = mandates.accept(hanako.log_in(), invitation)
     visitor = hanako.site.sessions.visitor(hanako.client.cookies["__Host-session"])
     assert visitor is not None
-    hanako.site.sessions.act(visitor, visitor.account, frozenset({"notices"}))
+    hanako.site.sessions.act(visitor, held.id)
     for path in ("/records", "/records.csv", "/records/0", "/records/0/proof.json"):
         assert hanako.client.get(path).status_code == 403
 

@@ -19,12 +19,16 @@ from kumihimo.plumbing.wire.messages.information import (
     LookAtCorrections,
     ShowCorrections,
 )
+from kumihimo.plumbing.wire.requesters import PORTAL
 from kumihimo.plumbing.wire.routes import Peer
-from kumihimo.roles.gateway.service.corrections import CorrectionDesk, is_portal
+from kumihimo.roles.gateway.service.corrections import CorrectionDesk
 
 
 def mount_corrections(app: FastAPI, edge: Edge, desk: CorrectionDesk, own_desk: Callable[[PartyId], bool]) -> None:
     """Add the routes of corrections."""
+
+    def is_portal(peer: PartyId) -> bool:
+        return peer == PORTAL
 
     @app.post("/corrections")
     def take(envelope: Envelope, peer: Peer) -> Envelope:

@@ -36,7 +36,8 @@ from kumihimo.plumbing.wire.messages.codes import (
     WhichLackCodes,
 )
 from kumihimo.plumbing.wire.messages.ledger import PortalAccountOpened, PortalTicket
-from kumihimo.roles.gateway.service.lines import PORTAL, REGISTRY, Line
+from kumihimo.plumbing.wire.requesters import PORTAL
+from kumihimo.roles.gateway.service.lines import REGISTRY, Line
 from kumihimo.roles.gateway.store.addressees import LedgerStore
 from kumihimo.roles.gateway.store.persons import Entry
 

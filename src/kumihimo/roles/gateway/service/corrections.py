@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from pydantic import ValidationError
 
-from kumihimo.domain.kernel import PartyId, Problem
+from kumihimo.domain.kernel import Problem
 from kumihimo.domain.sealing import canonical_json, open_sealed, seal
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.envelope import b64, from_b64, malformed
@@ -25,10 +25,6 @@ from kumihimo.plumbing.wire.messages.inquiry import Outcome
 from kumihimo.plumbing.wire.requesters import PORTAL
 from kumihimo.roles.gateway.store.corrections import Correction, CorrectionStore
 from kumihimo.roles.gateway.store.inquiries import InquiryStore
-
-
-def is_portal(peer: PartyId) -> bool:
-    return peer == PORTAL
 
 
 @dataclass(frozen=True)

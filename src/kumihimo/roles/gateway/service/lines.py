@@ -10,7 +10,6 @@ from kumihimo.plumbing.wire.envelope import Message, Reply, Signed
 R = TypeVar("R", bound=Reply)
 
 REGISTRY = PartyId("registry/network")
-PORTAL = PartyId("portal/portal")
 CERTIFIER = PartyId("jpki/authority")
 HUB_1 = PartyId("hub-1/operator")
 HUB_2 = PartyId("hub-2/operator")

@@ -12,6 +12,7 @@ from kumihimo.domain.kernel.errors import Problem
 from kumihimo.plumbing.wire.edge import application
 from kumihimo.plumbing.wire.envelope import Envelope
 from kumihimo.plumbing.wire.feeds import FeedDesk
+from kumihimo.plumbing.wire.requesters import PORTAL
 from kumihimo.plumbing.wire.routes import Peer, in_thread
 from kumihimo.plumbing.wire.together import Answered, Envelopes, listed
 from kumihimo.roles.hub.api.batch import mount_passed_chunks
@@ -22,7 +23,7 @@ from kumihimo.roles.hub.service.batch_second import ACCESSES_KIND
 from kumihimo.roles.hub.service.codes import CODES_KIND, SecondCodeDesk
 from kumihimo.roles.hub.service.orders import OrderDesk, RotationOrders
 from kumihimo.roles.hub.service.outcomes import OUTCOME_KIND, SecondOutcomeDesk
-from kumihimo.roles.hub.service.parties import GATHER, OVERSIGHT, PORTAL
+from kumihimo.roles.hub.service.parties import GATHER, OVERSIGHT
 from kumihimo.roles.hub.service.refusals import SecondRefusalDesk
 from kumihimo.roles.hub.service.rotation import SecondRotationDesk
 from kumihimo.roles.hub.service.second import ACCESS_KIND, SecondDesk

@@ -37,11 +37,12 @@ from kumihimo.plumbing.wire.messages.batch import (
     RelayChunk,
 )
 from kumihimo.plumbing.wire.messages.inquiry import LogRecord, Refusal
+from kumihimo.plumbing.wire.requesters import PORTAL
 from kumihimo.roles.hub.service.chunk_hops import ChunkTranslation, Line
 from kumihimo.roles.hub.service.chunk_journal import ChunkJournal, Entry, refused_mark
 from kumihimo.roles.hub.service.chunk_permit import chunk_permit_of
 from kumihimo.roles.hub.service.journal import Journal
-from kumihimo.roles.hub.service.parties import PORTAL, is_exchange
+from kumihimo.roles.hub.service.parties import is_exchange
 from kumihimo.roles.hub.service.ports import Sender, send_to_operator
 from kumihimo.roles.hub.service.proofs import Hop, ProofCheck
 from kumihimo.roles.hub.service.records import PERMIT_LIFE, request_record

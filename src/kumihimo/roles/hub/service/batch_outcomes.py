@@ -31,11 +31,12 @@ from kumihimo.plumbing.wire.messages.batch import (
     ReportOutcomes,
 )
 from kumihimo.plumbing.wire.messages.inquiry import Outcome
+from kumihimo.plumbing.wire.requesters import PORTAL
 from kumihimo.roles.hub.service.batch_second import ChunkPassages
 from kumihimo.roles.hub.service.chunk_journal import ChunkJournal, Entry
 from kumihimo.roles.hub.service.journal import Journal
 from kumihimo.roles.hub.service.outcomes import OF_PROVIDER, OF_REQUESTER, mark_for
-from kumihimo.roles.hub.service.parties import PORTAL, is_exchange, is_first_operator
+from kumihimo.roles.hub.service.parties import is_exchange, is_first_operator
 from kumihimo.roles.hub.service.ports import Notify, Outcomes, Sender, send_to_operator
 from kumihimo.roles.hub.service.records import outcomes_record
 from kumihimo.roles.hub.store import Entered, News, Report

@@ -14,10 +14,11 @@ from kumihimo.plumbing.wire.envelope import Envelope, b64
 from kumihimo.plumbing.wire.link_keys import OPERATORS
 from kumihimo.plumbing.wire.messages.batch import ChunkPassed, ChunkRequest, PortalAccesses, RelayRefusals
 from kumihimo.plumbing.wire.messages.inquiry import EntryKind
+from kumihimo.plumbing.wire.requesters import PORTAL
 from kumihimo.roles.hub.service.batch_second import ACCESSES_KIND, ChunkPassages, persons_at, requested_chunk
 from kumihimo.roles.hub.service.chunk_hops import ChunkTranslation
 from kumihimo.roles.hub.service.chunk_journal import ChunkJournal, refused_mark
-from kumihimo.roles.hub.service.parties import PORTAL, is_first_operator
+from kumihimo.roles.hub.service.parties import is_first_operator
 from kumihimo.roles.hub.service.ports import Notify, Sender, send_to_operator
 from kumihimo.roles.hub.service.proofs import Hop, ProofCheck
 from kumihimo.roles.hub.service.records import request_record

@@ -29,9 +29,10 @@ from kumihimo.plumbing.wire.envelope import Envelope, Signed, b64, check_fresh
 from kumihimo.plumbing.wire.link_keys import OPERATORS
 from kumihimo.plumbing.wire.messages.batch import ChunkRelayed, ChunkRequest, PortalAccesses, RelayChunk
 from kumihimo.plumbing.wire.messages.inquiry import LogRecord
+from kumihimo.plumbing.wire.requesters import PORTAL
 from kumihimo.roles.hub.service.chunk_hops import ChunkTranslation, Line
 from kumihimo.roles.hub.service.chunk_permit import chunk_permit_of
-from kumihimo.roles.hub.service.parties import PORTAL, is_exchange, is_first_operator
+from kumihimo.roles.hub.service.parties import is_exchange, is_first_operator
 from kumihimo.roles.hub.service.ports import Notify
 from kumihimo.roles.hub.service.proofs import Hop, ProofCheck
 from kumihimo.roles.hub.service.records import PERMIT_LIFE, request_record

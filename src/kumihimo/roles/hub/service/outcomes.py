@@ -30,9 +30,9 @@ from kumihimo.plumbing.wire.messages.provision import (
     ReportsOfOutcomes,
 )
 from kumihimo.plumbing.wire.remote_log import check_logged
-from kumihimo.plumbing.wire.requesters import may_request, requesting_party
+from kumihimo.plumbing.wire.requesters import PORTAL, may_request, requesting_party
 from kumihimo.roles.hub.service.journal import Journal, Once
-from kumihimo.roles.hub.service.parties import PORTAL, is_first_operator
+from kumihimo.roles.hub.service.parties import is_first_operator
 from kumihimo.roles.hub.service.ports import Notify, Outcomes, Passages, Sender, send_to_operator
 from kumihimo.roles.hub.service.records import outcome_record
 from kumihimo.roles.hub.store import News, Passage, Report, ReportedOutcome

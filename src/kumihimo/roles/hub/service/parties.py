@@ -6,8 +6,8 @@ from typing import Final
 
 from kumihimo.domain.kernel.institutions import PartyId, institution_of, party_id
 from kumihimo.plumbing.wire.link_keys import OPERATORS
+from kumihimo.plumbing.wire.requesters import PORTAL
 
-PORTAL: Final = PartyId("portal/portal")
 REGISTRY: Final = PartyId("registry/network")
 OVERSIGHT: Final = PartyId("oversight/body")
 

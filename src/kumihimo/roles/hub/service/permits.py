@@ -31,10 +31,9 @@ from kumihimo.plumbing.wire.messages.inquiry import (
     Refusal,
     RelayInquiry,
 )
-from kumihimo.plumbing.wire.requesters import may_request
+from kumihimo.plumbing.wire.requesters import PORTAL, may_request
 from kumihimo.plumbing.wire.together import ManySender, all_at_once, each, parse_envelopes
 from kumihimo.roles.hub.service.journal import Journal, Once
-from kumihimo.roles.hub.service.parties import PORTAL
 from kumihimo.roles.hub.service.ports import send_all_to_operator
 from kumihimo.roles.hub.service.proofs import Hop, ProofCheck, Seeds
 from kumihimo.roles.hub.service.records import PERMIT_LIFE, permit_of, request_record

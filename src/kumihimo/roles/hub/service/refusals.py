@@ -20,8 +20,9 @@ from kumihimo.plumbing.wire.envelope import Envelope, b64, from_b64
 from kumihimo.plumbing.wire.link_keys import OPERATORS
 from kumihimo.plumbing.wire.messages.inquiry import PortalAccess, RefusalRelayed, RelayRefusal
 from kumihimo.plumbing.wire.remote_log import check_logged
+from kumihimo.plumbing.wire.requesters import PORTAL
 from kumihimo.roles.hub.service.batch_refusals import ChunkRefusals, is_chunk
-from kumihimo.roles.hub.service.parties import PORTAL, is_first_operator
+from kumihimo.roles.hub.service.parties import is_first_operator
 from kumihimo.roles.hub.service.ports import Notify, Passages, Sender, send_to_operator
 from kumihimo.roles.hub.service.proofs import Hop, ProofCheck, Seeds
 from kumihimo.roles.hub.service.records import request_record

@@ -26,9 +26,9 @@ from kumihimo.plumbing.wire.messages.inquiry import (
     RelayInquiry,
 )
 from kumihimo.plumbing.wire.remote_log import check_logged
-from kumihimo.plumbing.wire.requesters import requesting_party
+from kumihimo.plumbing.wire.requesters import PORTAL, requesting_party
 from kumihimo.plumbing.wire.together import all_at_once, each
-from kumihimo.roles.hub.service.parties import PORTAL, is_first_operator
+from kumihimo.roles.hub.service.parties import is_first_operator
 from kumihimo.roles.hub.service.ports import Notify, Passages
 from kumihimo.roles.hub.service.proofs import Hop, ProofCheck, Seeds
 from kumihimo.roles.hub.service.records import PERMIT_LIFE, permit_of, request_record

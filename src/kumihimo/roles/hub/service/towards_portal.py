@@ -7,7 +7,7 @@ from typing import Final
 from kumihimo.domain.kernel.institutions import institution_of
 from kumihimo.plumbing.wire.messages.batch import ChunkRequest
 from kumihimo.plumbing.wire.messages.inquiry import InquiryRequest
-from kumihimo.roles.hub.service.parties import PORTAL
+from kumihimo.plumbing.wire.requesters import PORTAL
 from kumihimo.roles.hub.store import Domains
 
 _PORTAL: Final = institution_of(PORTAL)

@@ -52,7 +52,8 @@ def _mount_account(app: FastAPI, site: Site) -> None:
     def close(visitor: Changing, confirmed: Annotated[str, Form(max_length=20)] = "") -> Response:
         if confirmed.strip() not in CLOSING:
             raise Problem("value.invalid", "the word was not typed", "confirmed", f"{' or '.join(CLOSING)}")
-        close_account(site.store, _own(visitor).account)
+        close_account(site.store, _own(visitor).account, site.clock.now())
+        site.end(visitor)
         return away("/goodbye")
 
 
@@ -93,11 +94,10 @@ def _mount_mandates(app: FastAPI, site: Site, mandates: Mandates) -> None:
 def _mount_acting(app: FastAPI, site: Site, mandates: Mandates) -> None:
     @app.post("/controls/mandates/{mandate}/act")
     def act(visitor: Changing, mandate: str) -> Response:
-        found = mandates.begin(_own(visitor).account, mandate)
-        site.sessions.act(visitor, found.giver, mandates.scopes(found.giver, visitor.own_account))
+        site.sessions.act(visitor, mandates.usable(_own(visitor).account, mandate).id)
         return RedirectResponse("/", 303)
 
     @app.post("/controls/back")
     def back(visitor: Changing) -> Response:
-        site.sessions.act(visitor, visitor.own_account, None)
+        site.sessions.act(visitor, None)
         return RedirectResponse("/", 303)

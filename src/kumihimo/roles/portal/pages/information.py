@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Form, Request
+from fastapi import FastAPI, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from kumihimo.domain.codes import domain_label
-from kumihimo.domain.kernel import Problem, institution_of
-from kumihimo.domain.law import RuleBook
-from kumihimo.plumbing.wire.link_keys import LinkKeys
+from kumihimo.domain.kernel import Problem
 from kumihimo.plumbing.wire.messages.information import OWN, REPRESENTED
 from kumihimo.roles.portal.pages.information_parts import TOPIC, InformationPages, joined
 from kumihimo.roles.portal.rendering import word
@@ -20,10 +17,7 @@ from kumihimo.roles.portal.service.look_ups import Looked, State
 from kumihimo.roles.portal.service.looked import as_csv, as_json
 from kumihimo.roles.portal.service.own_items import ItemWords
 from kumihimo.roles.portal.service.tax_sheet import tax_rows
-from kumihimo.roles.portal.site import Site
-from kumihimo.roles.portal.visiting import Visitor
-
-_NO_STORE: Final = {"cache-control": "no-store"}
+from kumihimo.roles.portal.site import Changing, Here, Site
 
 
 def mount(
@@ -32,31 +26,22 @@ def mount(
     """Add the pages below `/information`."""
     pages = InformationPages(
         site,
-        information or _information(site),
+        information or Information(site.store, site.edge, site.client, site.book, site.secret, site.randomness),
         corrections or CorrectionsOf(site.store, site.edge, site.client, site.randomness),
     )
     site.menu.add(TOPIC)
-    site.home_cards.append(pages.card)
+    site.home_cards[TOPIC] = pages.card
+    site.at_end.append(pages.open.forget)
     _mount_look_up(app, pages)
     _mount_downloads(app, pages)
     _mount_corrections(app, pages)
 
 
-def _information(site: Site) -> Information:
-    keys = LinkKeys(site.edge, site.client)
-    own = institution_of(site.edge.party)
-    book = RuleBook.load(*site.settings.rule_books)
-    return Information(
-        site.store, site.edge, site.client, book, lambda epoch: keys.secret(domain_label(own, epoch)), site.randomness
-    )
-
-
 def _mount_look_up(app: FastAPI, pages: InformationPages) -> None:
     site = pages.site
-    here, changing = Depends(site.visitor), Depends(site.changing)
 
     @app.get("/information")
-    def overview(request: Request, visitor: Visitor = here) -> Response:
+    def overview(request: Request, visitor: Here) -> Response:
         """What was found, or what can be asked."""
         looked, say, lang = pages.looked(visitor), pages.in_words(visitor), visitor.language
         values: dict[str, Any] = {"looked": looked, "topic": TOPIC}
@@ -89,13 +74,13 @@ def _mount_look_up(app: FastAPI, pages: InformationPages) -> None:
         return site.page(request, visitor, "information.html", **values)
 
     @app.post("/information/ask")
-    def ask(visitor: Visitor = changing) -> Response:
+    def ask(visitor: Changing) -> Response:
         """Ask every office."""
         pages.ask(visitor)
         return RedirectResponse("/information", status_code=303)
 
     @app.get("/information/items/{item}")
-    def item(request: Request, item: str, visitor: Visitor = here) -> Response:
+    def item(request: Request, item: str, visitor: Here) -> Response:
         """One item with everything that offices hold of it."""
         looked = pages.looked(visitor)
         if looked is None:
@@ -116,7 +101,7 @@ def _mount_look_up(app: FastAPI, pages: InformationPages) -> None:
         )
 
     @app.get("/information/tax")
-    def tax(request: Request, visitor: Visitor = here) -> Response:
+    def tax(request: Request, visitor: Here) -> Response:
         """The sheet for a tax return."""
         looked = pages.looked(visitor)
         if looked is None:
@@ -137,25 +122,22 @@ def _mount_look_up(app: FastAPI, pages: InformationPages) -> None:
 
 
 def _mount_downloads(app: FastAPI, pages: InformationPages) -> None:
-    here = Depends(pages.site.visitor)
-
     @app.get("/information/download.json")
-    def download_json(visitor: Visitor = here) -> Response:
+    def download_json(visitor: Here) -> Response:
         """Everything as JSON."""
         return _file(as_json(pages.needed(visitor)), "application/json", "my-information.json")
 
     @app.get("/information/download.csv")
-    def download_csv(visitor: Visitor = here) -> Response:
+    def download_csv(visitor: Here) -> Response:
         """Everything as CSV."""
         return _file(as_csv(pages.needed(visitor)), "text/csv; charset=utf-8", "my-information.csv")
 
 
 def _mount_corrections(app: FastAPI, pages: InformationPages) -> None:
     site = pages.site
-    here, changing, field = Depends(site.visitor), Depends(site.changing), Form()
 
     @app.get("/information/correct")
-    def correct(request: Request, transaction: str, visitor: Visitor = here) -> Response:
+    def correct(request: Request, transaction: str, visitor: Here) -> Response:
         """The form by which a correction is asked for."""
         one = pages.answered(pages.needed(visitor), transaction)
         return site.page(
@@ -170,14 +152,14 @@ def _mount_corrections(app: FastAPI, pages: InformationPages) -> None:
         )
 
     @app.post("/information/correct")
-    def send(visitor: Visitor = changing, transaction: str = field, says: str = field) -> Response:
+    def send(visitor: Changing, transaction: Annotated[str, Form()], says: Annotated[str, Form()]) -> Response:
         """Ask for it."""
         one = pages.answered(pages.needed(visitor), transaction)
         pages.corrections.ask(visitor.account, one, says.replace("\r\n", "\n"))
         return RedirectResponse("/information/corrections?sent=1", status_code=303)
 
     @app.get("/information/corrections")
-    def show(request: Request, sent: str = "", visitor: Visitor = here) -> Response:
+    def show(request: Request, visitor: Here, sent: str = "") -> Response:
         """How all of them stand."""
         site.require_scope(visitor, TOPIC)
         say, lang = pages.in_words(visitor), visitor.language
@@ -214,5 +196,5 @@ def _without(looked: Looked) -> dict[str, list[str]]:
 
 
 def _file(content: bytes, media_type: str, name: str) -> Response:
-    headers = {**_NO_STORE, "content-disposition": f'attachment; filename="{name}"'}
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type=media_type, headers=headers)

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Final
 
 from kumihimo.domain.kernel import InstitutionId, Problem
+from kumihimo.roles.portal.limits import Limit
 from kumihimo.roles.portal.rendering import day as day_written
 from kumihimo.roles.portal.rendering import word
 from kumihimo.roles.portal.service.corrections import CorrectionsOf
@@ -19,6 +20,7 @@ from kumihimo.roles.portal.site import HomeCard, Site
 from kumihimo.roles.portal.visiting import Visitor
 
 TOPIC: Final = "information"
+_ASKED_A_MINUTE: Final = 30  # each asks every office
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class InformationPages:
         self.information = information
         self.corrections = corrections
         self.open = OpenLookUps(site.clock)
+        self._limit = Limit(site.clock, _ASKED_A_MINUTE)
 
     def looked(self, visitor: Visitor) -> Looked | None:
         """The open look-up of this session, about the person whose account it is."""
@@ -64,8 +67,9 @@ class InformationPages:
         return looked
 
     def ask(self, visitor: Visitor) -> None:
-        """Ask all offices. Raises Problem(information.no_code)."""
+        """Ask all offices. Raises Problem(information.no_code, session.too_often)."""
         self.site.require_scope(visitor, TOPIC)
+        self._limit.take(visitor.own_account)
         looked = self.information.ask(visitor.account, own=not visitor.represents)
         self.open.keep(visitor.session, visitor.account, looked)
 

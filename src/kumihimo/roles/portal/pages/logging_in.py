@@ -40,18 +40,17 @@ def mount(app: FastAPI, site: Site) -> None:
         site.log_in_limit.take(_address(request))
         nonce = site.challenges.use(site.cookie(request))
         who = validate(parse_token(raw), site.origin, nonce, site.authentication, site.status, site.clock.now())
-        serial = serial_text(who.serial)
-        account = site.parts.account_of(serial)
+        account = site.account_of(serial_text(who.serial))
         before = site.visitor_or_nobody(request)
         if before is not None:
-            site.sessions.end(before)
+            site.end(before)
         answer = JSONResponse({"next": "/"})
-        give_cookie(answer, site.sessions.begin(account, serial))  # a new one: an id slipped in before is worth nothing
+        give_cookie(answer, site.sessions.begin(account))  # a new one: an id slipped in before is worth nothing
         return answer
 
     @app.post("/logout", dependencies=[FORM_CHECKED])
     def log_out(request: Request) -> Response:
-        site.sessions.end(site.visitor(request))
+        site.end(site.visitor(request))
         return away("/goodbye")
 
     @app.post("/next", dependencies=[FORM_CHECKED])
@@ -59,7 +58,7 @@ def mount(app: FastAPI, site: Site) -> None:
         """Whatever this browser knows of us is forgotten, also when the session is over already."""
         visitor = site.visitor_or_nobody(request)
         if visitor is not None:
-            site.sessions.end(visitor)
+            site.end(visitor)
         return away("/login")
 
     @app.post("/stay", dependencies=[FORM_CHECKED])

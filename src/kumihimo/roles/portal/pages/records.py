@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, Query, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 from markupsafe import Markup
 
 from kumihimo.domain.kernel import Problem
@@ -47,7 +47,7 @@ def mount(app: FastAPI, site: Site) -> None:
     """The list, one record, its proof, the files, and the check of proofs in the browser."""
     records = site.records
     site.menu.add(TOPIC)
-    site.home_cards.append(lambda visitor: _card(visitor, records))
+    site.home_cards[TOPIC] = lambda visitor: _card(visitor, records)
     _mount_lists(app, site, records)
     _mount_proofs(app, site, records)
 
@@ -134,11 +134,6 @@ def _mount_proofs(app: FastAPI, site: Site, records: RecordList) -> None:
         if found.outcome is None:
             raise Problem("log.unknown_entry", "no outcome was reported yet", advice="Look again later.")
         return _proof_file(records.prover().prove(found.outcome), f"access-proof-{found.outcome.index}.json")
-
-    @app.get("/records/{index}/{other:path}")
-    def nothing(index: int, other: str) -> Response:
-        del other
-        return RedirectResponse(f"/records/{index}", 303)
 
 
 def _proof_file(proof: Proof, name: str) -> Response:

@@ -13,14 +13,17 @@ def mount(app: FastAPI, site: Site) -> None:
 
     @app.get("/")
     def start(request: Request, visitor: Here) -> Response:
-        cards = [card(visitor) for card in site.home_cards]
-        cards = [card for card in cards if visitor.may(card.topic)]
+        cards = []
+        for topic, card in site.home_cards.items():
+            if visitor.may(topic):
+                site.require_scope(visitor, topic)
+                cards.append(card(visitor))
         return site.page(request, visitor, "start.html", cards=cards)
 
     @app.get("/waiting")
     def waiting(request: Request) -> Response:
         """The page asks again by itself until the code is there."""
         visitor = site.visitor(request)
-        if site.link_code(visitor.account) is not None:
+        if site.has_code(visitor.account):
             return RedirectResponse("/", 303)
         return site.page(request, visitor, "waiting.html")

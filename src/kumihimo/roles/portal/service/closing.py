@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from kumihimo.roles.portal.store import PortalStore
 from kumihimo.roles.portal.store_information import InformationQueries
 from kumihimo.roles.portal.store_mandates import MandateRows
 from kumihimo.roles.portal.store_site import CardRows, SessionRows
 
 
-def close_account(store: PortalStore, account: str) -> None:
-    """Sessions, cards, mandates, corrections and the account go, all or nothing.
+def close_account(store: PortalStore, account: str, at: datetime) -> None:
+    """Sessions, cards, corrections and the account go, all or nothing; mandates end, and the other end still sees them.
 
     Access records stay under the link code (番号法第二十三条第三項: seven years); whoever logs in again finds them.
     """
@@ -17,6 +19,6 @@ def close_account(store: PortalStore, account: str) -> None:
         conn = transaction.conn
         SessionRows(conn).end_of_account(account)
         CardRows(conn).forget(account)
-        MandateRows(conn).forget(account)
+        MandateRows(conn).leave(account, at)
         InformationQueries(conn).forget(account)
         transaction.remove_account(account)

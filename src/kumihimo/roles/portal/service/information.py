@@ -101,7 +101,7 @@ class Information:
         affair = OWN if own else REPRESENTED
         with self._store.reading() as transaction:
             queries = InformationQueries(transaction.conn)
-            code, waiting = queries.code(account), queries.waiting(account, affair)
+            code, waiting = transaction.code_of(account), queries.waiting(account, affair)
         if code is None:
             raise Problem(
                 "information.no_code", "the link code is under way", expected="an account with its link code",

@@ -38,7 +38,7 @@ class LogIns:
         hashed = hmac.digest(self._key, serial.encode(), "sha256")
         with self._store.reading() as reading:
             known = CardRows(reading.conn).account_of(hashed)
-            if known is not None and reading.link_code_of(known) is not None:
+            if known is not None and reading.code_of(known) is not None:
                 return known
         ticket = b64(self._randomness.token_bytes(TICKET_BYTES))
         with self._store.transaction() as transaction:

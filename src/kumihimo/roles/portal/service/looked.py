@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
 from kumihimo.domain.kernel import Clock
+from kumihimo.plumbing.business_files import spreadsheet
 from kumihimo.roles.portal.service.look_ups import Looked
 
 KEPT: Final = timedelta(minutes=10)
@@ -70,16 +70,16 @@ def as_json(looked: Looked) -> bytes:
 
 
 def as_csv(looked: Looked) -> bytes:
-    """A look-up as a table, one line for each value; with a mark by which spreadsheets know UTF-8."""
-    text = io.StringIO()
-    write = csv.writer(text)
-    write.writerow(("provider", "item", "valid_from", "valid_until", "field", "value"))
+    """A look-up as a table for spreadsheets, one line for each value."""
+    return spreadsheet(("provider", "item", "valid_from", "valid_until", "field", "value"), _lines(looked))
+
+
+def _lines(looked: Looked) -> Iterator[tuple[str, ...]]:
     for one in looked.answers:
         for item in one.items:
+            until = item.valid_until.isoformat() if item.valid_until else ""
             for field, value in _flat("", item.body):
-                dates = item.valid_from.isoformat(), item.valid_until.isoformat() if item.valid_until else ""
-                write.writerow((one.question.provider, item.item, *dates, field, _harmless(value)))
-    return ("﻿" + text.getvalue()).encode()
+                yield one.question.provider, item.item, item.valid_from.isoformat(), until, field, value
 
 
 def _flat(prefix: str, value: object) -> list[tuple[str, str]]:
@@ -88,8 +88,3 @@ def _flat(prefix: str, value: object) -> list[tuple[str, str]]:
     if isinstance(value, list):
         return [one for number, part in enumerate(value, 1) for one in _flat(f"{prefix}.{number}", part)]
     return [(prefix, "" if value is None else str(value).lower() if isinstance(value, bool) else str(value))]
-
-
-def _harmless(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Final
 
 from kumihimo.domain.kernel import Clock, Problem, RandomSource, legal_day
 from kumihimo.roles.portal.store import PortalStore
-from kumihimo.roles.portal.store_mandates import Mandate, MandateRows
+from kumihimo.roles.portal.store_mandates import Mandate, MandateRows, Use
 
 RELATIONS: Final = ("parent", "child", "spouse", "relative", "professional", "other")
 SCOPES: Final = ("records", "information", "notices", "apply")
@@ -26,12 +26,12 @@ _LENGTH: Final = 12  # 60 bits, good for a day, a few tries a minute
 
 @dataclass(frozen=True)
 class Seen:
-    """A mandate as one end sees it, with the moments it was used, newest first."""
+    """A mandate as one end sees it, with its uses, newest first."""
 
     mandate: Mandate
     given: bool  # by whoever looks; else held
     holds: bool
-    uses: tuple[datetime, ...]
+    uses: tuple[Use, ...]
 
 
 class Mandates:
@@ -75,21 +75,19 @@ class Mandates:
                 raise Problem("mandate.invitation", "somebody else has used it", advice="Ask for a new one.")
         return found
 
-    def begin(self, holder: str, mandate: str) -> Mandate:
-        """Its holder begins to act; both see it. Raises Problem(mandate.over)."""
-        with self._store.transaction() as transaction:
-            rows = MandateRows(transaction.conn)
-            found = rows.of(mandate)
-            if found is None or found.holder != holder or not found.holds(self._today):
-                raise over()
-            rows.used(found.id, self._clock.now())
+    def usable(self, holder: str, mandate: str) -> Mandate:
+        """The mandate its holder is about to act under. Raises Problem(mandate.over)."""
+        with self._store.reading() as reading:
+            found = MandateRows(reading.conn).of(mandate)
+        if found is None or found.holder != holder or not found.holds(self._today):
+            raise over()
         return found
 
-    def scopes(self, giver: str, holder: str) -> frozenset[str]:
-        """What somebody may do now in another's account; nothing where no mandate holds."""
-        with self._store.reading() as reading:
-            found = MandateRows(reading.conn).between(giver, holder)
-        return frozenset(scope for one in found if one.holds(self._today) for scope in one.scopes)
+    def used(self, mandate: Mandate, topic: str) -> None:
+        """Something was looked at or done under it: both ends see when and what, to the minute."""
+        at = self._clock.now().replace(second=0, microsecond=0)
+        with self._store.transaction() as transaction:
+            MandateRows(transaction.conn).used(mandate.id, topic, at)
 
     def revoke(self, account: str, mandate: str) -> None:
         """Either end ends it. Raises Problem(mandate.over) for what is neither's."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import unicodedata
 from collections import Counter
@@ -13,6 +11,7 @@ from datetime import date, datetime
 from typing import Final
 
 from kumihimo.domain.kernel import JAPAN, Problem
+from kumihimo.plumbing.business_files import spreadsheet
 from kumihimo.plumbing.wire.messages.inquiry import LogRecord
 from kumihimo.roles.portal.service.proofs import Proofs, Prover
 from kumihimo.roles.portal.service.sentences import (
@@ -108,20 +107,22 @@ class RecordList:
 
     def all(self, account: str) -> list[Listed]:
         """Every record about an account's holder, newest first."""
+        return self._listed(account)
+
+    def one(self, account: str, index: int) -> Listed:
+        """The record at a place of the log. Raises Problem(log.unknown_entry) where it is not about this person."""
+        for listed in self._listed(account, index):
+            return listed
+        raise Problem("log.unknown_entry", f"no record {index} about you", expected="a record of your list")
+
+    def _listed(self, account: str, index: int | None = None) -> list[Listed]:
         with self._store.reading() as reading:
-            accesses = reading.accesses(account)
+            accesses = reading.accesses(account, index)
             outcomes = reading.outcomes(list({one.transaction for one in accesses}))
         if not accesses:
             return []
         names = self._names()
         return [_listed(one, outcomes.get(one.transaction, []), names) for one in accesses]
-
-    def one(self, account: str, index: int) -> Listed:
-        """The record at a place of the log. Raises Problem(log.unknown_entry) where it is not about this person."""
-        for listed in self.all(account):
-            if listed.index == index:
-                return listed
-        raise Problem("log.unknown_entry", f"no record {index} about you", expected="a record of your list")
 
     def prover(self) -> Prover:
         """What makes proofs now."""
@@ -162,13 +163,11 @@ def as_json(records: Sequence[Listed], language: str) -> bytes:
 
 
 def as_csv(records: Sequence[Listed], language: str) -> bytes:
-    """As a table for spreadsheets, which know UTF-8 by its mark and take a cell that begins with = for a formula."""
-    written = io.StringIO()
-    writer = csv.writer(written)
-    writer.writerow(_COLUMNS)
-    for one in records:
-        writer.writerow(_cell(" / ".join(value) if isinstance(value, list) else value) for value in _row(one, language))
-    return written.getvalue().encode("utf-8-sig")
+    """As a table for spreadsheets."""
+    rows = (
+        [" / ".join(value) if isinstance(value, list) else value for value in _row(one, language)] for one in records
+    )
+    return spreadsheet(_COLUMNS, rows)
 
 
 def _row(one: Listed, language: str) -> list[object]:
@@ -179,10 +178,6 @@ def _row(one: Listed, language: str) -> list[object]:
         list(record.items), period.since and period.since.isoformat(), period.until and period.until.isoformat(),
         list(record.rules), list(record.articles), one.result.value, one.said(language), one.kept.transaction, one.index,
     ]  # fmt: skip
-
-
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
 
 
 def _listed(access: KeptRecord, outcomes: list[KeptRecord], names: Names) -> Listed:

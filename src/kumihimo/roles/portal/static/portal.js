@@ -44,13 +44,21 @@ if (button) {
 }
 
 const countdown = document.getElementById("countdown");
+const SOON_MS = 180_000;
 if (countdown) {
-  const until = Date.now() + 1000 * Number(countdown.dataset.seconds);
-  const every = setInterval(() => {
+  const stay = document.getElementById("stay");
+  let until = Date.now() + 1000 * Number(countdown.dataset.seconds);
+  const show = () => {
     const left = Math.max(0, until - Date.now());
     countdown.textContent = countdown.dataset.left.replace("{minutes}", Math.ceil(left / 60000));
+    stay.hidden = left > SOON_MS;
     if (left > 0) return;
     clearInterval(every);
     document.querySelector('form[action="/logout"]').submit();
-  }, 1000);
+  };
+  const every = setInterval(show, 1000);
+  stay.addEventListener("click", async () => {
+    until = Date.now() + 1000 * (await post("/stay")).seconds;
+    show();
+  });
 }

@@ -14,9 +14,7 @@ def upgrade() -> None:
         "session",
         sa.Column("id_hash", sa.LargeBinary, primary_key=True),
         sa.Column("account", sa.String(32), sa.ForeignKey("account.account"), nullable=False),
-        sa.Column("own_account", sa.String(32), nullable=False),
-        sa.Column("scopes", sa.String(400)),
-        sa.Column("serial", sa.LargeBinary, nullable=False),
+        sa.Column("mandate", sa.String(32)),
         sa.Column("until", UtcDateTime, nullable=False),
         sa.Column("seen_at", UtcDateTime, nullable=False),
     )
@@ -26,7 +24,7 @@ def upgrade() -> None:
         sa.Column("account", sa.String(32), sa.ForeignKey("account.account"), nullable=False),
     )
     op.create_index("ix_login_card_account", "login_card", ["account"])
-    op.create_index("ix_session_own_account", "session", ["own_account"])
+    op.create_index("ix_session_account", "session", ["account"])
     op.create_index("ix_session_until", "session", ["until"])
 
 

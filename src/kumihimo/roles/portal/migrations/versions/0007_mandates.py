@@ -5,15 +5,15 @@ from alembic import op
 
 from kumihimo.plumbing.storage import UtcDateTime
 
-revision = "0010_mandates"
-down_revision = "0009_applications"
+revision = "0007_mandates"
+down_revision = "0006_information"
 
 
 def upgrade() -> None:
     op.create_table(
         "mandate",
         sa.Column("mandate", sa.String(32), primary_key=True),
-        sa.Column("giver", sa.String(32), sa.ForeignKey("account.account"), nullable=False),
+        sa.Column("giver", sa.String(32), sa.ForeignKey("account.account")),
         sa.Column("holder", sa.String(32), sa.ForeignKey("account.account")),
         sa.Column("invitation_hash", sa.LargeBinary, unique=True),
         sa.Column("invited_until", UtcDateTime, nullable=False),
@@ -30,7 +30,8 @@ def upgrade() -> None:
     op.create_table(
         "mandate_use",
         sa.Column("mandate", sa.String(32), sa.ForeignKey("mandate.mandate"), primary_key=True),
-        sa.Column("begun_at", UtcDateTime, primary_key=True),
+        sa.Column("topic", sa.String(20), primary_key=True),
+        sa.Column("used_at", UtcDateTime, primary_key=True),
     )
 
 

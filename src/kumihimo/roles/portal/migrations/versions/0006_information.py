@@ -5,8 +5,8 @@ from alembic import op
 
 from kumihimo.plumbing.storage import UtcDateTime
 
-revision = "0007_information"
-down_revision = "0006_complaints"
+revision = "0006_information"
+down_revision = "0005_site"
 
 
 def upgrade() -> None:
