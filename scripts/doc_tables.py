@@ -9,6 +9,7 @@ A table stands between `<!-- begin: NAME -->` and `<!-- end: NAME -->`; everythi
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, UnionType
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
@@ -26,9 +27,12 @@ from kumihimo.country.programs import PROGRAMS
 from kumihimo.domain.kernel.errors import CATALOGUE
 from kumihimo.plumbing.wire.envelope import Document
 from kumihimo.plumbing.wire.settings import RoleSettings
+from kumihimo.roles.gateway.api.institution import description, institution_router
+from kumihimo.roles.gateway.service.notices import Notices
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DOCUMENTS: Final = ("README.md", "README.ja.md", "docs/protocols.md", "docs/operations.md")
+API: Final = ROOT / "docs" / "institution-api.json"
 _MESSAGES: Final = "kumihimo.plumbing.wire.messages"
 _PLACE: Final = re.compile(r"(<!-- begin: (?P<name>[a-z-]+) -->\n).*?(<!-- end: (?P=name) -->)", re.DOTALL)
 _PLAIN: Final = {
@@ -99,6 +103,8 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "messages-freshness": partial(messages, "freshness"),
     "messages-cards": partial(messages, "cards"),
     "messages-card-desk": partial(messages, "card_desk"),
+    "messages-information": partial(messages, "information"),
+    "messages-notices": partial(messages, "notices"),
     "settings": settings,
 }
 
@@ -185,6 +191,12 @@ def _limits(limit: Any) -> str:
     return f" ({', '.join(said)})" if said else ""
 
 
+def institution_api() -> str:
+    """The OpenAPI document of the institution API."""
+    described = description(institution_router(cast(Notices, None), lambda _peer: False))
+    return json.dumps(described, ensure_ascii=False, indent=1) + "\n"
+
+
 def main(arguments: list[str]) -> int:
     """Write the tables, or with `--check` tell which documents are behind."""
     behind = []
@@ -196,6 +208,11 @@ def main(arguments: list[str]) -> int:
             behind.append(name)
             if "--check" not in arguments:
                 path.write_text(new, encoding="utf-8")
+    described = institution_api()
+    if not API.exists() or API.read_text(encoding="utf-8") != described:
+        behind.append(str(API.relative_to(ROOT)))
+        if "--check" not in arguments:
+            API.write_text(described, encoding="utf-8")
     sys.stdout.write("".join(f"{name} {'is behind' if '--check' in arguments else 'written'}\n" for name in behind))
     return 1 if behind and "--check" in arguments else 0
 

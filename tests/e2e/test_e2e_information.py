@@ -30,9 +30,12 @@ from kumihimo.plumbing.wire.identity import Identity
 from kumihimo.plumbing.wire.messages.provision import DatedItem
 from kumihimo.plumbing.wire.public_door import PublicDoor
 from kumihimo.roles.portal.pages import information
+from kumihimo.roles.portal.service.inbox import Inboxes
 from kumihimo.roles.portal.service.information import Information
 from kumihimo.roles.portal.service.look_ups import Answered, Looked, Question, State
 from kumihimo.roles.portal.service.record_list import RecordList
+from kumihimo.roles.portal.service.safe import Safe
+from kumihimo.roles.portal.service.waking import Waking
 from kumihimo.roles.portal.settings import Settings
 from kumihimo.roles.portal.site import COOKIE, Site, build_site
 from kumihimo.roles.portal.store import MIGRATIONS, PortalStore
@@ -96,9 +99,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     settings = Settings(
         party="portal/portal", keys=folder, directory=folder, store=url, port=1, log_key="unused"
     )  # fmt: skip
+    safe = Safe(bytes(32))
+    waking = Waking(store, safe, edge.clock, SystemRandomness(), origin)
     site = Site(
         store=store, edge=edge, client=client, clock=SystemClock(), randomness=SystemRandomness(), settings=settings,
         book=RuleBook.load(), secret=nobody, records=RecordList(store, nobody, nobody), origin=origin,
+        inboxes=Inboxes(store, safe, edge, client, waking), waking=waking,
         authentication=TrustedIssuers(()), signature=TrustedIssuers(()), status=nobody, account_of=nobody,
     )  # fmt: skip
     found = FromThePeople(store, edge, client, RuleBook.load(), nobody, SystemRandomness())

@@ -15,6 +15,7 @@ from card_town import NEEDED
 
 from card_programs import missing
 from kumihimo.country import card_slot, topology
+from kumihimo.country.benches import notices as notices_bench
 from kumihimo.country.benches import portal as portal_bench
 from kumihimo.country.benches.card_browser import card_browser
 from kumihimo.country.benches.figures import Effort
@@ -24,8 +25,9 @@ from kumihimo.country.files import site_origin
 from kumihimo.country.founding import found
 from kumihimo.country.inspection import Needle, holders, read_rows
 from kumihimo.country.layout import Country
+from kumihimo.country.notices import NoticeDesk
 from kumihimo.country.running import issue_codes
-from kumihimo.country.scenarios import first_case
+from kumihimo.country.scenarios import first_case, first_notice
 from kumihimo.country.supervisor import running
 from kumihimo.domain.kernel import legal_day
 from kumihimo.roles.card.host.settings import HostSettings
@@ -186,6 +188,38 @@ def test_a_record_is_proven_in_the_browser_and_a_tampered_file_is_not(
         assert "証明になっていません" in told.inner_text(), why
         page.get_by_label("証明のファイル").set_input_files(tmp_path / "proof.json")
         page.get_by_text("確かめました").wait_for()
+
+
+def test_a_notice_is_read_answered_and_kept_by_its_recipient(hanako: Hanako, page: Any, tmp_path: Path) -> None:
+    state = first_notice.play(hanako.country, hanako.case)
+    assert (state["delivered"], state["opened"]) == (1, None)
+    log_in(page, hanako.origin)
+    page.get_by_text("まだ読んでいないお知らせが1件あります").wait_for()
+    page.get_by_role("link", name="お知らせ", exact=True).click()
+    for_everybody(page, "notices")
+    page.get_by_role("link", name="児童手当を支給します").click()
+    page.get_by_text("総務花子様").wait_for()
+    for_everybody(page, "one notice")
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="支払日.txt").click()
+    saved.value.save_as(tmp_path / "sheet.txt")
+    assert "支払日：10日" in (tmp_path / "sheet.txt").read_text()
+    page.get_by_label("役所に伝えること").fill("振込先を変えたいです。")
+    page.get_by_role("button", name="送る").click()
+    page.get_by_text("返信を送りました").wait_for()
+    (answer,) = NoticeDesk.of(hanako.country, "x-city").answers(state["reference"])
+    assert (answer["addressee_number"], answer["says"]) == (
+        hanako.case.addressee.addressee_number,
+        "振込先を変えたいです。",
+    )
+    page.get_by_role("link", name="お知らせに戻る").click()
+    page.get_by_role("link", name="お知らせの受け取り方").click()
+    for_everybody(page, "ways")
+
+
+def test_notices_are_measured(hanako: Hanako) -> None:
+    figures = [one.figure for one in notices_bench.measure(hanako.country, Effort.QUICK)]
+    assert figures == ["mailboxes", "fan_out", "inbox", "inbox_p99"]
 
 
 def test_the_pages_are_measured_with_her_card_without_a_browser(hanako: Hanako) -> None:

@@ -13,6 +13,7 @@ from kumihimo.country.benches import batch as batch_bench
 from kumihimo.country.benches import costs as costs_bench
 from kumihimo.country.benches import inquiry as inquiry_bench
 from kumihimo.country.benches import login as login_bench
+from kumihimo.country.benches import notices as notices_bench
 from kumihimo.country.benches import portal as portal_bench
 from kumihimo.country.benches.figures import Effort, Measured, judged
 from kumihimo.country.benches.reaches import REACHES
@@ -96,6 +97,15 @@ def _login(country: Country, effort: Effort) -> Iterator[Measured]:
 
 
 @app.command()
+def notices(country: CountryFolder = Path(".demo"), quick: Quick = False) -> None:
+    """Notices from a business system to the portal's store, and inboxes.
+
+    Of a running country.
+    """
+    _finish(_print(notices_bench.measure(Country.open(country), _effort(quick))))
+
+
+@app.command()
 def portal(country: CountryFolder = Path(".demo"), quick: Quick = False) -> None:
     """Pages of My Portal on a running country.
 
@@ -115,13 +125,14 @@ def every(
     effort = _effort(quick)
     failed = [name for bench, _ in BENCHES.values() for name in _where_cards_work(bench(effort))]
     if country is None:
-        for name in ("inquiry", "batch", "costs", "portal", "login"):
+        for name in ("inquiry", "batch", "costs", "portal", "notices", "login"):
             typer.echo(f"{name}: NOT MEASURED, it needs a country that is up: --country DIR", err=True)
     else:
         failed += _print(inquiry_bench.measure(Country.open(country), effort))
         failed += _print(batch_bench.measure(Country.open(country), effort))
         failed += _print(costs_bench.measure(Country.open(country), effort))
         failed += _print(portal_bench.measure(Country.open(country), effort))
+        failed += _print(notices_bench.measure(Country.open(country), effort))
         failed += _where_cards_work(_login(Country.open(country), effort))
     _finish(failed)
 

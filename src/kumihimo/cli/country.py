@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from kumihimo.cli.demo_report import print_portal, print_report
+from kumihimo.cli.demo_report import print_notice, print_portal, print_report
 from kumihimo.cli.progress import PROGRAM, console, steps
 from kumihimo.country import programs
 from kumihimo.country.boundaries import Role
@@ -24,7 +24,7 @@ from kumihimo.country.directories import newest
 from kumihimo.country.founding import destroy, found
 from kumihimo.country.layout import Country
 from kumihimo.country.running import ServiceState, Step, issue_codes, states
-from kumihimo.country.scenarios import first_case
+from kumihimo.country.scenarios import first_case, first_notice
 from kumihimo.country.sizes import sizes
 from kumihimo.country.supervisor import Death, Restarted, Supervisor, bring_down, deaths_of, pids, run_service
 from kumihimo.country.supervisor import restart as restart_services
@@ -199,6 +199,7 @@ def demo(
     with _said("The country is down."), _up(here, stopping) as supervisor:
         case = first_case.play(here)
         print_report(here, case)
+        print_notice(here, first_notice.play(here, case))
         print_portal(here, hanakos_card(here, case.addressee.addressee_number))
         memory = sum(one.memory for one in states(here))
         seconds = time.monotonic() - started

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from rich.table import Column, Table
 
@@ -44,9 +45,19 @@ def print_report(country: Country, case: FirstCase) -> None:
     _resident(country, case)
 
 
+def print_notice(country: Country, notice: dict[str, Any]) -> None:
+    """What X市 wrote to 花子, and how its staff look at it."""
+    _heading("7. X市 tells 花子 what came of it")
+    console.print(
+        f"  notice {notice['reference']}: {notice['delivered']} delivered; neither operator saw it pass\n"
+        f"  {PROGRAM} notice show {notice['reference']} --in x-city --country {country.folder}",
+        markup=False,
+    )
+
+
 def print_portal(country: Country, serial: str) -> None:
     """Where residents log in, and a card to try it with."""
-    _heading("7. My Portal")
+    _heading("8. My Portal")
     pins = DEMO_PINS
     console.print(f"  {site_origin(country)}  (its certificate is self-signed: the browser warns)")
     console.print(f"  総務花子's card: {serial}; PIN {pins.authentication}, to sign {pins.signature}", markup=False)

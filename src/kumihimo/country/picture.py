@@ -247,7 +247,8 @@ class _CountryPicture:
         for caller in exchanges:
             for callee in exchanges:
                 self._undrawn.pop((caller, callee), None)
-            self._undrawn.pop((PORTAL, caller))
+            for way in ((PORTAL, caller), (caller, PORTAL)):
+                self._undrawn.pop(way)
         portal = self._places[PORTAL]
         for box, edge in (*((box, box.bottom) for box in boxes), (portal, portal.y)):
             x = box.middle_x + 14

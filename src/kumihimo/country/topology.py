@@ -261,8 +261,12 @@ def _gateway_connections(identifier: str) -> tuple[Connection, ...]:
             OVERSIGHT, exchange, Passes.CODE, Bilingual("開示監査、副本の状態", "opening audits, state of copies")
         ),
         Connection(
-            PORTAL, exchange, Passes.ANSWER, Bilingual("自己情報と訂正の申出", "own information, and corrections of it")
+            PORTAL,
+            exchange,
+            Passes.ANSWER,
+            Bilingual("自己情報、訂正の申出、返信", "own information, corrections, answers"),
         ),
+        Connection(exchange, PORTAL, Passes.CODE, Bilingual("お知らせの配信", "notices by mailbox")),
         *(
             Connection(exchange, other, Passes.ANSWER, Bilingual("情報提供", "fetch the sealed answer"))
             for other in others

@@ -36,6 +36,10 @@ def test_the_tables_of_a_document_are_those_the_code_gives(page: str) -> None:
     assert WITH_TABLES(text) == text, "run .venv/bin/python scripts/doc_tables.py"
 
 
+def test_the_description_of_the_institution_api_is_what_it_says_itself() -> None:
+    assert GENERATOR["API"].read_text(encoding="utf-8") == GENERATOR["institution_api"](), "run scripts/doc_tables.py"
+
+
 def test_the_table_of_problems_has_every_code_of_the_catalogue_and_no_other() -> None:
     text = (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8")
     table = text.partition("<!-- begin: problems -->")[2].partition("<!-- end: problems -->")[0]

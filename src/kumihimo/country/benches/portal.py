@@ -49,7 +49,7 @@ class Browser:
         self._origin = site_origin(country)
         trust = ssl.create_default_context(cafile=country.keys(topology.PORTAL) / CERTIFICATE)
         self._line = http.client.HTTPSConnection("localhost", country.ports[SITE], timeout=60, context=trust)
-        self._cookies: dict[str, str] = {}
+        self.cookies: dict[str, str] = {}
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and text of a page."""
@@ -101,12 +101,12 @@ class Browser:
             time.sleep(0.1)
 
     def _ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, str]:
-        cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         self._line.request(method, path, body, {**headers, "Cookie": cookies} if cookies else headers)
         answer = self._line.getresponse()
         text = answer.read().decode()
         for line in answer.headers.get_all("Set-Cookie") or ():
-            self._cookies |= {name: one.value for name, one in SimpleCookie(line).items()}
+            self.cookies |= {name: one.value for name, one in SimpleCookie(line).items()}
         return answer.status, text
 
 

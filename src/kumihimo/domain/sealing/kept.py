@@ -7,6 +7,7 @@ ciphertext.
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -38,6 +39,7 @@ def open_kept(sealed: bytes, secret: bytes, purpose: bytes, bound_to: bytes) -> 
         ) from None
 
 
+@lru_cache(256)
 def _cipher(secret: bytes, purpose: bytes) -> AESGCM:
     if len(secret) != SECRET_BYTES:
         raise Problem("value.invalid", f"a secret of {len(secret)} bytes", expected=f"{SECRET_BYTES} bytes")

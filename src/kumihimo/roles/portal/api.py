@@ -13,6 +13,8 @@ from kumihimo.domain.codes import domain_label
 from kumihimo.domain.kernel import Clock, PartyId, SystemClock, SystemRandomness, institution_of
 from kumihimo.domain.law import RuleBook
 from kumihimo.domain.transparency.note import VerifierKey
+from kumihimo.plumbing.mail import Mailer
+from kumihimo.plumbing.push import VAPID_KEY, Pusher, make_vapid_key
 from kumihimo.plumbing.storage import FeedItem, migrate, open_engine, read_secret, require_current, write_secret
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Background, Edge, application
@@ -29,14 +31,18 @@ from kumihimo.plumbing.wire.repeating import Repeating
 from kumihimo.plumbing.wire.rotating import CodeRotation
 from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
+from kumihimo.roles.portal.notice_routes import mount_notices
 from kumihimo.roles.portal.pages import MOUNTS
 from kumihimo.roles.portal.service.accesses import AccessRecords
 from kumihimo.roles.portal.service.accounts import Accounts
+from kumihimo.roles.portal.service.inbox import Inboxes
 from kumihimo.roles.portal.service.intake import Intake
 from kumihimo.roles.portal.service.log_ins import LOGIN_KEY, LogIns
 from kumihimo.roles.portal.service.proofs import Proofs
 from kumihimo.roles.portal.service.record_list import RecordList
+from kumihimo.roles.portal.service.safe import SAFE_KEY, Safe
 from kumihimo.roles.portal.service.sentences import names_from
+from kumihimo.roles.portal.service.waking import Waking
 from kumihimo.roles.portal.settings import Settings
 from kumihimo.roles.portal.site import Site, build_site
 from kumihimo.roles.portal.store import MIGRATIONS, PortalStore, Transaction, feed_cursor
@@ -64,10 +70,13 @@ class _Reader(FeedReader):
 
 
 def prepare(settings: Settings) -> None:
-    """Create and migrate the store, and make the key of certificates' hashes where there is none."""
+    """Create and migrate the store, and make those keys of its own that are not there."""
     migrate(open_engine(settings.store), MIGRATIONS)
-    if not (settings.keys / LOGIN_KEY).exists():
-        write_secret(settings.keys / LOGIN_KEY, SystemRandomness().token_bytes(32))
+    for name in (LOGIN_KEY, SAFE_KEY):
+        if not (settings.keys / name).exists():
+            write_secret(settings.keys / name, SystemRandomness().token_bytes(32))
+    if not (settings.keys / VAPID_KEY).exists():
+        make_vapid_key(settings.keys / VAPID_KEY)
 
 
 def account_finder(store: PortalStore, edge: Edge, client: PeerClient) -> Callable[[str], str]:
@@ -116,19 +125,25 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
         if ordered is not None:
             rotations.begin(transaction.conn, ordered.reason, ordered.at, ordered.close_at, ordered.number)
 
-    background: list[Background] = []
-    door = settings.site
+    safe, door = Safe(read_secret(edge.identity.folder / SAFE_KEY)), settings.site
+    waking = Waking(
+        store, safe, edge.clock, SystemRandomness(), "" if door is None else door.origin,
+        None if settings.mail is None else Mailer(settings.mail),
+        None if settings.push is None else Pusher(settings.push, edge.identity.folder / VAPID_KEY),
+    )  # fmt: skip
+    inboxes = Inboxes(store, safe, edge, client, waking)
+    background: list[Background] = [Repeating("wake-ups", waking.go_on)]
     if door is not None:
         site = Site(
             store=store, edge=edge, client=client, clock=edge.clock, randomness=SystemRandomness(), settings=settings,
-            book=book, secret=secret, records=records, origin=door.origin,
+            book=book, secret=secret, records=records, inboxes=inboxes, waking=waking, origin=door.origin,
             authentication=trusted_issuers(door.trusted_authentication), signature=trusted_issuers(door.trusted_signature),
             status=OcspClient(SystemRandomness(), edge.clock, door.responder),
             account_of=account_finder(store, edge, client),
         )  # fmt: skip
         pages = build_site(site, MOUNTS)
         background.append(PublicDoor(pages, door.host, door.port, (door.certificate, door.key)))
-    intake = Intake(edge, secret, rotations.present, take_order)
+    intake = Intake(edge, secret, inboxes.handle_hash, rotations.present, take_order)
     reader = _Reader(lambda: secret(rotations.present()), intake, client, edge, engine)
     rotation.level = reader.is_level
     app = application("portal", [reader, Repeating("rotation", rotation.advance), *background])
@@ -143,6 +158,8 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
         message = edge.open(envelope, PortalTicket, peer, municipal_ledger).value
         account = accounts.open(message.ticket, institution_of(peer))
         return edge.answer(PortalAccountOpened(in_reply_to=message.message_id, account=account))
+
+    mount_notices(app, edge, inboxes)
 
     @app.post("/accesses")
     def show(envelope: Envelope, peer: Peer) -> Envelope:

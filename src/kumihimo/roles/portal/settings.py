@@ -8,6 +8,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
+from kumihimo.plumbing.mail import MailSettings
+from kumihimo.plumbing.push import PushSettings
 from kumihimo.plumbing.wire.settings import RoleSettings
 
 
@@ -41,7 +43,7 @@ class Settings(RoleSettings):
     `log_key` is the log's verifier key, `witness_keys` those of the witnesses that must have cosigned the checkpoint of
     a proof (`name+hash+base64`, C2SP). `rule_books` are files beside the Act's book that comes with the product.
     `rotation_overlap`: how long both epochs of link codes stay open when the oversight body ordered a rotation.
-    `site` is the residents' door; without it the portal has no pages.
+    `site` is the residents' door; without it the portal has no pages. `mail` and `push`: how residents are woken.
     """
 
     log_key: str
@@ -49,6 +51,8 @@ class Settings(RoleSettings):
     rule_books: tuple[Path, ...] = ()
     rotation_overlap: timedelta = timedelta(days=1)
     site: SiteSettings | None = None
+    mail: MailSettings | None = None
+    push: PushSettings | None = None
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -56,6 +60,7 @@ class Settings(RoleSettings):
         settings = super().load(path)
         base = path.parent.resolve()
         site = settings.site.beside(base) if settings.site is not None else None
-        return settings.model_copy(
-            update={"rule_books": tuple(base / book for book in settings.rule_books), "site": site}
-        )
+        mail = settings.mail.beside(base) if settings.mail is not None else None
+        push = settings.push.beside(base) if settings.push is not None else None
+        books = tuple(base / book for book in settings.rule_books)
+        return settings.model_copy(update={"rule_books": books, "site": site, "mail": mail, "push": push})

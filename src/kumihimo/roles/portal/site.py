@@ -26,8 +26,10 @@ from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.roles.portal.limits import Limit
 from kumihimo.roles.portal.rendering import LANGUAGES, STATIC, rendered
+from kumihimo.roles.portal.service.inbox import Inboxes
 from kumihimo.roles.portal.service.mandates import Mandates
 from kumihimo.roles.portal.service.record_list import RecordList
+from kumihimo.roles.portal.service.waking import Waking
 from kumihimo.roles.portal.settings import Settings
 from kumihimo.roles.portal.store import PortalStore
 from kumihimo.roles.portal.visiting import Sessions, Visitor, form_token, is_form_token
@@ -78,6 +80,8 @@ class Site:
     book: RuleBook
     secret: Callable[[int], bytes]
     records: RecordList
+    inboxes: Inboxes
+    waking: Waking
     origin: str
     authentication: TrustedIssuers
     signature: TrustedIssuers

@@ -6,7 +6,7 @@ by link code, so that those that came before the account are there when it is op
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -87,6 +87,18 @@ outcome = Table(
 )
 Index("ix_outcome_transaction_number", outcome.c.transaction_number, outcome.c.log_index)
 
+# Where an institution's notices for somebody go (お知らせの宛先). A keyed hash: the handle itself is in the institution's store.
+mailbox = Table(
+    "mailbox",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("handle_hash", String(64), nullable=False, unique=True),
+    Column("institution", String(40), nullable=False),
+    Column("link_code", LargeBinary, nullable=False),
+    Column("epoch", Integer),  # of the link code, as above
+)
+Index("ix_mailbox_link_code", mailbox.c.link_code)
+
 # A code that was replaced after a leak or in a rotation: records that were under way with it still reach their account.
 replaced_code = Table(
     "replaced_code",
@@ -98,6 +110,7 @@ replaced_code = Table(
     Index("ix_replaced_code_replaced_by", "replaced_by"),
 )
 
+HELD_BY_CODE: Final = (account, access, mailbox)
 rotation = rotation_table(metadata)
 
 # Things that are passed over but must be noticed, by name.
@@ -261,7 +274,7 @@ class Transaction:
 
     def _go(self, old: Code, new: Code) -> None:
         to = {"link_code": new.code, "epoch": new.epoch}
-        for holder in (account, access):
+        for holder in HELD_BY_CODE:
             self._conn.execute(update(holder).where(holder.c.link_code == old.code).values(to))
         earlier = update(replaced_code).where(replaced_code.c.replaced_by == old.code)
         self._conn.execute(earlier.values(replaced_by=new.code, by_epoch=new.epoch))
@@ -272,6 +285,21 @@ class Transaction:
         """The code that took the place of this one, or itself."""
         row = _REPLACED.row(self._conn, code=held.code)
         return held if row is None else Code(bytes(row.replaced_by), row.by_epoch)
+
+    def open_mailboxes(self, institution: str, opened: Mapping[str, bytes], epoch: int) -> None:
+        """Mailboxes of an institution: hash of the handle → link code of that epoch. Once more changes nothing."""
+        query = select(mailbox.c.handle_hash).where(among(self._conn, mailbox.c.handle_hash, list(opened)))
+        known = set(self._conn.execute(query).scalars())
+        for handle_hash, code in opened.items():
+            if handle_hash not in known:
+                here = self._present(Code(code, epoch))
+                row = {
+                    "handle_hash": handle_hash,
+                    "institution": institution,
+                    "link_code": here.code,
+                    "epoch": here.epoch,
+                }
+                self._conn.execute(insert(mailbox).values(row))
 
     def count(self, name: str) -> None:
         """One more of something that was passed over."""

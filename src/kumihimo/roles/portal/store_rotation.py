@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Engine, Table, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, Engine, Table, delete, exists, func, or_, select, union
 
 from kumihimo.plumbing.storage import RotationSteps
 from kumihimo.plumbing.wire.rotating import OldCode
-from kumihimo.roles.portal.store import Transaction, access, account, replaced_code, rotation
+from kumihimo.roles.portal.store import HELD_BY_CODE, Transaction, replaced_code, rotation
 
 PORTAL: Final = "portal"
 
@@ -29,9 +29,9 @@ class PortalRotations(RotationSteps):
         beyond = bytes.fromhex(after)
         held = [
             select(table.c.link_code).where(self._old(table, epoch), table.c.link_code > beyond)
-            for table in (account, access)
+            for table in HELD_BY_CODE
         ]
-        both = held[0].union(held[1]).subquery()
+        both = union(*held).subquery()
         with self._engine.connect() as conn:
             found = conn.execute(select(both.c.link_code).order_by(both.c.link_code).limit(limit)).scalars()
             return [OldCode(bytes(code).hex(), bytes(code)) for code in found]
@@ -58,7 +58,7 @@ class PortalRotations(RotationSteps):
     def swap(self, epoch: int, at: datetime) -> bool:
         """Make `epoch` the present one unless something is still kept under a code of the epoch before."""
         with self._engine.begin() as conn:
-            for table in (account, access):
+            for table in HELD_BY_CODE:
                 if conn.execute(select(exists().where(self._old(table, epoch)))).scalar_one():
                     return False
             self._note(conn, epoch, swapped_at=at)

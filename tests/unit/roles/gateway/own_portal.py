@@ -11,8 +11,9 @@ from gateway_country import HUB_2, ITEM, PORTAL, Case, GatewayCountry
 from kumihimo.domain.kernel import SystemRandomness
 from kumihimo.domain.law import RuleBook
 from kumihimo.domain.transparency.note import NoteKey
-from kumihimo.plumbing.storage import open_engine
+from kumihimo.plumbing.storage import open_engine, read_secret
 from kumihimo.plumbing.wire.client import PeerClient
+from kumihimo.plumbing.wire.envelope import from_b64
 from kumihimo.plumbing.wire.feeds import FeedReader
 from kumihimo.plumbing.wire.link_keys import LinkKeys
 from kumihimo.plumbing.wire.messages.by_hand import FlagKind, Protect, Protections
@@ -22,6 +23,7 @@ from kumihimo.roles.portal.service.corrections import CorrectionsOf
 from kumihimo.roles.portal.service.information import Information
 from kumihimo.roles.portal.service.intake import Intake
 from kumihimo.roles.portal.service.look_ups import Looked, Question, State
+from kumihimo.roles.portal.service.safe import SAFE_KEY, Safe
 from kumihimo.roles.portal.settings import Settings
 from kumihimo.roles.portal.store import PortalStore, Transaction, feed_cursor
 
@@ -47,7 +49,9 @@ class OwnPortal:
         edge, engine = self.country.edge(PORTAL), self.country.engine(PORTAL)
         client = PeerClient(edge)
         keys = LinkKeys(edge, client)
-        intake = Intake(edge, lambda epoch: keys.secret(f"portal#{epoch}"))
+        safe = Safe(read_secret(edge.identity.folder / SAFE_KEY))
+        hashed = lambda handle: safe.hashed(b"mailbox", from_b64(handle, "mailbox"))  # noqa: E731
+        intake = Intake(edge, lambda epoch: keys.secret(f"portal#{epoch}"), hashed)
         take = lambda conn, item: intake.apply(Transaction(conn), item)  # noqa: E731
         return FeedReader(client, edge, HUB_2, engine, feed_cursor, take).pull()
 

@@ -18,12 +18,16 @@ from own_portal import OwnPortal, flagged, own_portal
 from kumihimo.domain.kernel import PartyId, SystemRandomness, legal_day
 from kumihimo.domain.law import RuleBook
 from kumihimo.domain.web_eid import TrustedIssuers
+from kumihimo.plumbing.storage import read_secret
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.link_keys import LinkKeys
 from kumihimo.plumbing.wire.messages.by_hand import FlagKind
 from kumihimo.plumbing.wire.messages.information import Corrections, ShowCorrections
 from kumihimo.roles.portal.pages import information
+from kumihimo.roles.portal.service.inbox import Inboxes
 from kumihimo.roles.portal.service.record_list import RecordList
+from kumihimo.roles.portal.service.safe import SAFE_KEY, Safe
+from kumihimo.roles.portal.service.waking import Waking
 from kumihimo.roles.portal.site import COOKIE, Site, build_site
 
 ORIGIN = "https://portal.test"
@@ -60,6 +64,9 @@ def browser(case: Case) -> Iterator[Browser]:
         edge = portal.country.edge(PORTAL)
         client = PeerClient(edge)
         keys = LinkKeys(edge, client)
+        safe = Safe(read_secret(edge.identity.folder / SAFE_KEY))
+        waking = Waking(portal.store, safe, edge.clock, SystemRandomness(), ORIGIN)
+        inboxes = Inboxes(portal.store, safe, edge, client, waking)
         site = Site(
             store=portal.store,
             edge=edge,
@@ -70,6 +77,8 @@ def browser(case: Case) -> Iterator[Browser]:
             book=RuleBook.load(),
             secret=lambda epoch: keys.secret(f"portal#{epoch}"),
             records=RecordList(portal.store, nobody, nobody),
+            inboxes=inboxes,
+            waking=waking,
             origin=ORIGIN,
             authentication=TrustedIssuers(()),
             signature=TrustedIssuers(()),

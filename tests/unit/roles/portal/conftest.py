@@ -207,7 +207,7 @@ def portal(
         store=store,
         accounts=Accounts(store, SeededRandomness(3), clock),
         records=AccessRecords(store, RecordList(store, lambda: names, proofs)),
-        intake=Intake(edge_of("portal/portal"), lambda _epoch: operators.secret),
+        intake=Intake(edge_of("portal/portal"), lambda _epoch: operators.secret, str),
         clock=clock,
     )
 

@@ -22,8 +22,11 @@ from kumihimo.plumbing.storage import migrate, open_engine
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.roles.portal.pages import MOUNTS
+from kumihimo.roles.portal.service.inbox import Inboxes
 from kumihimo.roles.portal.service.record_list import RecordList
+from kumihimo.roles.portal.service.safe import Safe
 from kumihimo.roles.portal.service.sentences import Names
+from kumihimo.roles.portal.service.waking import Post, Push, Waking
 from kumihimo.roles.portal.settings import Settings
 from kumihimo.roles.portal.site import COOKIE, Site, build_site
 from kumihimo.roles.portal.store import MIGRATIONS, PortalStore
@@ -98,6 +101,8 @@ def portal_site(
     status: StatusOf | None = None,
     account_of: Callable[[str], str] | None = None,
     client: PeerClient | None = None,
+    post: Post | None = None,
+    push: Push | None = None,
 ) -> Iterator[PortalSite]:
     """The site; what is not given must not be needed."""
 
@@ -110,16 +115,21 @@ def portal_site(
     settings = Settings(
         party="portal/portal", keys=folder, directory=folder, store="sqlite://", port=1, log_key="unused"
     )
+    line = client or PeerClient(edge)
+    safe = Safe(bytes(32))
+    waking = Waking(store, safe, clock, SeededRandomness(8), ORIGIN, post, push)
     site = Site(
         store=store,
         edge=edge,
-        client=client or PeerClient(edge),
+        client=line,
         clock=clock,
         randomness=SeededRandomness(7),
         settings=settings,
         book=RuleBook.load(),
         secret=nobody,
         records=records(store) if records is not None else RecordList(store, lambda: Names({}, {}, {}, {}), nobody),
+        inboxes=Inboxes(store, safe, edge, line, waking),
+        waking=waking,
         origin=ORIGIN,
         authentication=authentication or TrustedIssuers(()),
         signature=signature or TrustedIssuers(()),

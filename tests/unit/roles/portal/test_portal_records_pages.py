@@ -41,7 +41,7 @@ def site(tmp_path: Path, edge_of: Callable[[str], Edge], operators: Any, names: 
 
 @pytest.fixture
 def hear(site: PortalSite, operators: Any, edge_of: Callable[[str], Edge]) -> Callable[..., None]:
-    intake = Intake(edge_of("portal/portal"), lambda _epoch: operators.secret)
+    intake = Intake(edge_of("portal/portal"), lambda _epoch: operators.secret, str)
     kinds = {PortalAccess: "access", PortalOutcome: "outcome"}
 
     def heard(*told: Part) -> None:

@@ -42,6 +42,7 @@ from kumihimo.roles.gateway.api.batch import mount_batches, mount_chunk_provisio
 from kumihimo.roles.gateway.api.by_hand import inquired, mount_fetching, mount_protection, mount_queue
 from kumihimo.roles.gateway.api.copies import CopiesVital, mount_copies, mount_register
 from kumihimo.roles.gateway.api.corrections import mount_corrections
+from kumihimo.roles.gateway.api.institution import mount_institution
 from kumihimo.roles.gateway.api.life import LifeOfExchange
 from kumihimo.roles.gateway.api.rotation import mount_rotation
 from kumihimo.roles.gateway.api.schedules import mount_schedules
@@ -83,7 +84,7 @@ def build(settings: ExchangeSettings, clock: Clock = SystemClock()) -> FastAPI: 
     life = LifeOfExchange(services.inquiry, commit, client, engine, in_turn)
     rotating = Repeating("rotation", services.rotations.carrying.advance)
     services.rotations.carrying.level, services.rotations.wake = feed.is_level, rotating.wake
-    works = [life, feed, services.sender, services.worker, services.daily, rotating]
+    works = [life, feed, services.sender, services.worker, services.daily, rotating, services.delivering]
     app = application(edge.party, background=works)
     institution = institution_of(edge.party)
     outbox = OutboxStore(engine, institution)
@@ -109,6 +110,7 @@ def build(settings: ExchangeSettings, clock: Clock = SystemClock()) -> FastAPI: 
     _for_ledger(app, edge, services)
     _for_desk(app, edge, services, in_turn)
     mount_copies(app, edge, services.copies, copies, _only(edge, "desk"))
+    mount_institution(app, edge, services.notices, _only(edge, "desk"))
     _for_others(app, edge, services)
     _for_oversight(app, edge, services)
     return app

@@ -14,6 +14,7 @@ from kumihimo.plumbing.wire.client import PATIENCE_SECONDS, Patient, PeerClient
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.link_keys import LinkKeys
 from kumihimo.plumbing.wire.moving_codes import MovingCodes
+from kumihimo.plumbing.wire.repeating import Repeating
 from kumihimo.plumbing.wire.together import Gathering
 from kumihimo.roles.gateway.api.batch import BatchWorker
 from kumihimo.roles.gateway.api.life import OutcomeSender
@@ -29,6 +30,7 @@ from kumihimo.roles.gateway.service.copies import Copies
 from kumihimo.roles.gateway.service.corrections import CorrectionDesk
 from kumihimo.roles.gateway.service.inquiry import Inquiry
 from kumihimo.roles.gateway.service.link_codes import LinkCodes, OwnDomain
+from kumihimo.roles.gateway.service.notices import Notices
 from kumihimo.roles.gateway.service.outcomes import Outcomes
 from kumihimo.roles.gateway.service.provision import Provision
 from kumihimo.roles.gateway.service.rotation import Rotations
@@ -44,6 +46,7 @@ from kumihimo.roles.gateway.store.corrections import CorrectionStore
 from kumihimo.roles.gateway.store.inquiries import InquiryStore
 from kumihimo.roles.gateway.store.link_codes import LinkCodeStore
 from kumihimo.roles.gateway.store.links import LinkStore
+from kumihimo.roles.gateway.store.notices import NoticeStore
 from kumihimo.roles.gateway.store.outbox import OutboxStore
 from kumihimo.roles.gateway.store.provisions import ProvisionStore
 from kumihimo.roles.gateway.store.records import RecordStore
@@ -77,6 +80,8 @@ class Services:
     schedules: Schedules
     daily: DailyRound
     corrections: CorrectionDesk
+    notices: Notices
+    delivering: Repeating
 
 
 def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerClient, commit: Commit) -> Services:
@@ -122,6 +127,10 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
     worker = BatchWorker(batch_store, asking.ask)
     registered = RegisteredStore(engine, institution)
     batches = Batches(batch_store, inquiries, domain, edge, SystemRandomness(), settings.batch_kept, worker.wake)
+    delivering = Repeating("notices", lambda: notices.go_on())
+    notices = Notices(
+        NoticeStore(engine, institution), batch_store.codes, domain, edge, patient, SystemRandomness(), delivering.wake
+    )
     schedules = Schedules(ScheduleStore(engine, institution, commit), batches, SystemRandomness())
     return Services(
         codes,
@@ -165,4 +174,6 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
         schedules,
         DailyRound(schedules, batch_store, edge.clock),
         CorrectionDesk(CorrectionStore(engine, institution), inquiries, edge),
+        notices,
+        delivering,
     )

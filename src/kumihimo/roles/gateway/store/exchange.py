@@ -13,6 +13,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Date,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -373,6 +374,55 @@ correction = Table(
     Column("staff", Text),
     Column("answered_at", UtcDateTime),
     Index("ix_correction_state", "institution", "state", "asked_at"),
+)
+
+# Mailboxes at the portal (お知らせの宛先): a random handle for an addressee, good for the code it was opened with.
+mailbox = Table(
+    "mailbox",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("addressee_number", Text, primary_key=True),
+    Column("handle", LargeBinary, nullable=False),
+    Column("code_hash", LargeBinary, nullable=False),  # SHA-256 of that code
+)
+
+# Notices (お知らせ) by the business system's reference; `notice` is what the portal knows them by.
+notice = Table(
+    "notice",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("reference", Text, primary_key=True),
+    Column("notice", Text, nullable=False, unique=True),
+    Column("staff", Text, nullable=False),
+    Column("content", Text, nullable=False),  # JSON of NoticeContent
+    Column("digest", LargeBinary, nullable=False),  # SHA-256 of all that was asked, to know it again
+    Column("recipients", Integer, nullable=False),
+    Column("taken_at", UtcDateTime, nullable=False),
+    Column("announced", Boolean, nullable=False),
+    Column("done", Boolean, nullable=False),
+    Column("problem", Text),  # code of what holds it up
+    Index("ix_notice_done", "institution", "done", "taken_at"),
+)
+notice_recipient = Table(
+    "notice_recipient",
+    metadata,
+    Column("notice", Text, ForeignKey("notice.notice"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("addressee_number", Text, nullable=False),
+    Column("own_values", Text),  # JSON
+    Column("state", Text, nullable=False),  # waiting, delivered, no_code
+    Column("opened_at", UtcDateTime),  # of those who let us know
+    Index("ix_notice_recipient_state", "notice", "state", "position"),
+)
+notice_answer = Table(
+    "notice_answer",
+    metadata,
+    Column("reference", Text, primary_key=True),
+    Column("notice", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("says", Text, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Index("ix_notice_answer_notice", "notice", "received_at"),
 )
 
 feed_cursor = cursor_table(metadata)

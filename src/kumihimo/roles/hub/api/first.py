@@ -26,7 +26,7 @@ from kumihimo.roles.hub.service.batch import ChunkDesk
 from kumihimo.roles.hub.service.batch_outcomes import ChunkOutcomeDesk
 from kumihimo.roles.hub.service.batch_refusals import ChunkRefusals
 from kumihimo.roles.hub.service.chunk_journal import ChunkJournal
-from kumihimo.roles.hub.service.codes import FirstCodeDesk
+from kumihimo.roles.hub.service.codes import MAILBOXES, FirstCodeDesk
 from kumihimo.roles.hub.service.journal import Journal
 from kumihimo.roles.hub.service.orders import FirstOrderDesk
 from kumihimo.roles.hub.service.outcomes import OutcomeDesk
@@ -104,6 +104,7 @@ def build_first(operator: Operator) -> FastAPI:
     chunk_outcomes = ChunkOutcomeDesk(edge, journal, entries, store, patient)
     mount_chunks(app, edge, chunks, chunk_outcomes)
     codes = FirstCodeDesk(edge, operator.hop(), journal, operator.client)
+    mailboxes = FirstCodeDesk(edge, operator.hop(), journal, operator.client, MAILBOXES)
 
     @app.post("/inquiries", response_model=Envelopes)
     def inquiries(body: Body, peer: Peer) -> list[Answered]:
@@ -126,6 +127,11 @@ def build_first(operator: Operator) -> FastAPI:
     def code_batches(body: Body, peer: Peer) -> Envelope:
         """TranslateCodes → CodesTranslated."""
         return edge.answer(codes.translate(body, peer))
+
+    @app.post("/mailboxes")
+    def open_mailboxes(body: Body, peer: Peer) -> Envelope:
+        """OpenMailboxes → CodesTranslated."""
+        return edge.answer(mailboxes.translate(body, peer))
 
     rotation = FirstRotationDesk(operator.rotation_hop(), journal, operator.client, operator.proof_check(notify))
 

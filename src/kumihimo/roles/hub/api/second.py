@@ -20,7 +20,7 @@ from kumihimo.roles.hub.api.shared import Operator, mount_keys
 from kumihimo.roles.hub.api.vitals import watch_operator
 from kumihimo.roles.hub.service.batch_outcomes import OUTCOMES_KIND
 from kumihimo.roles.hub.service.batch_second import ACCESSES_KIND
-from kumihimo.roles.hub.service.codes import CODES_KIND, SecondCodeDesk
+from kumihimo.roles.hub.service.codes import CODES_KIND, MAILBOXES, MAILBOXES_KIND, SecondCodeDesk
 from kumihimo.roles.hub.service.orders import OrderDesk, RotationOrders
 from kumihimo.roles.hub.service.outcomes import OUTCOME_KIND, SecondOutcomeDesk
 from kumihimo.roles.hub.service.parties import GATHER, OVERSIGHT
@@ -29,7 +29,7 @@ from kumihimo.roles.hub.service.rotation import SecondRotationDesk
 from kumihimo.roles.hub.service.second import ACCESS_KIND, SecondDesk
 from kumihimo.roles.hub.store import Notices, SecondStore, feed
 
-_RETAINED = (ACCESS_KIND, OUTCOME_KIND, ACCESSES_KIND, OUTCOMES_KIND)
+_RETAINED = (ACCESS_KIND, OUTCOME_KIND, ACCESSES_KIND, OUTCOMES_KIND, MAILBOXES_KIND)
 log = structlog.get_logger()
 
 
@@ -60,6 +60,7 @@ def build_second(operator: Operator) -> FastAPI:
     outcomes = SecondOutcomeDesk(edge, store, notify)
     mount_passed_chunks(app, operator, notify)
     codes = SecondCodeDesk(edge, operator.hop(), store, feeds.notify)
+    mailboxes = SecondCodeDesk(edge, operator.hop(), store, feeds.notify, MAILBOXES)
     log.info("rule book", rule_book=operator.book.sha256)
 
     @app.post("/relayed-inquiries", response_model=Envelopes)
@@ -82,6 +83,11 @@ def build_second(operator: Operator) -> FastAPI:
     def relayed_codes(envelope: Envelope, peer: Peer) -> Envelope:
         """RelayCodes → CodesTranslated."""
         return edge.answer(codes.finish(envelope, peer))
+
+    @app.post("/relayed-mailboxes")
+    def relayed_mailboxes(envelope: Envelope, peer: Peer) -> Envelope:
+        """RelayCodes → CodesTranslated."""
+        return edge.answer(mailboxes.finish(envelope, peer))
 
     rotation = SecondRotationDesk(
         operator.rotation_hop(), store, partial(feeds.notify, OVERSIGHT), operator.proof_check(notify)

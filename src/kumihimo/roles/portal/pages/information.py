@@ -155,7 +155,7 @@ def _mount_corrections(app: FastAPI, pages: InformationPages) -> None:
     def send(visitor: Changing, transaction: Annotated[str, Form()], says: Annotated[str, Form()]) -> Response:
         """Ask for it."""
         one = pages.answered(pages.needed(visitor), transaction)
-        pages.corrections.ask(visitor.account, one, says.replace("\r\n", "\n"))
+        pages.corrections.ask(visitor.account, one, says)
         return RedirectResponse("/information/corrections?sent=1", status_code=303)
 
     @app.get("/information/corrections")

@@ -57,6 +57,19 @@ class Standing:
         return self.state is not None
 
 
+def checked_words(says: str) -> str:
+    """What somebody wrote to an office. Raises Problem: correction.number (an Individual Number may be in it), value.invalid."""
+    says = says.replace("\r\n", "\n").strip()
+    if _TWELVE_DIGITS.search(says):
+        raise Problem(
+            "correction.number", "twelve digits in a row", where="says", expected="words",
+            advice="Leave the number out: the office knows whom this is about.",
+        )  # fmt: skip
+    if not 1 <= len(says) <= MOST_SAID:
+        raise Problem("value.invalid", f"{len(says)} characters", where="says", expected=f"1 to {MOST_SAID}")
+    return says
+
+
 class CorrectionsOf:
     """Asks for corrections and looks at how they stand."""
 
@@ -72,14 +85,7 @@ class CorrectionsOf:
         Raises Problem: correction.number, value.invalid, and what the exchange refuses or peer.unreachable: then nothing
         was asked.
         """
-        says = says.strip()
-        if _TWELVE_DIGITS.search(says):
-            raise Problem(
-                "correction.number", "twelve digits in a row", where="says", expected="words",
-                advice="Leave the number out: the office knows whom this is about.",
-            )  # fmt: skip
-        if not 1 <= len(says) <= MOST_SAID:
-            raise Problem("value.invalid", f"{len(says)} characters", where="says", expected=f"1 to {MOST_SAID}")
+        says = checked_words(says)
         provider = party_id(answered.question.provider, "exchange")
         reference = self._randomness.token_bytes(16).hex()
         plain = canonical_json(SaidText(says=says).model_dump(mode="json"))

@@ -30,6 +30,7 @@ from kumihimo.plumbing.wire.envelope import Part, from_b64, malformed
 from kumihimo.plumbing.wire.messages.batch import PERSONS, LoggedRecords, PortalAccesses, PortalOutcomes
 from kumihimo.plumbing.wire.messages.codes import CodesIssued
 from kumihimo.plumbing.wire.messages.inquiry import EntryKind, LoggedRecord, PortalAccess, PortalOutcome
+from kumihimo.plumbing.wire.messages.notices import MailboxesOpened
 from kumihimo.plumbing.wire.remote_log import check_logged
 from kumihimo.roles.portal.service.accounts import give_code, ticket_hash
 from kumihimo.roles.portal.store import NOBODYS_CODE, UNKNOWN_TICKETS, KeptRecord, KeptWritten, Transaction
@@ -42,16 +43,18 @@ class Intake:
     """Applies the items of operator 2's feed.
 
     `secret(epoch)` gives the decryption key of the portal's link codes, `present()` the epoch meant where none is named, and
-    `order` takes an order to rotate them.
+    `order` takes an order to rotate them. `handle_hash` is what a mailbox's handle is kept as.
     """
 
     def __init__(
         self,
         edge: Edge,
         secret: Callable[[int], bytes],
+        handle_hash: Callable[[str], str],
         present: Callable[[], int] = lambda: 1,
         order: Callable[[Transaction, FeedItem], None] = lambda _transaction, _item: None,
     ) -> None:
+        self._handle_hash = handle_hash
         self._edge = edge
         self._secret = secret
         self._present = present
@@ -74,6 +77,8 @@ class Intake:
                 self._take_accesses(transaction, _read(item, PortalAccesses))
             case "outcomes":
                 self._take_outcomes(transaction, _read(item, PortalOutcomes))
+            case "mailboxes":
+                self._take_mailboxes(transaction, _read(item, MailboxesOpened))
             case "rotate":
                 self._order(transaction, item)
             case other:
@@ -95,6 +100,12 @@ class Intake:
                 give_code(transaction, account, link_code, epoch)
         if unknown:
             log.warning("codes.unknown_tickets", count=unknown)
+
+    def _take_mailboxes(self, transaction: Transaction, opened: MailboxesOpened) -> None:
+        epoch = opened.epoch or self._present()
+        codes = {one.ticket: self._opened(transaction, one.ciphertext, epoch) for one in opened.codes}
+        known = {self._handle_hash(handle): code for handle, code in codes.items() if code is not None}
+        transaction.open_mailboxes(opened.institution, known, epoch)
 
     def _replace_code(self, transaction: Transaction, old: str, new: str, epoch: int) -> None:
         """After a re-coding: the account and its records go on under the new code."""
