@@ -98,9 +98,9 @@ def _login(country: Country, effort: Effort) -> Iterator[Measured]:
 
 @app.command()
 def notices(country: CountryFolder = Path(".demo"), quick: Quick = False) -> None:
-    """Notices from a business system to the portal's store, and inboxes.
+    """Notices to people on a running country, and inboxes.
 
-    Of a running country.
+    From a business system's call to the portal's store.
     """
     _finish(_print(notices_bench.measure(Country.open(country), _effort(quick))))
 

@@ -15,13 +15,13 @@ from kumihimo.country.notices import NoticeDesk
 from kumihimo.domain.kernel import Problem
 
 notices = typer.Typer(no_args_is_help=True)
-Reference = Annotated[str, typer.Argument(help="The notice's own reference.")]
+Reference = Annotated[str, typer.Argument(metavar="REFERENCE", help="The notice's own reference.")]
 
 
 @notices.command()
 def send(
     institution: Institution,
-    file: Annotated[Path, typer.Argument(help="The notice as JSON; docs/institution-api.json, NewNotice.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The notice as JSON (institution API, NewNotice).")],
     country: CountryFolder = Path(".demo"),
 ) -> None:
     """Send a notice to up to 100,000 addressees.
@@ -46,9 +46,9 @@ def list_notices(institution: Institution, country: CountryFolder = Path(".demo"
 
 @notices.command()
 def show(reference: Reference, institution: Institution, country: CountryFolder = Path(".demo")) -> None:
-    """How far a notice is, who must be told on paper, and what recipients answered.
+    """How far a notice is, and what recipients answered.
 
-    Status 1 while somebody waits for it.
+    Also who must be told on paper. Status 1 while somebody waits for it.
     """
     desk = NoticeDesk.of(Country.open(country), institution)
     state = desk.state(reference)
