@@ -28,6 +28,7 @@ from kumihimo.domain.kernel.errors import CATALOGUE
 from kumihimo.plumbing.wire.envelope import Document
 from kumihimo.plumbing.wire.settings import RoleSettings
 from kumihimo.roles.gateway.api.institution import description, institution_router
+from kumihimo.roles.gateway.service.applications import ApplicationDesk
 from kumihimo.roles.gateway.service.notices import Notices
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -104,6 +105,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "messages-cards": partial(messages, "cards"),
     "messages-card-desk": partial(messages, "card_desk"),
     "messages-information": partial(messages, "information"),
+    "messages-applications": partial(messages, "applications"),
     "messages-notices": partial(messages, "notices"),
     "settings": settings,
 }
@@ -193,7 +195,7 @@ def _limits(limit: Any) -> str:
 
 def institution_api() -> str:
     """The OpenAPI document of the institution API."""
-    described = description(institution_router(cast(Notices, None), lambda _peer: False))
+    described = description(institution_router(cast(Notices, None), cast(ApplicationDesk, None), lambda _peer: False))
     return json.dumps(described, ensure_ascii=False, indent=1) + "\n"
 
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from kumihimo.domain.jpki import AUTHENTICATION_POLICY, SIGNATURE_POLICY
+from kumihimo.domain.jpki import AUTHENTICATION_POLICY, SIGNATURE_POLICY, Holder
 from kumihimo.domain.web_eid import TrustedIssuers
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -108,6 +108,7 @@ class SmallJpki:
         start: datetime | None = None,
         end: datetime | None = None,
         ca: Ca | None = None,
+        holder: Holder | None = None,
     ) -> x509.Certificate:
         """A person's certificate. The name is a serial of the kind user authentication certificates have."""
         unit, usual = UNITS[kind]
@@ -136,6 +137,8 @@ class SmallJpki:
         )
         if not signature:
             builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        if holder is not None:
+            builder = builder.add_extension(x509.SubjectAlternativeName(holder.other_names()), critical=False)
         return builder.sign(ca.key, hashes.SHA256())
 
     def revoke(self, certificate: x509.Certificate) -> None:

@@ -30,6 +30,7 @@ from kumihimo.plumbing.wire.identity import Identity
 from kumihimo.plumbing.wire.messages.provision import DatedItem
 from kumihimo.plumbing.wire.public_door import PublicDoor
 from kumihimo.roles.portal.pages import information
+from kumihimo.roles.portal.service.applying import Applications
 from kumihimo.roles.portal.service.inbox import Inboxes
 from kumihimo.roles.portal.service.information import Information
 from kumihimo.roles.portal.service.look_ups import Answered, Looked, Question, State
@@ -105,6 +106,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         store=store, edge=edge, client=client, clock=SystemClock(), randomness=SystemRandomness(), settings=settings,
         book=RuleBook.load(), secret=nobody, records=RecordList(store, nobody, nobody), origin=origin,
         inboxes=Inboxes(store, safe, edge, client, waking), waking=waking,
+        applications=Applications(store, safe, edge, client, edge.clock, SystemRandomness(), TrustedIssuers(()), nobody),
         authentication=TrustedIssuers(()), signature=TrustedIssuers(()), status=nobody, account_of=nobody,
     )  # fmt: skip
     found = FromThePeople(store, edge, client, RuleBook.load(), nobody, SystemRandomness())

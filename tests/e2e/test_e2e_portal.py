@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,10 +26,11 @@ from kumihimo.country.card_pins import DEMO_PINS
 from kumihimo.country.files import site_origin
 from kumihimo.country.founding import found
 from kumihimo.country.inspection import Needle, holders, read_rows
+from kumihimo.country.institution_api import ApiDesk
 from kumihimo.country.layout import Country
-from kumihimo.country.notices import NoticeDesk
 from kumihimo.country.running import issue_codes
 from kumihimo.country.scenarios import first_case, first_notice
+from kumihimo.country.scenarios.first_case import STAFF
 from kumihimo.country.supervisor import running
 from kumihimo.domain.kernel import legal_day
 from kumihimo.roles.card.host.settings import HostSettings
@@ -207,7 +210,7 @@ def test_a_notice_is_read_answered_and_kept_by_its_recipient(hanako: Hanako, pag
     page.get_by_label("役所に伝えること").fill("振込先を変えたいです。")
     page.get_by_role("button", name="送る").click()
     page.get_by_text("返信を送りました").wait_for()
-    (answer,) = NoticeDesk.of(hanako.country, "x-city").answers(state["reference"])
+    (answer,) = ApiDesk.of(hanako.country, "x-city").answers(state["reference"])
     assert (answer["addressee_number"], answer["says"]) == (
         hanako.case.addressee.addressee_number,
         "振込先を変えたいです。",
@@ -215,6 +218,59 @@ def test_a_notice_is_read_answered_and_kept_by_its_recipient(hanako: Hanako, pag
     page.get_by_role("link", name="お知らせに戻る").click()
     page.get_by_role("link", name="お知らせの受け取り方").click()
     for_everybody(page, "ways")
+
+
+def test_an_application_is_answered_signed_with_the_card_and_decided(hanako: Hanako, page: Any, tmp_path: Path) -> None:
+    log_in(page, hanako.origin)
+    page.get_by_role("link", name="申請・手続", exact=True).click()
+    for_everybody(page, "apply")
+    page.locator("section", has_text="子どもが生まれた").get_by_role("button").click()
+    for_everybody(page, "questions")
+    page.get_by_label("お住まいの市町村").select_option("X市")
+    page.get_by_label("子どもの氏名").fill("総務一郎")
+    page.get_by_label("子どもの生年月日").fill("2026-11-01")
+    page.get_by_label("ほかに養っている18歳までの子どもの人数").fill("1")
+    for question, answer in (("国や地方公共団体に勤めていますか", "いいえ"), ("予防接種の案内", "はい")):
+        page.get_by_role("group", name=question).get_by_label(answer).check()
+    page.get_by_role("button", name="次へ").click()
+    page.get_by_label("児童手当の振込先").fill("0001-001-1234567")
+    page.get_by_role("button", name="次へ").click()
+    page.get_by_text("役所が自分で照会できます（番号法 別表第二 74の項）").wait_for()
+    for_everybody(page, "check")
+    page.get_by_role("button", name="カードで署名して送る").click()
+    page.get_by_text("署名して送った日時").wait_for()
+    for_everybody(page, "sent")
+    desk = ApiDesk.of(hanako.country, "x-city")
+    numbers = {one["procedure"]: one["number"] for one in desk.applications("received")}
+    assert set(numbers) == {"child-allowance.claim", "vaccination.register"}
+    opened = desk.application(numbers["child-allowance.claim"])
+    person = hanako.case.person
+    assert opened["applicant"]["name"] == person.name.display
+    assert opened["applicant"]["birth"] == person.birth.isoformat()
+    assert opened["answers"]["account"] == "0001-001-1234567"
+    _checked_by_openssl(hanako.country, opened, tmp_path)
+    desk.decide(numbers["child-allowance.claim"], "granted", STAFF, "12月分から支給します。")
+    page.reload()
+    page.get_by_text("12月分から支給します。").wait_for()
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="受付の控え").first.click()
+    saved.value.save_as(tmp_path / "receipt.json")
+    assert json.loads((tmp_path / "receipt.json").read_text())["payloadType"].startswith("application/vnd.kumihimo")
+
+
+def _checked_by_openssl(country: Country, opened: Any, folder: Path) -> None:
+    """Any program that knows CMS finds the signature good, and a changed document not."""
+    (folder / "application.json").write_bytes(base64.b64decode(opened["manifest"]))
+    (folder / "signature.p7s").write_bytes(base64.b64decode(opened["signature"]))
+    trusted = country.keys(topology.PORTAL) / "trusted"
+    (issuer,) = trusted.glob("*signature*.pem")
+    command = [
+        "openssl", "cms", "-verify", "-binary", "-inform", "DER", "-in", "signature.p7s", "-content", "application.json",
+        "-CAfile", str(issuer), "-partial_chain", "-purpose", "any", "-out", "out",
+    ]  # fmt: skip
+    assert subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 0
+    (folder / "application.json").write_bytes(base64.b64decode(opened["manifest"]) + b" ")
+    assert subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode != 0
 
 
 def test_notices_are_measured(hanako: Hanako) -> None:

@@ -77,6 +77,8 @@ def test_what_is_not_described_is_refused(founded: Country, party: PartyId) -> N
     for operation in operations:
         described = {other.method.upper() for other in operations if other.path == operation.path}
         for method in {"GET", "POST", "PUT", "DELETE", "PATCH"} - described:
-            response = operation.Case(method=method, path_parameters={"place": "0/000", "reference": "1"}).call()
+            response = operation.Case(
+                method=method, path_parameters={"place": "0/000", "reference": "1", "number": "1"}
+            ).call()
             assert response.status_code == 405, (method, operation.path)
             assert response.headers["content-type"][0] == MEDIA_TYPE

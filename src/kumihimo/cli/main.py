@@ -9,6 +9,7 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from kumihimo.cli import (
+    applications,
     audits,
     batch,
     bench,
@@ -61,6 +62,7 @@ card.app.add_typer(card_services.ordinance, name="ordinance", help="What municip
 app.add_typer(card_services.identity, name="identity", help="Identity checks at a counter: by card or by documents.")
 app.add_typer(by_hand.pending, name="pending", help="Inquiries of others that wait for a person.")
 app.add_typer(corrections.corrections, name="corrections", help="Corrections people asked for in My Portal.")
+app.add_typer(applications.applications, name="application", help="What residents applied for, and deciding it.")
 app.add_typer(notices.notices, name="notice", help="Notices to people in My Portal, and what became of them.")
 app.add_typer(batch.app, name="batch", help="Ask about many addressees at once.")
 app.add_typer(schedule.app, name="schedule", help="Inquiries that are made by themselves on their days.")

@@ -10,8 +10,8 @@ import typer
 
 from kumihimo.cli.by_hand import CountryFolder, Institution
 from kumihimo.cli.progress import console
+from kumihimo.country.institution_api import ApiDesk
 from kumihimo.country.layout import Country
-from kumihimo.country.notices import NoticeDesk
 from kumihimo.domain.kernel import Problem
 
 notices = typer.Typer(no_args_is_help=True)
@@ -34,13 +34,13 @@ def send(
         raise Problem("file.unreadable", str(error), str(file), "a notice as JSON") from None
     if not isinstance(notice, dict):
         raise Problem("value.invalid", type(notice).__name__, str(file), "a notice as a JSON object")
-    _print(NoticeDesk.of(Country.open(country), institution).send(notice))
+    _print(ApiDesk.of(Country.open(country), institution).send(notice))
 
 
 @notices.command("list")
 def list_notices(institution: Institution, country: CountryFolder = Path(".demo")) -> None:
     """The notices that were sent, newest first."""
-    for one in NoticeDesk.of(Country.open(country), institution).sent():
+    for one in ApiDesk.of(Country.open(country), institution).sent():
         _print(one)
 
 
@@ -50,7 +50,7 @@ def show(reference: Reference, institution: Institution, country: CountryFolder 
 
     Also who must be told on paper. Status 1 while somebody waits for it.
     """
-    desk = NoticeDesk.of(Country.open(country), institution)
+    desk = ApiDesk.of(Country.open(country), institution)
     state = desk.state(reference)
     _print(state)
     for one in desk.recipients(reference, "no_code") if state["no_code"] else ():

@@ -264,7 +264,7 @@ def _gateway_connections(identifier: str) -> tuple[Connection, ...]:
             PORTAL,
             exchange,
             Passes.ANSWER,
-            Bilingual("自己情報、訂正の申出、返信", "own information, corrections, answers"),
+            Bilingual("自己情報、訂正、返信、申請", "own information, corrections, applications"),
         ),
         Connection(exchange, PORTAL, Passes.CODE, Bilingual("お知らせの配信", "notices by mailbox")),
         *(

@@ -18,8 +18,8 @@ from kumihimo.country import topology
 from kumihimo.country.benches.figures import Effort, Measured, Reference
 from kumihimo.country.benches.portal import Browser
 from kumihimo.country.desk import Desk
+from kumihimo.country.institution_api import ApiDesk
 from kumihimo.country.layout import Country
-from kumihimo.country.notices import NoticeDesk
 from kumihimo.country.scenarios.first_case import STAFF
 from kumihimo.country.scenarios.waiting import until
 from kumihimo.country.stores import store_url
@@ -51,7 +51,7 @@ def measure(country: Country, effort: Effort) -> Iterator[Measured]:
         people = _known(exchange)
         people = people[: effort.pick(quick=200, full=len(people))]
         wanted = effort.pick(quick=1_000, full=100_000)
-        desk = NoticeDesk.of(country, _SENDER)
+        desk = ApiDesk.of(country, _SENDER)
         _send(desk, portal, people[:1])  # connections and keys are fetched once
         alone = _send(desk, portal, people[:1])
         if lacking := _without_mailbox(exchange, people):
@@ -102,7 +102,7 @@ def _inboxes(country: Country, portal: Engine, people: list[str]) -> Iterator[Me
         yield Measured(BENCH, figure, value * _MILLI, "ms", reference, value / median(files))
 
 
-def _send(desk: NoticeDesk, portal: Engine, people: list[str]) -> float:
+def _send(desk: ApiDesk, portal: Engine, people: list[str]) -> float:
     """Seconds from the call until all of it is in the portal's store."""
     begun, started = _stored(portal), perf_counter()
     _hand_in(desk, people)
@@ -115,7 +115,7 @@ def _send(desk: NoticeDesk, portal: Engine, people: list[str]) -> float:
     return perf_counter() - started
 
 
-def _hand_in(desk: NoticeDesk, people: list[str]) -> None:
+def _hand_in(desk: ApiDesk, people: list[str]) -> None:
     desk.send(
         {
             "reference": SystemRandomness().token_bytes(12).hex(),

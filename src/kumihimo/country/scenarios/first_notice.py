@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Any, Final
 
+from kumihimo.country.institution_api import ApiDesk
 from kumihimo.country.layout import Country
-from kumihimo.country.notices import NoticeDesk
 from kumihimo.country.scenarios.first_case import STAFF, FirstCase
 from kumihimo.domain.kernel import SystemClock
 
@@ -16,7 +16,7 @@ _SHEET: Final = "児童手当の支給\n\n支払月：2月・4月・6月・8月�
 
 def play(country: Country, case: FirstCase) -> dict[str, Any]:
     """Send it, and wait until the portal has it; how far it is then. Raises Problem where it does not get there."""
-    desk = NoticeDesk.of(country, "x-city")
+    desk = ApiDesk.of(country, "x-city")
     reference = f"kodomo-{SystemClock().now():%Y%m%d%H%M%S}"
     desk.send(
         {

@@ -5,6 +5,6 @@ The signature stands beside the document (CMS, detached), so that the document s
 """
 
 from kumihimo.domain.documents.signing import MAX_DOCUMENT_BYTES, Prepared, Signer, prepare, sign
-from kumihimo.domain.documents.verifying import SignedDocument, verify
+from kumihimo.domain.documents.verifying import SignedDocument, signer_of, verify
 
-__all__ = ["MAX_DOCUMENT_BYTES", "Prepared", "SignedDocument", "Signer", "prepare", "sign", "verify"]
+__all__ = ["MAX_DOCUMENT_BYTES", "Prepared", "SignedDocument", "Signer", "prepare", "sign", "signer_of", "verify"]

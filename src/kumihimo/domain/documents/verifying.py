@@ -38,8 +38,23 @@ def verify(
 ) -> SignedDocument:
     """Who signed a document, from its detached CMS in DER.
 
-    Issuer, validity and status are looked at as of `now`. Raises Problem(document.format, document.changed, document.signature,
-    document.purpose, login.untrusted, login.not_valid_now, login.revoked, login.status_unknown).
+    Issuer, validity and status are looked at as of `now`. Raises Problem as `signer_of`, and login.untrusted,
+    login.not_valid_now, login.revoked, login.status_unknown.
+    """
+    signer, signing_time = signer_of(document, signature)
+    issuer = trusted.issuer_of(signer, now)
+    found = status(signer, issuer)
+    if found.standing is Standing.REVOKED:
+        raise Problem("login.revoked", "the certificate of the signer", advice="Ask when it was revoked, and why.")
+    if found.standing is Standing.UNKNOWN:
+        raise Problem("login.status_unknown", "the responder does not know the certificate")
+    return SignedDocument(signer, signing_time, found)
+
+
+def signer_of(document: bytes, signature: bytes) -> tuple[x509.Certificate, datetime]:
+    """The certificate whose key signed exactly this document, and the time its signer claimed; whom to trust is not looked at.
+
+    Raises Problem(document.too_large, document.format, document.changed, document.signature, document.purpose).
     """
     if len(signature) > _MAX_CMS_BYTES:
         raise Problem("document.too_large", f"{len(signature)} bytes of CMS", expected=f"at most {_MAX_CMS_BYTES}")
@@ -66,13 +81,7 @@ def verify(
     require_signature_over(signer, hashlib.new(digest_used, signed_attributes).digest(), encoded)
     if not hmac.compare_digest(values["message_digest"], hashlib.new(digest_used, document).digest()):
         raise Problem("document.changed", "its digest is another", "messageDigest")
-    issuer = trusted.issuer_of(signer, now)
-    found = status(signer, issuer)
-    if found.standing is Standing.REVOKED:
-        raise Problem("login.revoked", "the certificate of the signer", advice="Ask when it was revoked, and why.")
-    if found.standing is Standing.UNKNOWN:
-        raise Problem("login.status_unknown", "the responder does not know the certificate")
-    return SignedDocument(signer, values["signing_time"], found)
+    return signer, values["signing_time"]
 
 
 def _read(signature: bytes) -> tuple[Any, Any, dict[str, Any]]:

@@ -35,6 +35,7 @@ from kumihimo.roles.portal.notice_routes import mount_notices
 from kumihimo.roles.portal.pages import MOUNTS
 from kumihimo.roles.portal.service.accesses import AccessRecords
 from kumihimo.roles.portal.service.accounts import Accounts
+from kumihimo.roles.portal.service.applying import Applications
 from kumihimo.roles.portal.service.inbox import Inboxes
 from kumihimo.roles.portal.service.intake import Intake
 from kumihimo.roles.portal.service.log_ins import LOGIN_KEY, LogIns
@@ -134,11 +135,17 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     inboxes = Inboxes(store, safe, edge, client, waking)
     background: list[Background] = [Repeating("wake-ups", waking.go_on)]
     if door is not None:
+        signature, status = (
+            trusted_issuers(door.trusted_signature),
+            OcspClient(SystemRandomness(), edge.clock, door.responder),
+        )
+        applications = Applications(store, safe, edge, client, edge.clock, SystemRandomness(), signature, status)
+        background.append(Repeating("applications", applications.go_on))
         site = Site(
             store=store, edge=edge, client=client, clock=edge.clock, randomness=SystemRandomness(), settings=settings,
-            book=book, secret=secret, records=records, inboxes=inboxes, waking=waking, origin=door.origin,
-            authentication=trusted_issuers(door.trusted_authentication), signature=trusted_issuers(door.trusted_signature),
-            status=OcspClient(SystemRandomness(), edge.clock, door.responder),
+            book=book, secret=secret, records=records, inboxes=inboxes, waking=waking,
+            applications=applications, origin=door.origin,
+            authentication=trusted_issuers(door.trusted_authentication), signature=signature, status=status,
             account_of=account_finder(store, edge, client),
         )  # fmt: skip
         pages = build_site(site, MOUNTS)

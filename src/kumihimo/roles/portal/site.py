@@ -26,6 +26,7 @@ from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.roles.portal.limits import Limit
 from kumihimo.roles.portal.rendering import LANGUAGES, STATIC, rendered
+from kumihimo.roles.portal.service.applying import Applications
 from kumihimo.roles.portal.service.inbox import Inboxes
 from kumihimo.roles.portal.service.mandates import Mandates
 from kumihimo.roles.portal.service.record_list import RecordList
@@ -82,6 +83,7 @@ class Site:
     records: RecordList
     inboxes: Inboxes
     waking: Waking
+    applications: Applications
     origin: str
     authentication: TrustedIssuers
     signature: TrustedIssuers

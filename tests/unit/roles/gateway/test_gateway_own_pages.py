@@ -24,6 +24,7 @@ from kumihimo.plumbing.wire.link_keys import LinkKeys
 from kumihimo.plumbing.wire.messages.by_hand import FlagKind
 from kumihimo.plumbing.wire.messages.information import Corrections, ShowCorrections
 from kumihimo.roles.portal.pages import information
+from kumihimo.roles.portal.service.applying import Applications
 from kumihimo.roles.portal.service.inbox import Inboxes
 from kumihimo.roles.portal.service.record_list import RecordList
 from kumihimo.roles.portal.service.safe import SAFE_KEY, Safe
@@ -79,6 +80,9 @@ def browser(case: Case) -> Iterator[Browser]:
             records=RecordList(portal.store, nobody, nobody),
             inboxes=inboxes,
             waking=waking,
+            applications=Applications(
+                portal.store, safe, edge, client, edge.clock, SystemRandomness(), TrustedIssuers(()), nobody
+            ),
             origin=ORIGIN,
             authentication=TrustedIssuers(()),
             signature=TrustedIssuers(()),

@@ -22,6 +22,7 @@ from kumihimo.plumbing.storage import migrate, open_engine
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.roles.portal.pages import MOUNTS
+from kumihimo.roles.portal.service.applying import Applications
 from kumihimo.roles.portal.service.inbox import Inboxes
 from kumihimo.roles.portal.service.record_list import RecordList
 from kumihimo.roles.portal.service.safe import Safe
@@ -130,6 +131,9 @@ def portal_site(
         records=records(store) if records is not None else RecordList(store, lambda: Names({}, {}, {}, {}), nobody),
         inboxes=Inboxes(store, safe, edge, line, waking),
         waking=waking,
+        applications=Applications(
+            store, safe, edge, line, clock, SeededRandomness(9), signature or TrustedIssuers(()), status or nobody
+        ),
         origin=ORIGIN,
         authentication=authentication or TrustedIssuers(()),
         signature=signature or TrustedIssuers(()),

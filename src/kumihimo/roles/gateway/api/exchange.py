@@ -110,7 +110,7 @@ def build(settings: ExchangeSettings, clock: Clock = SystemClock()) -> FastAPI: 
     _for_ledger(app, edge, services)
     _for_desk(app, edge, services, in_turn)
     mount_copies(app, edge, services.copies, copies, _only(edge, "desk"))
-    mount_institution(app, edge, services.notices, _only(edge, "desk"))
+    mount_institution(app, edge, services.notices, services.applications, _only(edge, "desk"))
     _for_others(app, edge, services)
     _for_oversight(app, edge, services)
     return app

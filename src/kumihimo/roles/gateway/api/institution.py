@@ -6,16 +6,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Annotated, Any, Final
+from datetime import date, datetime
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Query
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from kumihimo.domain.kernel import PartyId, Problem
+from kumihimo.domain.kernel import PartyId, Problem, Sex
 from kumihimo.plumbing.wire.edge import Edge
-from kumihimo.plumbing.wire.envelope import Envelope
+from kumihimo.plumbing.wire.envelope import Envelope, b64
+from kumihimo.plumbing.wire.messages.applications import (
+    ApplicationsStand,
+    ApplicationState,
+    LookAtApplications,
+    SubmitApplication,
+)
 from kumihimo.plumbing.wire.messages.notices import (
     MOST_RECIPIENTS,
     AnswerNotice,
@@ -25,11 +31,14 @@ from kumihimo.plumbing.wire.messages.notices import (
 )
 from kumihimo.plumbing.wire.requesters import PORTAL
 from kumihimo.plumbing.wire.routes import Peer
+from kumihimo.roles.gateway.service.applications import ApplicationDesk
 from kumihimo.roles.gateway.service.notices import Notices
+from kumihimo.roles.gateway.store.applications import Application
 from kumihimo.roles.gateway.store.notices import Delivery, Notice
 
 REFERENCE: Final = r"^[A-Za-z0-9._-]{1,60}$"
 PREFIX: Final = "/v1"
+_SEX: Final = {one: one.name.lower() for one in Sex}
 
 
 class _Model(BaseModel):
@@ -106,6 +115,55 @@ class AnswersShown(_Model):
     answers: tuple[AnswerShown, ...]
 
 
+class ApplicationShown(_Model):
+    """An application in the list. `number` is its reference number (受付番号)."""
+
+    number: str
+    procedure: str
+    state: ApplicationState
+    taken_at: datetime
+    changed_at: datetime
+    staff: str | None
+    says: str | None
+
+
+class ApplicationsShown(_Model):
+    """Up to 1,000, newest first; go on with `before` the last one's `taken_at`."""
+
+    applications: tuple[ApplicationShown, ...]
+
+
+class Applicant(_Model):
+    """Who signed, as the signature certificate names them; what JIS X 0213 lacks is written as a substitute (代替文字)."""
+
+    name: str
+    address: str
+    birth: date
+    sex: Literal["male", "female", "not_known", "not_applicable"]
+
+
+class ApplicationOpened(ApplicationShown):
+    """An application opened: answers, and whoever signed it. `manifest` is what was signed, `signature` its CMS, both base64.
+
+    `hash` is this part's in the manifest. `represented`: whoever signed acts for another person.
+    """
+
+    answers: dict[str, str]
+    represented: bool
+    applicant: Applicant
+    hash: str
+    manifest: str
+    signature: str
+
+
+class NewState(_Model):
+    """A state, and what the applicant is told."""
+
+    state: ApplicationState
+    staff: Annotated[str, Field(min_length=1, max_length=60)]
+    says: Annotated[str, Field(min_length=1, max_length=2_000)] | None = None
+
+
 class ProblemShown(BaseModel):
     """What went wrong (RFC 9457): `type` ends with a code of docs/protocols.md; where, what was expected, and what to do."""
 
@@ -121,32 +179,51 @@ class ProblemShown(BaseModel):
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"model": ProblemShown, "description": said}
     for status, said in (
-        (400, "not JSON"), (403, "not the institution's own desk"), (404, "no such notice"),
-        (409, "the reference is another notice's"), (413, "too large"), (422, "something in it cannot be"),
+        (400, "not JSON"), (403, "not the institution's own desk"), (404, "no such notice or application"),
+        (409, "the reference is taken, or the state cannot follow"), (413, "too large"), (422, "something in it cannot be"),
         (503, "somebody cannot be reached"),
     )
 }  # fmt: skip
 
 
-def mount_institution(app: FastAPI, edge: Edge, notices: Notices, own_desk: Callable[[PartyId], bool]) -> None:
+def mount_institution(
+    app: FastAPI, edge: Edge, notices: Notices, applications: ApplicationDesk, own_desk: Callable[[PartyId], bool]
+) -> None:
     """Add the institution API, and the portal's way to bring answers."""
 
-    router = institution_router(notices, own_desk)
+    router = institution_router(notices, applications, own_desk)
     app.include_router(router)
 
     @app.get(f"{PREFIX}/openapi.json", include_in_schema=False)
     def openapi() -> dict[str, Any]:
         return description(router)
 
+    def is_portal(peer: PartyId) -> bool:
+        return peer == PORTAL
+
+    @app.post("/applications")
+    def submit(envelope: Envelope, peer: Peer) -> Envelope:
+        """SubmitApplication → ApplicationTaken."""
+        return edge.answer(applications.take(edge.open(envelope, SubmitApplication, peer, is_portal).value))
+
+    @app.post("/applications/stand")
+    def stand(envelope: Envelope, peer: Peer) -> Envelope:
+        """LookAtApplications → ApplicationsStand."""
+        message = edge.open(envelope, LookAtApplications, peer, is_portal).value
+        stands = applications.stand(message.receipts)
+        return edge.answer(ApplicationsStand(in_reply_to=message.message_id, applications=stands))
+
     @app.post("/answered-notices")
     def answered(envelope: Envelope, peer: Peer) -> Envelope:
         """AnswerNotice → AnswerTaken."""
-        message = edge.open(envelope, AnswerNotice, peer, lambda party: party == PORTAL).value
+        message = edge.open(envelope, AnswerNotice, peer, is_portal).value
         notices.answered(message)
         return edge.answer(AnswerTaken(in_reply_to=message.message_id, reference=message.reference))
 
 
-def institution_router(notices: Notices, own_desk: Callable[[PartyId], bool]) -> APIRouter:
+def institution_router(
+    notices: Notices, applications: ApplicationDesk, own_desk: Callable[[PartyId], bool]
+) -> APIRouter:
     """The institution API's routes."""
 
     def desk(peer: Peer) -> None:
@@ -155,6 +232,7 @@ def institution_router(notices: Notices, own_desk: Callable[[PartyId], bool]) ->
 
     router = APIRouter(prefix=PREFIX, dependencies=[Depends(desk)], responses=_PROBLEMS)
     _mount_notices(router, notices)
+    _mount_applications(router, applications)
     return router
 
 
@@ -219,6 +297,36 @@ def _mount_notices(router: APIRouter, notices: Notices) -> None:
             for one in notices.store.answers(found(reference).id)
         ]
         return AnswersShown(answers=tuple(shown))
+
+
+def _mount_applications(router: APIRouter, desk: ApplicationDesk) -> None:
+    @router.get("/applications")
+    def newest(state: ApplicationState | None = None, before: AwareDatetime | None = None) -> ApplicationsShown:
+        """Applications (申請・届出), newest first, those in one state where it is named."""
+        found = desk.store.newest(state, before)
+        return ApplicationsShown(applications=tuple(ApplicationShown(**_of(one)) for one in found))
+
+    @router.get("/applications/{number}")
+    def one(number: str) -> ApplicationOpened:
+        """One by its reference number, opened."""
+        opened = desk.open(number)
+        holder = opened.applicant
+        applicant = Applicant(
+            name=holder.name, address=holder.address, birth=holder.birth, sex=_SEX[holder.sex],
+        )  # fmt: skip
+        return ApplicationOpened(
+            **_of(opened.kept), answers=opened.answers, represented=opened.represented, applicant=applicant,
+            hash=opened.kept.hash, manifest=b64(opened.manifest), signature=b64(opened.signature),
+        )  # fmt: skip
+
+    @router.post("/applications/{number}/state")
+    def decide(number: str, new: NewState) -> ApplicationShown:
+        """Set its state, and tell the applicant why. A decision may be corrected by another; what is done stays done."""
+        return ApplicationShown(**_of(desk.decide(number, new.state, new.staff, new.says)))
+
+
+def _of(one: Application) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in ApplicationShown.model_fields}
 
 
 def _shown(notices: Notices, one: Notice, opened: int | None = None) -> NoticeShown:

@@ -19,6 +19,7 @@ from kumihimo.plumbing.wire.together import Gathering
 from kumihimo.roles.gateway.api.batch import BatchWorker
 from kumihimo.roles.gateway.api.life import OutcomeSender
 from kumihimo.roles.gateway.api.schedules import DailyRound
+from kumihimo.roles.gateway.service.applications import ApplicationDesk
 from kumihimo.roles.gateway.service.audit import OpeningAudit
 from kumihimo.roles.gateway.service.audit_codes import AuditCodes
 from kumihimo.roles.gateway.service.batch import Batches
@@ -36,6 +37,7 @@ from kumihimo.roles.gateway.service.provision import Provision
 from kumihimo.roles.gateway.service.rotation import Rotations
 from kumihimo.roles.gateway.service.schedules import Schedules
 from kumihimo.roles.gateway.settings import ExchangeSettings
+from kumihimo.roles.gateway.store.applications import ApplicationStore
 from kumihimo.roles.gateway.store.batches import BatchStore
 from kumihimo.roles.gateway.store.by_hand import ByHandStore
 from kumihimo.roles.gateway.store.chunk_provisions import ChunkProvisionStore
@@ -82,6 +84,7 @@ class Services:
     corrections: CorrectionDesk
     notices: Notices
     delivering: Repeating
+    applications: ApplicationDesk
 
 
 def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerClient, commit: Commit) -> Services:
@@ -176,4 +179,5 @@ def wire(settings: ExchangeSettings, edge: Edge, engine: Engine, client: PeerCli
         CorrectionDesk(CorrectionStore(engine, institution), inquiries, edge),
         notices,
         delivering,
+        ApplicationDesk(ApplicationStore(engine, institution), edge, SystemRandomness()),
     )

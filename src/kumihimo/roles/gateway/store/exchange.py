@@ -425,4 +425,23 @@ notice_answer = Table(
     Index("ix_notice_answer_notice", "notice", "received_at"),
 )
 
+# Applications of residents (申請・届出), sealed to this exchange as they came and opened for its own business systems.
+application = Table(
+    "application",
+    metadata,
+    Column("institution", Text, primary_key=True),
+    Column("receipt", Text, primary_key=True),
+    Column("number", Text, nullable=False),  # 受付番号
+    Column("procedure", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("hash", Text, nullable=False),  # of the part, as in the manifest that was signed
+    Column("taken_at", UtcDateTime, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("staff", Text),
+    Column("says", Text),  # what the applicant is told
+    UniqueConstraint("institution", "number", name="uq_application_number"),
+    Index("ix_application_state", "institution", "state", "taken_at"),
+)
+
 feed_cursor = cursor_table(metadata)

@@ -7,13 +7,14 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from kumihimo.roles.portal.pages import controls, information, logging_in, notices, records, start
+from kumihimo.roles.portal.pages import applications, controls, information, logging_in, notices, records, start
 from kumihimo.roles.portal.site import Site
 
 MOUNTS: Final[tuple[Callable[[FastAPI, Site], None], ...]] = (
     logging_in.mount,
     start.mount,
     notices.mount,
+    applications.mount,
     records.mount,
     information.mount,
     controls.mount,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from kumihimo.domain.kernel import Problem
 from kumihimo.roles.portal.store import PortalStore
+from kumihimo.roles.portal.store_applications import ApplicationRows
 from kumihimo.roles.portal.store_channels import ChannelRows
 from kumihimo.roles.portal.store_information import InformationQueries
 from kumihimo.roles.portal.store_mandates import MandateRows
@@ -15,10 +17,15 @@ from kumihimo.roles.portal.store_site import CardRows, SessionRows
 def close_account(store: PortalStore, account: str, at: datetime) -> None:
     """What is the account's goes with it, all or nothing; mandates end, and the other end still sees them.
 
-    Access records stay under the link code (番号法第二十三条第三項: seven years); whoever logs in again finds them.
+    Access records stay under the link code (番号法第二十三条第三項: seven years); whoever logs in again finds them. Raises
+    Problem(application.under_way) while an application is still being sent.
     """
     with store.transaction() as transaction:
         conn = transaction.conn
+        if not ApplicationRows(conn).forget(account):
+            raise Problem(
+                "application.under_way", "it is not at its office yet", advice="Close the account when it is."
+            )
         SessionRows(conn).end_of_account(account)
         CardRows(conn).forget(account)
         MandateRows(conn).leave(account, at)

@@ -12,6 +12,14 @@ export async function post(path, body) {
   return document;
 }
 
+/** What went wrong with the card, in the page's words; the code is for whoever is asked for help. */
+export function complaint(error, said) {
+  const code = String(error.problem ?? error.code ?? error.name);
+  if (code === "host.cancelled" || code === "ERR_WEBEID_USER_CANCELLED") return `${said.cancelled} (${code})`;
+  const missing = code.startsWith("ERR_WEBEID_EXTENSION") || code === "ERR_WEBEID_NATIVE_UNAVAILABLE";
+  return `${missing ? said.missing : said.failed} (${code})`;
+}
+
 const button = document.querySelector('[data-does="login"]');
 if (button) {
   const say = (where, text) => {
@@ -29,14 +37,7 @@ if (button) {
       const { next } = await post("/login", { unverifiedCertificate, algorithm, signature, format, appVersion });
       location.assign(next);
     } catch (error) {
-      const code = error.problem ?? error.code ?? error.name;
-      const said =
-        code === "host.cancelled" || code === "ERR_WEBEID_USER_CANCELLED"
-          ? button.dataset.cancelled
-          : String(code).startsWith("ERR_WEBEID_EXTENSION") || code === "ERR_WEBEID_NATIVE_UNAVAILABLE"
-            ? button.dataset.missing
-            : button.dataset.failed;
-      say("alarm", `${said} (${code})`);
+      say("alarm", complaint(error, button.dataset));
     } finally {
       button.removeAttribute("aria-disabled");
     }
