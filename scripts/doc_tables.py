@@ -106,6 +106,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "messages-card-desk": partial(messages, "card_desk"),
     "messages-information": partial(messages, "information"),
     "messages-applications": partial(messages, "applications"),
+    "messages-complaints": partial(messages, "complaints"),
     "messages-notices": partial(messages, "notices"),
     "settings": settings,
 }

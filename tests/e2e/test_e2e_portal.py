@@ -28,11 +28,13 @@ from kumihimo.country.founding import found
 from kumihimo.country.inspection import Needle, holders, read_rows
 from kumihimo.country.institution_api import ApiDesk
 from kumihimo.country.layout import Country
+from kumihimo.country.officer import Officer
 from kumihimo.country.running import issue_codes
 from kumihimo.country.scenarios import first_case, first_notice
 from kumihimo.country.scenarios.first_case import STAFF
 from kumihimo.country.supervisor import running
 from kumihimo.domain.kernel import legal_day
+from kumihimo.plumbing.wire.messages.complaints import ComplaintState
 from kumihimo.roles.card.host.settings import HostSettings
 
 PATIENCE_MS = 20_000
@@ -271,6 +273,26 @@ def _checked_by_openssl(country: Country, opened: Any, folder: Path) -> None:
     assert subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 0
     (folder / "application.json").write_bytes(base64.b64decode(opened["manifest"]) + b" ")
     assert subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode != 0
+
+
+def test_an_access_that_is_not_recognised_goes_to_the_oversight_body_and_its_answer_comes_back(
+    hanako: Hanako, page: Any
+) -> None:
+    log_in(page, hanako.origin)
+    page.get_by_role("link", name="アクセス記録", exact=True).click()
+    page.get_by_role("link", name="くわしく").first.click()
+    page.get_by_label("おかしいと思うこと").fill("この役所に申請したことがありません。")
+    page.get_by_role("button", name="第三者機関に申し出る").click()
+    page.get_by_text("申出を送りました").wait_for()
+    for_everybody(page, "complaints")
+    officer = Officer.of(hanako.country)
+    (complaint,) = officer.complaints()
+    assert complaint.says == "この役所に申請したことがありません。"
+    assert complaint.transaction in {one.transaction for one in hanako.case.accesses}
+    officer.answer_complaint(complaint.reference, ComplaintState.NOT_JUSTIFIED, "児童手当の申請によるものでした。")
+    page.reload()
+    page.get_by_text("児童手当の申請によるものでした。").wait_for()
+    page.get_by_text("アクセスに問題はありませんでした").wait_for()
 
 
 def test_notices_are_measured(hanako: Hanako) -> None:

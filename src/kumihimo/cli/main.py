@@ -10,12 +10,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kumihimo.cli import (
     applications,
-    audits,
     batch,
     bench,
     by_hand,
     card,
     card_services,
+    complaints,
     copies,
     corrections,
     country,
@@ -67,7 +67,7 @@ app.add_typer(notices.notices, name="notice", help="Notices to people in My Port
 app.add_typer(batch.app, name="batch", help="Ask about many addressees at once.")
 app.add_typer(schedule.app, name="schedule", help="Inquiries that are made by themselves on their days.")
 app.add_typer(copies.app, name="copies", help="How fresh copies are, and what is wrong with them.")
-app.add_typer(audits.app, name="oversight", help="The oversight body: its findings and its orders.")
+app.add_typer(complaints.app, name="oversight", help="The oversight body: its findings and its orders.")
 app.add_typer(rotate.app, name="rotate", help="Renew link codes and the keys they come from.")
 app.add_typer(drill.app, name="drill", help="Do for real what must work on a bad day.")
 country.app.command("join")(membership.join)

@@ -11,6 +11,14 @@ from kumihimo.country import topology
 from kumihimo.country.desk import Caller, expected_up
 from kumihimo.country.layout import OFFICER, Country
 from kumihimo.plumbing.wire.envelope import malformed
+from kumihimo.plumbing.wire.messages.complaints import (
+    AnswerComplaint,
+    ComplaintAnswered,
+    Complaints,
+    ComplaintShown,
+    ComplaintState,
+    ShowComplaints,
+)
 from kumihimo.plumbing.wire.messages.freshness import Conditions, ShowConditions
 from kumihimo.plumbing.wire.messages.oversight import (
     GiveOrder,
@@ -52,6 +60,17 @@ class Officer(Caller):
     def conditions(self) -> Conditions:
         """What institutions say is wrong with their copies."""
         return self.ask(topology.OVERSIGHT, "/shown-conditions", ShowConditions, Conditions)
+
+    def complaints(self) -> tuple[ComplaintShown, ...]:
+        """What residents complain about, the open ones first."""
+        return self.ask(topology.OVERSIGHT, "/complaints/shown", ShowComplaints, Complaints).complaints
+
+    def answer_complaint(self, reference: str, state: ComplaintState, answer: str) -> ComplaintState:
+        """How it stands from now on, and what the resident is told. Raises Problem(complaint.unknown)."""
+        return self.ask(
+            topology.OVERSIGHT, "/complaints/answered", AnswerComplaint, ComplaintAnswered,
+            reference=reference, state=state, answer=answer,
+        ).state  # fmt: skip
 
     def status(self) -> dict[str, Any]:
         """How far the log is verified, and how many alarms there are."""

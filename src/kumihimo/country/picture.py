@@ -297,6 +297,11 @@ class _CountryPicture:
         between = authority.y - 20
         self._draw((PORTAL, JPKI), [(down, portal.bottom), (down, between), (in_, between), (in_, authority.y)])
         self._label((PORTAL, JPKI), down + 10, portal.bottom + 20, 150)
+        watch, aside = self._places[OVERSIGHT], portal.x + 14
+        self._draw(
+            (PORTAL, OVERSIGHT), [(aside, portal.bottom), (aside, watch.middle_y), (watch.right, watch.middle_y)]
+        )
+        self._label((PORTAL, OVERSIGHT), aside - 10, watch.middle_y - 8, 150, "end")
 
     def _draw_legend(self) -> None:
         rows = [(stroke, _MEANING[passes]) for passes, stroke in _STROKES.items()]

@@ -295,6 +295,7 @@ _CENTRAL_CONNECTIONS = (
         Passes.CODE,
         Bilingual("自己情報の照会、鍵の半分とログの証明", "ask for permits, half of its key, proofs"),
     ),
+    Connection(PORTAL, OVERSIGHT, Passes.CODE, Bilingual("申出と、その記録", "complaints, with the record")),
     Connection(PORTAL, HUB_2, Passes.CODE, Bilingual("提供等記録の写し", "copies of access records")),
     Connection(
         PORTAL, JPKI, Passes.CASEWORK, Bilingual("カードでの利用開始", "have the code of a card's holder issued")

@@ -235,6 +235,8 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "application.signed": (409, "It was signed already"),
     "application.under_way": (409, "An application is still being sent"),
     "application.state": (409, "That does not follow this state"),
+    "complaint.unknown": (404, "No such complaint"),
+    "complaint.too_many": (409, "Too many complaints"),
     "mail.refused": (422, "The mail server will not have it"),
     "mail.unreachable": (503, "The mail server cannot be reached"),
     "push.gone": (410, "A push subscription that is over"),

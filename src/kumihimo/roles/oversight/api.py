@@ -18,6 +18,7 @@ from kumihimo.plumbing.wire.link_keys import OPERATORS
 from kumihimo.plumbing.wire.remote_log import RemoteLog
 from kumihimo.plumbing.wire.routes import Peer
 from kumihimo.plumbing.wire.vitals import FeedVital, KeysVital, StoreVital, watch
+from kumihimo.roles.oversight.complaints_api import mount_complaints
 from kumihimo.roles.oversight.findings_api import mount_findings
 from kumihimo.roles.oversight.service.audits import AuditDesk
 from kumihimo.roles.oversight.service.conditions import ConditionDesk
@@ -40,6 +41,7 @@ from kumihimo.roles.oversight.store import (
     WitnessStore,
     feed_cursor,
 )
+from kumihimo.roles.oversight.store.complaints import ComplaintStore
 from kumihimo.roles.oversight.vitals import ConditionsVital, LogVital
 from kumihimo.roles.oversight.watching import Watching
 from kumihimo.roles.oversight.witness_api import WITNESS_KEY, mount_witness
@@ -120,6 +122,7 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
 
     mount_witness(app, edge, witness, witnessed, settings.log_origin, watching.wake)
     mount_findings(app, edge, findings)
+    mount_complaints(app, edge, ComplaintStore(engine), log_key, [signer.witness_key])
 
     @app.post("/orders")
     def give_order(envelope: Envelope, peer: Peer) -> Envelope:

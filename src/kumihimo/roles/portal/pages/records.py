@@ -8,13 +8,14 @@ from datetime import date
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
-from fastapi import FastAPI, Query, Request
-from fastapi.responses import Response
+from fastapi import FastAPI, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
 from kumihimo.domain.kernel import Problem
 from kumihimo.roles.portal.rendering import day, word
 from kumihimo.roles.portal.service.charts import Point, bars, timeline
+from kumihimo.roles.portal.service.complaints import ComplaintsOf
 from kumihimo.roles.portal.service.proofs import Proof
 from kumihimo.roles.portal.service.record_list import (
     Listed,
@@ -26,7 +27,7 @@ from kumihimo.roles.portal.service.record_list import (
     months,
 )
 from kumihimo.roles.portal.service.sentences import Name, Result
-from kumihimo.roles.portal.site import Here, HomeCard, Site
+from kumihimo.roles.portal.site import Changing, Here, HomeCard, Site
 from kumihimo.roles.portal.visiting import Visitor
 
 TOPIC: Final = "records"
@@ -103,11 +104,40 @@ def _mount_lists(app: FastAPI, site: Site, records: RecordList) -> None:
 
 
 def _mount_proofs(app: FastAPI, site: Site, records: RecordList) -> None:
+    complained = ComplaintsOf(site.store, records, site.edge, site.client, site.randomness)
     keys: dict[str, Any] = {"log_key": site.settings.log_key, "witness_keys": "\n".join(site.settings.witness_keys)}
 
     @app.get("/records/check")
     def check(request: Request, visitor: Here) -> Response:
         return site.page(request, visitor, "records_check.html", topic=TOPIC, **keys)
+
+    @app.get("/records/complaints")
+    def complaints(request: Request, visitor: Here, sent: str = "") -> Response:
+        """What was complained about, and how it stands."""
+        site.require_scope(visitor, TOPIC)
+        shown = [
+            {
+                "sentence": records.one(visitor.account, one.kept.log_index).said(visitor.language),
+                "state": word(visitor.language, f"complaints.state.{one.state.value if one.state else 'unreachable'}"),
+                "complained_at": one.kept.complained_at,
+                "changed_at": one.changed_at,
+                "answer": one.answer,
+                "reference": one.kept.reference,
+                "index": one.kept.log_index,
+            }
+            for one in complained.stand(visitor.account)
+        ]
+        return site.page(
+            request, visitor, "records_complaints.html", topic=TOPIC, complaints=shown, sent=bool(sent)
+        )  # fmt: skip
+
+    @app.post("/records/{index}/complaint")
+    def complain(visitor: Changing, index: int, says: Annotated[str, Form()]) -> Response:
+        """I do not recognise this."""
+        if visitor.represents:
+            raise Problem("mandate.scope", "only the holder complains", advice="Go back to your own account.")
+        complained.complain(visitor.account, index, says)
+        return RedirectResponse("/records/complaints?sent=1", 303)
 
     @app.get("/records/{index}")
     def one(request: Request, visitor: Here, index: int) -> Response:

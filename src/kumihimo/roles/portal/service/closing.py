@@ -8,6 +8,7 @@ from kumihimo.domain.kernel import Problem
 from kumihimo.roles.portal.store import PortalStore
 from kumihimo.roles.portal.store_applications import ApplicationRows
 from kumihimo.roles.portal.store_channels import ChannelRows
+from kumihimo.roles.portal.store_complaints import ComplaintRows
 from kumihimo.roles.portal.store_information import InformationQueries
 from kumihimo.roles.portal.store_mandates import MandateRows
 from kumihimo.roles.portal.store_notices import NoticeRows
@@ -30,6 +31,7 @@ def close_account(store: PortalStore, account: str, at: datetime) -> None:
         CardRows(conn).forget(account)
         MandateRows(conn).leave(account, at)
         InformationQueries(conn).forget(account)
+        ComplaintRows(conn).forget(account)
         NoticeRows(conn).forget(account)
         ChannelRows(conn).forget(account)
         transaction.remove_account(account)
