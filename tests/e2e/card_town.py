@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from card_in_slot import InSlot
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from card_programs import missing, virtual_reader
+from free_ports import free_port
 from kumihimo.country.benches.card_browser import card_browser, playwright
 from kumihimo.country.benches.login import running_site
 from kumihimo.roles.card.check_site import CheckSiteSettings
@@ -93,11 +93,6 @@ class Town:
         environment = {**os.environ, **self.reader.environment}
         looking = [sys.executable, "-c", AWAIT_CARD, where, str(_SEEN_SECONDS)]
         return subprocess.run(looking, env=environment, check=False).returncode == 0
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

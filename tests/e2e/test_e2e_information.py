@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from card_programs import missing
+from free_ports import free_port
 from kumihimo.country import topology
 from kumihimo.country.keys import PartyPlan, Root, write_directory
 from kumihimo.country.people.attributes import information_about
@@ -89,9 +89,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     url = f"sqlite:///{folder}/portal.db"
     migrate(open_engine(url), MIGRATIONS)
     store, client = PortalStore(open_engine(url)), PeerClient(edge)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     origin = f"https://localhost:{port}"
 
     def nobody(*_: Any) -> Any:

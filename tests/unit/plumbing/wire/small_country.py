@@ -15,6 +15,7 @@ from typing import ClassVar
 
 from fastapi import FastAPI
 
+from free_ports import free_port
 from kumihimo.country.keys import PartyPlan, Root, write_directory
 from kumihimo.domain.kernel import Clock, Institution, InstitutionId, PartyId, SystemClock
 from kumihimo.plumbing.wire.directory import Directory
@@ -37,13 +38,6 @@ _INSTITUTIONS = tuple(
     Institution(InstitutionId(name), name, name, frozenset({"municipality"} if "city" in name else {"operator"}))
     for name in ("x-city", "y-city", "hub-1", "hub-2")
 )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @dataclass(frozen=True)

@@ -266,7 +266,7 @@ def test_a_certificate_without_a_name_of_ours_names_nobody() -> None:
 SERVICE = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = [sys.argv[1], str(Path(sys.argv[1]).parents[2])]
 from small_country import EXCHANGE, SmallCountry, echoing, port_of
 from kumihimo.plumbing.wire.listening import listen
 from kumihimo.plumbing.wire.server import serve

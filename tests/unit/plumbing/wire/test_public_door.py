@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import urllib.request
 
 import pytest
@@ -11,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from free_ports import free_port
 from kumihimo.domain.kernel import Problem
 from kumihimo.plumbing.wire.public_door import PublicDoor
 
@@ -24,10 +24,7 @@ PAGES = Starlette(routes=[Route("/hello", hello)])
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        found: int = probe.getsockname()[1]
-    return found
+    return free_port()
 
 
 def asked(port: int) -> str:

@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from hub_country import HUB_1, HUB_2, PORTAL, REGISTRY, Caller, HubCountry, X, found, operator_settings
 
+from free_ports import free_port
 from kumihimo.domain.kernel.clock import SystemClock
 from kumihimo.domain.kernel.errors import Problem
 from kumihimo.domain.kernel.institutions import PartyId
@@ -26,12 +27,6 @@ from kumihimo.plumbing.wire.protocol import PeerProtocol
 from kumihimo.plumbing.wire.tls import server_context
 from kumihimo.roles.hub.api import build, prepare
 from kumihimo.roles.hub.settings import Settings
-
-
-def a_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -98,7 +93,7 @@ class TlsCountry:
 @pytest.fixture(scope="module")
 def tls_country(tmp_path_factory: pytest.TempPathFactory) -> TlsCountry:
     folder = tmp_path_factory.mktemp("tls")
-    ports = {HUB_1: a_free_port(), HUB_2: a_free_port()}
+    ports = {HUB_1: free_port(), HUB_2: free_port()}
     found(folder, lambda party: f"https://127.0.0.1:{ports[party]}" if party in ports else None)
     return TlsCountry(folder, ports)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import socket
 import threading
 import time
 import urllib.parse
@@ -17,6 +16,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from free_ports import free_port
 from jpki_parts import hanako, key
 from kumihimo.country.keys import PartyPlan, Root, write_directory, write_random_secret
 from kumihimo.domain.jpki import CaName, Document, Profile, possession_statement, public_bytes, sign
@@ -73,13 +73,6 @@ DOORS: dict[PartyId, Any] = {
     RESPONDER: responder_api,
 }
 PATIENCE = 10.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @contextmanager

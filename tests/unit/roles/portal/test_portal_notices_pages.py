@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from jwcrypto.jwk import JWK
 from jwcrypto.jwt import JWT
 from portal_site import ORIGIN, PortalSite, portal_site
 
+from free_ports import free_port
 from kumihimo.domain.kernel import SystemClock, legal_day
 from kumihimo.plumbing.mail import Mailer, MailSettings
 from kumihimo.plumbing.push import VAPID_KEY, Pusher, PushSettings, make_vapid_key
@@ -81,9 +81,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def mail_server(certificate: Path) -> Iterator[MailServer]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate / CERTIFICATE, certificate / KEY)
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = MailSettings(host="localhost", port=port, sender="portal@portal.test", trusted=certificate / CERTIFICATE)
     server = MailServer(settings)
     controller = Controller(server, hostname="localhost", port=port, tls_context=context, require_starttls=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +15,7 @@ import pytest
 from fastapi import FastAPI
 from registry_office import hanako
 
+from free_ports import free_port
 from kumihimo.country.keys import PartyPlan, Root, write_directory, write_random_secret
 from kumihimo.domain.codes import OperatorSecrets, assemble_key, decrypt, person_point
 from kumihimo.domain.kernel import Institution, InstitutionId, PartyId, Problem, ResidentCode, SystemClock
@@ -66,13 +66,6 @@ TAX_DESK = PartyId("tax-office/desk")
 CALLERS = (LEDGER, DESK, EXCHANGE, PENSION, PENSION_DESK, TAX_DESK)
 DOORS: dict[PartyId, Any] = {NUMBERING: numbering_api, REGISTRY: registry_api}
 SECRETS = {operator: OperatorSecrets.generate() for operator in OPERATORS}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @contextmanager
