@@ -45,6 +45,12 @@ def word(language: str, key: str, **values: object) -> str:
     return text.format(**values) if values else text
 
 
+def told(language: str, code: str) -> str:
+    """What somebody is told of a problem, in plain words; of one without words of its own, where to ask."""
+    key = f"problem.{code}"
+    return word(language, key if key in texts() else "problem.other")
+
+
 def day(when: date, language: str) -> str:
     """令和8年6月3日（2026年）, 3 June 2026."""
     if language == "en":

@@ -25,7 +25,7 @@ from kumihimo.plumbing.web import STATIC as SHARED
 from kumihimo.plumbing.wire.client import PeerClient
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.roles.portal.limits import Limit
-from kumihimo.roles.portal.rendering import LANGUAGES, STATIC, rendered
+from kumihimo.roles.portal.rendering import LANGUAGES, STATIC, rendered, told
 from kumihimo.roles.portal.service.applying import Applications
 from kumihimo.roles.portal.service.inbox import Inboxes
 from kumihimo.roles.portal.service.mandates import Mandates
@@ -308,7 +308,8 @@ def _told(request: Request, site: Site, problem: Problem, status: int | None = N
         answer = JSONResponse(document, status_code=status or problem.status, media_type="application/problem+json")
     else:
         visitor = site.visitor_or_nobody(request)
-        answer = site.page(request, visitor, "error.html", status=status or problem.status, problem=problem)
+        said = told(site.language(request), problem.code)
+        answer = site.page(request, visitor, "error.html", status=status or problem.status, problem=problem, said=said)
     if problem.code == "session.too_often":
         answer.headers["Retry-After"] = "60"
     return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from kumihimo.domain.kernel import FixedClock, Problem, SeededRandomness, System
 from kumihimo.domain.web_eid import Token, challenge_digest
 from kumihimo.plumbing.wire.edge import Edge
 from kumihimo.plumbing.wire.ocsp_client import OcspClient
+from kumihimo.roles.portal import rendering
 from kumihimo.roles.portal.rendering import texts
 from kumihimo.roles.portal.service.accounts import give_code, ticket_hash
 from kumihimo.roles.portal.service.log_ins import LogIns
@@ -202,6 +204,21 @@ def test_every_text_is_there_in_both_languages() -> None:
     assert all(words["ja"] and words["en"] for words in texts().values())
 
 
+def test_whatever_goes_wrong_is_told_in_the_resident_s_own_language(site: PortalSite) -> None:
+    """Every problem that the portal itself raises has words; what others raise has the general ones."""
+    folder = Path(rendering.__file__).parent
+    sources = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.py"))
+    raised = set(re.findall(r'Problem\(\s*"([a-z_]+\.[a-z_]+)"', sources))
+    of_machines = {"message.replayed", "notice.not_announced", "notice.reference"}  # told to programs, not to people
+    assert len(raised) > 30
+    assert {code for code in raised - of_machines if f"problem.{code}" not in texts()} == set()
+    site.log_in()
+    answer = site.post("/controls/mandates/accept", invitation="AAAA-AAAA-AAAA")
+    assert "この招待の番号は使えません" in answer.text
+    assert "invitation" not in re.sub(r"<code>.*?</code>", "", answer.text)
+    assert rendering.told("ja", "sealing.cannot_open") == rendering.word("ja", "problem.other")
+
+
 @dataclass
 class FirstLogIns:
     """Log-ins over a store, and the authority that is asked for codes."""
@@ -303,6 +320,6 @@ def test_a_fault_of_ours_is_told_without_its_inside(site: PortalSite) -> None:
     browser = TestClient(app, base_url=ORIGIN, raise_server_exceptions=False, cookies=dict(site.client.cookies))
     answer = browser.get("/broken")
     assert answer.status_code == 500
-    assert "何も送られていません" in answer.text
+    assert "ポータルの側の故障です" in answer.text
     assert "secret" not in answer.text
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
