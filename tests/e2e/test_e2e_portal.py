@@ -32,6 +32,7 @@ from kumihimo.country.officer import Officer
 from kumihimo.country.running import issue_codes
 from kumihimo.country.scenarios import first_case, first_notice
 from kumihimo.country.scenarios.first_case import STAFF
+from kumihimo.country.scenarios.waiting import until
 from kumihimo.country.supervisor import running
 from kumihimo.domain.kernel import legal_day
 from kumihimo.plumbing.wire.messages.complaints import ComplaintState
@@ -293,6 +294,29 @@ def test_an_access_that_is_not_recognised_goes_to_the_oversight_body_and_its_ans
     page.reload()
     page.get_by_text("児童手当の申請によるものでした。").wait_for()
     page.get_by_text("アクセスに問題はありませんでした").wait_for()
+
+
+def test_a_card_is_locked_by_its_holder_and_unlocked_with_its_signature(hanako: Hanako, page: Any) -> None:
+    log_in(page, hanako.origin)
+    page.goto(f"{hanako.origin}/controls/card")
+    for_everybody(page, "lock")
+    page.get_by_role("button", name="カードで一時停止する").click()
+    page.get_by_text("カードを一時停止しました").wait_for()
+    for_everybody(page, "unlock")
+    page.goto(f"{hanako.origin}/login")
+    page.get_by_role("button", name="カードでログイン").click()
+    page.locator("#alarm", has_text="ログインできませんでした").wait_for()
+    page.goto(f"{hanako.origin}/unlock")
+    page.get_by_role("button", name="カードで解除する").click()
+    page.get_by_text("解除しました").wait_for()
+    until(lambda: _logs_in(page, hanako.origin), 20, "the unlocked card", pause=0.5)
+
+
+def _logs_in(page: Any, origin: str) -> bool | None:
+    page.goto(f"{origin}/login")
+    page.get_by_role("button", name="カードでログイン").click()
+    page.locator("#alarm:not(:empty), h1:has-text('あなたのポータル')").first.wait_for()
+    return page.get_by_role("heading", name="あなたのポータル").is_visible() or None
 
 
 def test_notices_are_measured(hanako: Hanako) -> None:

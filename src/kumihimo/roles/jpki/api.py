@@ -18,6 +18,7 @@ from kumihimo.plumbing.wire.envelope import Envelope, b64
 from kumihimo.plumbing.wire.feeds import FeedDesk, FeedReader
 from kumihimo.plumbing.wire.messages.cards import (
     ApplyForCertificates,
+    AuthenticationHeld,
     AuthorityOfResponder,
     CardsShown,
     CertificateByCardAuthority,
@@ -25,6 +26,7 @@ from kumihimo.plumbing.wire.messages.cards import (
     CertificateState,
     CertifyResponder,
     FindResidentCode,
+    HoldAuthentication,
     HolderEvent,
     HolderFound,
     HoldersCodeUnderWay,
@@ -112,6 +114,7 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     _mount_windows(app, edge, applications, standings, authorities, desk)
     _mount_certifying(app, edge, settings, certifying, authorities)
     _mount_log_ins(app, edge, certifying, registry)
+    _mount_locks(app, edge, standings, desk)
 
     @app.post("/lists")
     def make_lists(envelope: Envelope, peer: Peer) -> Envelope:
@@ -234,6 +237,19 @@ def _mount_log_ins(app: FastAPI, edge: Edge, certifying: Certifying, registry: _
             raise Problem("login.revoked", "the certificate is not in use", expected="one that is")
         registry.issue_portal_code(found.resident_code, message.ticket)
         return edge.answer(PortalCodeUnderWay(in_reply_to=message.message_id))
+
+
+def _mount_locks(app: FastAPI, edge: Edge, standings: Standings, desk: FeedDesk) -> None:
+    @app.post("/held-authentications")
+    def hold(envelope: Envelope, peer: Peer) -> Envelope:
+        """A holder locks or unlocks their card's authentication in My Portal."""
+        message = edge.open(envelope, HoldAuthentication, peer, lambda party: party == PORTAL).value
+        if message.hold:
+            standings.lock(message.serial, peer)
+        else:
+            standings.unlock(message.serial, peer)
+        desk.notify(RESPONDER)
+        return edge.answer(AuthenticationHeld(in_reply_to=message.message_id, held=message.hold))
 
 
 def _offices(settings: Settings) -> Mapping[str, str]:

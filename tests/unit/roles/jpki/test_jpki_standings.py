@@ -147,6 +147,37 @@ def test_a_lost_card_is_suspended_by_any_city_and_released_where_its_holder_live
     assert code
 
 
+def test_a_holder_locks_their_authentication_and_unlocks_it_with_the_signature(bureau: Bureau, code: str) -> None:
+    with bureau.store.reading() as transaction:
+        serials = {one.profile: one.serial for one in transaction.certificates_on("KC-0001")}
+    for _ in range(2):
+        bureau.standings.lock(serials[Profile.AUTHENTICATION], "portal/portal")
+    bureau.carry()
+    assert ocsp(bureau, Profile.AUTHENTICATION).reason is Reason.CERTIFICATE_HOLD
+    assert ocsp(bureau, Profile.SIGNATURE) == GOOD
+    for _ in range(2):
+        bureau.standings.unlock(serials[Profile.SIGNATURE], "portal/portal")
+    bureau.carry()
+    assert ocsp(bureau, Profile.AUTHENTICATION) == GOOD
+    with pytest.raises(Problem) as caught:
+        bureau.standings.lock("00ff", "portal/portal")
+    assert caught.value.code == "jpki.certificate_unknown"
+
+
+def test_what_a_window_holds_or_ended_its_holder_does_not_unlock(bureau: Bureau, code: str) -> None:
+    with bureau.store.reading() as transaction:
+        serials = {one.profile: one.serial for one in transaction.certificates_on("KC-0001")}
+    for event in (CardEvent.LOST, CardEvent.STOLEN):
+        bureau.x_city.report("KC-0001", event)
+        with pytest.raises(Problem) as caught:
+            bureau.standings.unlock(serials[Profile.SIGNATURE], "portal/portal")
+        assert caught.value.code == "jpki.card_state"
+    with pytest.raises(Problem) as caught:
+        bureau.standings.lock(serials[Profile.AUTHENTICATION], "portal/portal")
+    assert caught.value.code == "jpki.card_state"
+    assert ocsp(bureau, Profile.AUTHENTICATION) != GOOD
+
+
 def test_what_is_revoked_stays_so(bureau: Bureau, code: str) -> None:
     bureau.x_city.report("KC-0001", CardEvent.STOLEN)
     before = changes(bureau)

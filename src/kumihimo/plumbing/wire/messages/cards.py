@@ -59,6 +59,8 @@ class Cause(StrEnum):
     NEW_CARD = "new_card"
     DEATH = "death"
     ERASED = "erased"  # moved abroad, cancelled, merged into another registration, or split
+    LOCKED = "locked"  # by the holder, who unlocks it too
+    UNLOCKED = "unlocked"
     ITEMS_CHANGED = "items_changed"  # name, address, birth or sex: the signature certificate only
 
 
@@ -201,6 +203,22 @@ class PortalCodeUnderWay(Reply):
     """Operator 2's feed brings the code."""
 
     KIND: ClassVar[str] = "portal-code-under-way.v1"
+
+
+class HoldAuthentication(Message):
+    """Portal → authority: the holder locks the authentication certificate with this serial, or unlocks the card's.
+
+    To unlock, `serial` is that of the signature certificate that was just used. Again is as once.
+    """
+
+    KIND: ClassVar[str] = "hold-authentication.v1"
+    serial: SerialText
+    hold: bool
+
+
+class AuthenticationHeld(Reply):
+    KIND: ClassVar[str] = "authentication-held.v1"
+    held: bool
 
 
 class IssueHoldersCode(Message):

@@ -30,6 +30,7 @@ from kumihimo.roles.jpki.store import AuthorityStore, Card, CardState, Certifica
 # What the public is told. That somebody has died or moved away is nobody's business who merely holds a certificate.
 REASONS: Final = {
     Cause.LOST: Reason.CERTIFICATE_HOLD,
+    Cause.LOCKED: Reason.CERTIFICATE_HOLD,
     Cause.STOLEN: Reason.KEY_COMPROMISE,
     Cause.ENDED: Reason.CESSATION_OF_OPERATION,
     Cause.DEATH: Reason.CESSATION_OF_OPERATION,
@@ -71,6 +72,42 @@ class Standings:
                 case CardEvent.STOLEN:
                     end_card(transaction, card, Cause.STOLEN, now, by)
             return [shown(transaction, card.card_serial)]
+
+    def lock(self, serial: str, by: str) -> None:
+        """The holder locks an authentication certificate; again is as once.
+
+        Raises Problem(jpki.certificate_unknown, jpki.card_state).
+        """
+        now = self._clock.now()
+        with self._store.transaction() as transaction:
+            one = _known(transaction, Profile.AUTHENTICATION, serial)
+            if one.state is CertificateState.REVOKED:
+                raise unfit("it is revoked", "a certificate in use")
+            if one.state is CertificateState.GOOD:
+                transaction.set_certificate(
+                    one, CertificateState.HELD, Cause.LOCKED, REASONS[Cause.LOCKED], now, by
+                )  # fmt: skip
+
+    def unlock(self, signature_serial: str, by: str) -> None:
+        """The holder of a good signature certificate unlocks what they locked on its card; again is as once.
+
+        What a window holds stays held. Raises Problem(jpki.certificate_unknown, jpki.card_state).
+        """
+        now = self._clock.now()
+        with self._store.transaction() as transaction:
+            signature = _known(transaction, Profile.SIGNATURE, signature_serial)
+            on_card = [
+                one
+                for one in transaction.certificates_on(signature.card_serial)
+                if one.profile is Profile.AUTHENTICATION and one.state is not CertificateState.REVOKED
+            ]
+            if signature.state is not CertificateState.GOOD or not on_card:
+                raise unfit("its signature certificate is not in use", "a card in use")
+            for one in on_card:
+                if one.state is CertificateState.HELD:
+                    if one.cause is not Cause.LOCKED:
+                        raise unfit("a window holds it", "a certificate that its holder locked")
+                    transaction.set_certificate(one, CertificateState.GOOD, Cause.UNLOCKED, None, now, by)
 
     def show(self, resident_code: str | None, card_serial: str | None) -> list[CardShown]:
         """The cards of a resident, or one card. Raises Problem(value.invalid, jpki.card_unknown)."""
@@ -130,6 +167,13 @@ def shown(transaction: Transaction, card_serial: str) -> CardShown:
             for one in transaction.certificates_on(card_serial)
         ),
     )  # fmt: skip
+
+
+def _known(transaction: Transaction, profile: Profile, serial: str) -> Certificate:
+    found = transaction.certificate(profile, serial)
+    if found is None:
+        raise Problem("jpki.certificate_unknown", f"{profile} certificate {serial}", expected="one that was issued")
+    return found
 
 
 def unknown_card() -> Problem:

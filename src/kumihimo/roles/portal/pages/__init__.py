@@ -7,7 +7,7 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from kumihimo.roles.portal.pages import applications, controls, information, logging_in, notices, records, start
+from kumihimo.roles.portal.pages import applications, card, controls, information, logging_in, notices, records, start
 from kumihimo.roles.portal.site import Site
 
 MOUNTS: Final[tuple[Callable[[FastAPI, Site], None], ...]] = (
@@ -18,4 +18,5 @@ MOUNTS: Final[tuple[Callable[[FastAPI, Site], None], ...]] = (
     records.mount,
     information.mount,
     controls.mount,
+    card.mount,
 )

@@ -32,12 +32,12 @@ def mount(app: FastAPI, site: Site) -> None:
 
     @app.post("/login/challenge", dependencies=[FORM_CHECKED])
     def challenge(request: Request) -> dict[str, str]:
-        site.log_in_limit.take(_address(request))
+        site.log_in_limit.take(address_of(request))
         return {"nonce": site.challenges.issue(site.cookie(request))}
 
     @app.post("/login", dependencies=[FORM_CHECKED])
     def log_in(request: Request, raw: Body) -> Response:
-        site.log_in_limit.take(_address(request))
+        site.log_in_limit.take(address_of(request))
         nonce = site.challenges.use(site.cookie(request))
         who = validate(parse_token(raw), site.origin, nonce, site.authentication, site.status, site.clock.now())
         account = site.account_of(serial_text(who.serial))
@@ -72,7 +72,8 @@ def mount(app: FastAPI, site: Site) -> None:
         return site.page(request, site.visitor_or_nobody(request), "goodbye.html")
 
 
-def _address(request: Request) -> str:
+def address_of(request: Request) -> str:
+    """Where a request comes from, for limits."""
     return request.client.host if request.client is not None else "unknown"
 
 
