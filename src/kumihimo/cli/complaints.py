@@ -20,9 +20,9 @@ app = audits.app
 
 @app.command()
 def complaints(country: CountryFolder = Path(".demo")) -> None:
-    """Accesses that residents do not recognise, the open ones first.
+    """Accesses that residents do not recognise.
 
-    Each stands in the log, which was verified when it was taken. Status 1 when one is open.
+    The open ones first. Each stands in the log, which was verified when it was taken. Status 1 when one is open.
     """
     found = Officer.of(Country.open(country)).complaints()
     for one in found:
@@ -46,5 +46,5 @@ def answer_complaint(
     say: Annotated[str, typer.Option(help="What the resident is told.")],
     country: CountryFolder = Path(".demo"),
 ) -> None:
-    """Say how a complaint stands, and tell the resident."""
+    """Say how a complaint stands."""
     console.print(f"{reference}  {Officer.of(Country.open(country)).answer_complaint(reference, state, say).value}")
