@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     Column,
@@ -25,6 +25,7 @@ from sqlalchemy import (
 from kumihimo.plumbing.storage import UtcDateTime
 from kumihimo.roles.portal.store import metadata
 
+AT_ONCE: Final = 500
 application = Table(
     "application",
     metadata,
@@ -127,8 +128,9 @@ class ApplicationRows:
         return [KeptPart(**row._mapping) for row in self._conn.execute(query)]
 
     def waiting(self) -> list[KeptPart]:
-        """Parts that no body has taken yet."""
-        return [KeptPart(**row._mapping) for row in self._conn.execute(select(part).where(part.c.taken_at.is_(None)))]
+        """Parts that no body has taken yet, at most `AT_ONCE`; those that nothing has held up first."""
+        query = select(part).where(part.c.taken_at.is_(None)).order_by(part.c.problem.is_not(None)).limit(AT_ONCE)
+        return [KeptPart(**row._mapping) for row in self._conn.execute(query)]
 
     def note(self, receipt: str, **values: Any) -> None:
         """What became of a part."""

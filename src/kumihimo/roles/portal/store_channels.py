@@ -148,7 +148,8 @@ class ChannelRows:
         told = select(preference.c.account).where(preference.c.woken_at.is_not(None))
         if not urgent:
             reachable = reachable.where(channel.c.account.not_in(told))
-        waiting = {row.account: row for row in self._conn.execute(select(wake_up))} if accounts else {}
+        theirs = select(wake_up).where(among(self._conn, wake_up.c.account, list(accounts)))
+        waiting = {row.account: row for row in self._conn.execute(theirs)}
         for name in self._conn.execute(reachable).scalars().all():
             if name not in waiting:
                 self._conn.execute(insert(wake_up).values(account=name, due_at=due_at, urgent=urgent, tries=0))
@@ -164,6 +165,10 @@ class ChannelRows:
     def later(self, account: str, due_at: datetime, tries: int) -> None:
         """Not now."""
         self._conn.execute(update(wake_up).where(wake_up.c.account == account).values(due_at=due_at, tries=tries))
+
+    def is_waiting(self, account: str) -> bool:
+        """Whether somebody is still to be told."""
+        return self._conn.scalar(select(wake_up.c.account).where(wake_up.c.account == account)) is not None
 
     def woken(self, account: str) -> None:
         """Nobody has to be told any more."""

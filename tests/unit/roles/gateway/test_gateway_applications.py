@@ -238,6 +238,18 @@ def test_a_part_that_was_not_signed_is_not_taken(counter: Counter) -> None:
     )
     with pytest.raises(Problem, match="not the part that was signed"):
         PeerClient(edge).send("/applications", message, ApplicationTaken)
+    nothing = forged.model_copy(update={"manifest": b64(b"no manifest")}).model_dump_json().encode()
+    sealed_nothing = seal(nothing, edge.directory.seal_key(exchange), application_binding(receipt, "submitted"))
+    malformed = edge.message(
+        SubmitApplication,
+        exchange,
+        receipt=receipt,
+        procedure="national-health-insurance.join",
+        sealed=b64(sealed_nothing),
+    )
+    with pytest.raises(Problem) as caught:
+        PeerClient(edge).send("/applications", malformed, ApplicationTaken)
+    assert caught.value.code == "message.malformed"
     for other in ("x-city/desk", "y-city/exchange"):
         stranger = counter.portal.country.edge(PartyId(other))
         own = stranger.message(

@@ -72,7 +72,7 @@ class ApplicationDesk:
         """
         sealed, now = from_b64(message.sealed, "sealed"), self.edge.clock.now()
         inside = self._inside(sealed, message.receipt)
-        part, manifest = inside.part, Manifest.model_validate_json(from_b64(inside.manifest, "manifest"))
+        part, manifest = inside.part, _manifest(inside)
         digest = hashlib.sha256(canonical_json(part.model_dump(mode="json"))).hexdigest()
         signed = {(one.procedure, one.institution, one.hash) for one in manifest.parts}
         own = institution_of(self.edge.party)
@@ -114,7 +114,7 @@ class ApplicationDesk:
         kept = self.known(number)
         inside = self._inside(kept.sealed, kept.receipt)
         manifest, signature = from_b64(inside.manifest, "manifest"), from_b64(inside.signature, "signature")
-        represented = Manifest.model_validate_json(manifest).represented
+        represented = _manifest(inside).represented
         return Opened(
             kept, dict(inside.part.answers), represented, _applicant(manifest, signature), manifest, signature
         )
@@ -149,6 +149,13 @@ class ApplicationDesk:
     def _said(self, receipt: str, says: str) -> str:
         plain = canonical_json(SaidText(says=says).model_dump(mode="json"))
         return b64(seal(plain, self.edge.directory.seal_key(PORTAL), application_binding(receipt, "said")))
+
+
+def _manifest(inside: SealedApplication) -> Manifest:
+    try:
+        return Manifest.model_validate_json(from_b64(inside.manifest, "manifest"))
+    except ValidationError as error:
+        raise malformed(error, "Manifest") from None
 
 
 def _applicant(document: bytes, signature: bytes) -> Holder:

@@ -46,6 +46,7 @@ from kumihimo.roles.portal.store_applications import ApplicationRows, Kept, Kept
 R = TypeVar("R", bound=Reply)
 MOST_DRAFTS: Final = 20
 _AT_ONCE: Final = 8
+_WAITING: Final = 1_000  # signatures, of all sessions
 _AREA: Final = "application"
 log = structlog.get_logger()
 
@@ -191,6 +192,9 @@ class Applications:
         document = canonical_json(manifest.model_dump(mode="json"))
         prepared = prepare(document, from_b64(certificate, "certificate"), now)
         self._trusted.issuer_of(prepared.certificate, now)
+        self._signing.pop(session, None)
+        while len(self._signing) >= _WAITING:  # of sessions that ended by themselves
+            self._signing.pop(next(iter(self._signing)), None)
         self._signing[session] = Signing(name, document, prepared, parts)
         return prepared
 
@@ -218,7 +222,7 @@ class Applications:
         with self._store.transaction() as transaction:
             if not ApplicationRows(transaction.conn).sign(signing.draft, sealed, now, parts):
                 raise signed_already()
-        self.go_on()
+        self._send_all(parts)
         return signing.draft
 
     def forget(self, session: str) -> None:
@@ -229,8 +233,11 @@ class Applications:
         """Send what waits; how many parts were taken."""
         with self._store.reading() as reading:
             waiting = ApplicationRows(reading.conn).waiting()
+        return self._send_all(waiting)
+
+    def _send_all(self, parts: Sequence[KeptPart]) -> int:
         taken = 0
-        for one in waiting:
+        for one in parts:
             try:
                 self._send(one)
                 taken += 1

@@ -148,12 +148,15 @@ class Inboxes:
 
     def list(self, account: str, before: datetime | None = None) -> list[Letter]:
         """An account's notices, newest first, a page of them; that somebody looked is noted."""
-        with self._store.transaction() as transaction:
-            kept = NoticeRows(transaction.conn).inbox(account, SHOWN + 1, before)
-            channels = ChannelRows(transaction.conn)
-            if channels.preference(account).woken_at is not None:
+        with self._store.reading() as reading:
+            kept = NoticeRows(reading.conn).inbox(account, SHOWN + 1, before)
+            channels = ChannelRows(reading.conn)
+            told = channels.preference(account).woken_at is not None or channels.is_waiting(account)
+        if told:
+            with self._store.transaction() as transaction:
+                channels = ChannelRows(transaction.conn)
                 channels.prefer(account, looked_at=self._edge.clock.now(), woken_at=None)
-            channels.woken(account)
+                channels.woken(account)
         return [self._letter(one) for one in kept]
 
     def open(self, account: str, notice: str) -> Letter:
