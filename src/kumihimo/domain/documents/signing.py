@@ -6,6 +6,7 @@ computer claims, and the digest of the certificate, so that nobody can put anoth
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -48,6 +49,12 @@ class Prepared:
     def digest(self) -> bytes:
         """What the card is to sign: 32 or 48 bytes."""
         return hashlib.new(self.digest_name, self.attributes).digest()
+
+    @property
+    def to_sign(self) -> dict[str, str]:
+        """The same as a page hands it to the card: hash in base64 and its function as Web eID names it."""
+        function = {"sha256": "SHA-256", "sha384": "SHA-384"}[self.digest_name]
+        return {"hash": base64.b64encode(self.digest).decode(), "hashFunction": function}
 
     def finish(self, signature: bytes, chain: Iterable[x509.Certificate] = ()) -> bytes:
         """The detached signature as CMS in DER; `chain` is put in beside the signer's certificate.

@@ -8,11 +8,10 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from kumihimo.domain.kernel import PartyId, Problem
-from kumihimo.domain.sealing import canonical_json, open_sealed, seal
 from kumihimo.domain.transparency.access_proof import verify_proof_file
 from kumihimo.domain.transparency.note import VerifierKey
 from kumihimo.plumbing.wire.edge import Edge
-from kumihimo.plumbing.wire.envelope import Envelope, b64, from_b64, malformed
+from kumihimo.plumbing.wire.envelope import Envelope, malformed
 from kumihimo.plumbing.wire.messages.complaints import (
     AnswerComplaint,
     Complain,
@@ -27,10 +26,10 @@ from kumihimo.plumbing.wire.messages.complaints import (
     ShowComplaints,
     complaint_binding,
 )
-from kumihimo.plumbing.wire.messages.information import SaidText
 from kumihimo.plumbing.wire.messages.inquiry import LogRecord
 from kumihimo.plumbing.wire.requesters import PORTAL
 from kumihimo.plumbing.wire.routes import Peer
+from kumihimo.plumbing.wire.said import open_said, seal_said
 from kumihimo.roles.oversight.service.orders import OFFICER
 from kumihimo.roles.oversight.store.complaints import Complaint, ComplaintStore
 
@@ -51,13 +50,8 @@ def mount_complaints(
         """Complain → ComplaintTaken. Raises Problem: log.proof_invalid, log.checkpoint_invalid, sealing.cannot_open."""
         message = edge.open(envelope, Complain, peer, is_portal).value
         proven = verify_proof_file(message.proof, log_key, witnesses)
-        plain = open_sealed(
-            from_b64(message.sealed, "sealed"),
-            edge.identity.sealing_key,
-            complaint_binding(message.reference, "complained"),
-        )
+        says = open_said(edge, message.sealed, complaint_binding(message.reference, "complained"))
         try:
-            says = SaidText.model_validate_json(plain).says
             record = LogRecord.model_validate(proven.record)
         except ValidationError as error:
             raise malformed(error, "complaint") from None
@@ -104,8 +98,7 @@ def mount_complaints(
 
 
 def _sealed(edge: Edge, reference: str, answer: str) -> str:
-    plain = canonical_json(SaidText(says=answer).model_dump(mode="json"))
-    return b64(seal(plain, edge.directory.seal_key(PORTAL), complaint_binding(reference, "answered")))
+    return seal_said(edge, answer, PORTAL, complaint_binding(reference, "answered"))
 
 
 def _shown(one: Complaint) -> ComplaintShown:

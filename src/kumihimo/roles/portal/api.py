@@ -36,6 +36,7 @@ from kumihimo.roles.portal.pages import MOUNTS
 from kumihimo.roles.portal.service.accesses import AccessRecords
 from kumihimo.roles.portal.service.accounts import Accounts
 from kumihimo.roles.portal.service.applying import Applications
+from kumihimo.roles.portal.service.card_lock import AUTHORITY
 from kumihimo.roles.portal.service.inbox import Inboxes
 from kumihimo.roles.portal.service.intake import Intake
 from kumihimo.roles.portal.service.log_ins import LOGIN_KEY, LogIns
@@ -49,7 +50,6 @@ from kumihimo.roles.portal.site import Site, build_site
 from kumihimo.roles.portal.store import MIGRATIONS, PortalStore, Transaction, feed_cursor
 from kumihimo.roles.portal.store_rotation import PortalRotations
 
-AUTHORITY: Final = PartyId("jpki/authority")
 RESIDENT: Final = PartyId("portal/resident")
 OWN_DOMAIN: Final = "portal"
 

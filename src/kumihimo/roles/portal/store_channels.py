@@ -34,7 +34,6 @@ preference = Table(
     Column("quiet_from", Integer),  # hour in Japan
     Column("quiet_until", Integer),
     Column("tells_openings", Boolean, nullable=False),
-    Column("looked_at", UtcDateTime),  # when the inbox was last looked at
     Column("woken_at", UtcDateTime),  # one wake-up until it is looked at
 )
 channel = Table(
@@ -76,7 +75,6 @@ class Preference:
     quiet_from: int | None = None
     quiet_until: int | None = None
     tells_openings: bool = False
-    looked_at: datetime | None = None
     woken_at: datetime | None = None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hmac
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -199,8 +198,7 @@ def _mount_requests(app: FastAPI, site: CheckSite) -> None:
     def prepare(session: Changing, asked: _Prepare) -> dict[str, str]:
         prepared = site.prepare(session, asked.text, asked.certificate).prepared
         assert prepared is not None  # noqa: S101 - it has just been made
-        function = {"sha256": "SHA-256", "sha384": "SHA-384"}[prepared.digest_name]
-        return {"hash": base64.b64encode(prepared.digest).decode(), "hashFunction": function}
+        return prepared.to_sign
 
     @app.post("/sign/finish")
     def finish(session: Changing, asked: _Finish) -> dict[str, str]:

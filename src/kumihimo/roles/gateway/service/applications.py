@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from kumihimo.domain.documents import signer_of
 from kumihimo.domain.jpki import Holder
 from kumihimo.domain.kernel import Problem, RandomSource, institution_of
-from kumihimo.domain.sealing import canonical_json, open_sealed, seal
+from kumihimo.domain.sealing import canonical_json, open_sealed
 from kumihimo.plumbing.wire.edge import Edge
-from kumihimo.plumbing.wire.envelope import b64, from_b64, malformed
+from kumihimo.plumbing.wire.envelope import from_b64, malformed
 from kumihimo.plumbing.wire.messages.applications import (
     ApplicationStands,
     ApplicationState,
@@ -28,8 +28,8 @@ from kumihimo.plumbing.wire.messages.applications import (
     SubmitApplication,
     application_binding,
 )
-from kumihimo.plumbing.wire.messages.information import SaidText
 from kumihimo.plumbing.wire.requesters import PORTAL
+from kumihimo.plumbing.wire.said import seal_said
 from kumihimo.roles.gateway.store.applications import Application, ApplicationStore
 
 _LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
@@ -147,8 +147,7 @@ class ApplicationDesk:
             raise malformed(error, "SealedApplication") from None
 
     def _said(self, receipt: str, says: str) -> str:
-        plain = canonical_json(SaidText(says=says).model_dump(mode="json"))
-        return b64(seal(plain, self.edge.directory.seal_key(PORTAL), application_binding(receipt, "said")))
+        return seal_said(self.edge, says, PORTAL, application_binding(receipt, "said"))
 
 
 def _manifest(inside: SealedApplication) -> Manifest:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from pydantic import ValidationError
-
 from kumihimo.domain.kernel import Problem
-from kumihimo.domain.sealing import canonical_json, open_sealed, seal
 from kumihimo.plumbing.wire.edge import Edge
-from kumihimo.plumbing.wire.envelope import b64, from_b64, malformed
 from kumihimo.plumbing.wire.messages.information import (
     OWN,
     REPRESENTED,
@@ -18,11 +14,11 @@ from kumihimo.plumbing.wire.messages.information import (
     CorrectionShown,
     CorrectionStands,
     CorrectionState,
-    SaidText,
     correction_binding,
 )
 from kumihimo.plumbing.wire.messages.inquiry import Outcome
 from kumihimo.plumbing.wire.requesters import PORTAL
+from kumihimo.plumbing.wire.said import open_said, seal_said
 from kumihimo.roles.gateway.store.corrections import Correction, CorrectionStore
 from kumihimo.roles.gateway.store.inquiries import InquiryStore
 
@@ -52,12 +48,7 @@ class CorrectionDesk:
             raise Problem(
                 "transaction.unknown", asked.transaction, "transaction", "a look-up by which the item was shown"
             )
-        key = self.edge.identity.sealing_key
-        plain = open_sealed(from_b64(asked.sealed, "sealed"), key, correction_binding(asked.reference, "asked"))
-        try:
-            says = SaidText.model_validate_json(plain).says
-        except ValidationError as error:
-            raise malformed(error, "SaidText") from None
+        says = open_said(self.edge, asked.sealed, correction_binding(asked.reference, "asked"))
         now = self.edge.clock.now()
         self.store.take(
             Correction(asked.reference, asked.transaction, record.addressee_number, asked.item, says, now)
@@ -95,5 +86,4 @@ class CorrectionDesk:
         return state
 
     def _sealed(self, reference: str, answer: str) -> str:
-        plain = canonical_json(SaidText(says=answer).model_dump(mode="json"))
-        return b64(seal(plain, self.edge.directory.seal_key(PORTAL), correction_binding(reference, "answered")))
+        return seal_said(self.edge, answer, PORTAL, correction_binding(reference, "answered"))

@@ -15,15 +15,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from pydantic import ValidationError
 
 from kumihimo.domain.codes import encrypt_own, random_scalar
-from kumihimo.domain.kernel import AddresseeNumber, Problem, RandomSource
-from kumihimo.domain.sealing import open_sealed
+from kumihimo.domain.kernel import AddresseeNumber, Problem, RandomSource, institution_of
 from kumihimo.plumbing.wire.edge import Edge
-from kumihimo.plumbing.wire.envelope import b64, from_b64, malformed
+from kumihimo.plumbing.wire.envelope import b64
 from kumihimo.plumbing.wire.messages.codes import BlindCode, CodesTranslated
-from kumihimo.plumbing.wire.messages.information import SaidText
 from kumihimo.plumbing.wire.messages.notices import (
     CHUNK,
     AnnounceNotice,
@@ -40,6 +37,7 @@ from kumihimo.plumbing.wire.messages.notices import (
     answer_binding,
 )
 from kumihimo.plumbing.wire.requesters import PORTAL
+from kumihimo.plumbing.wire.said import open_said
 from kumihimo.roles.gateway.service.lines import HUB_1, Line
 from kumihimo.roles.gateway.service.link_codes import OwnDomain
 from kumihimo.roles.gateway.store.link_codes import LinkCode
@@ -114,7 +112,11 @@ class Notices:
     def _go_on(self, one: Notice) -> int:
         if not one.announced:
             content = NoticeContent.model_validate_json(one.content)
-            self.line.send("/announced-notices", self._message(AnnounceNotice, one, content=content), NoticeAnnounced)
+            self.line.send(
+                "/announced-notices",
+                self.edge.message(AnnounceNotice, PORTAL, notice=one.id, content=content),
+                NoticeAnnounced,
+            )
             self.store.note(one.id, announced=True)
         done, after, left = 0, -1, 0
         while page := self.store.waiting(one.id, after, CHUNK):
@@ -139,7 +141,7 @@ class Notices:
             NoticeFor(mailbox=b64(mailboxes[to.addressee_number].handle), position=to.position, values=dict(to.values))
             for to in reached
         )
-        message = self._message(DeliverNotices, one, recipients=recipients)
+        message = self.edge.message(DeliverNotices, PORTAL, notice=one.id, recipients=recipients)
         unknown = set(self.line.send("/delivered-notices", message, NoticesDelivered).value.unknown)
         delivered = [to.position for to in reached if to.position not in unknown]
         self.store.moved(one.id, delivered, Delivery.DELIVERED)
@@ -160,7 +162,9 @@ class Notices:
                 )
                 for number, one in opened.items()
             )
-            message = self.edge.message(OpenMailboxes, HUB_1, institution=PORTAL_ID, epoch=domain.epoch, codes=blind)
+            message = self.edge.message(
+                OpenMailboxes, HUB_1, institution=institution_of(PORTAL), epoch=domain.epoch, codes=blind
+            )
             self.line.send("/mailboxes", message, CodesTranslated)
             self.store.keep_mailboxes(opened)
             found |= opened
@@ -179,18 +183,5 @@ class Notices:
 
     def answered(self, message: AnswerNotice) -> None:
         """Keep what a recipient answered. Raises Problem: notice.unknown, sealing.cannot_open, message.malformed."""
-        key = self.edge.identity.sealing_key
-        plain = open_sealed(from_b64(message.sealed, "sealed"), key, answer_binding(message.reference))
-        try:
-            says = SaidText.model_validate_json(plain).says
-        except ValidationError as error:
-            raise malformed(error, "SaidText") from None
+        says = open_said(self.edge, message.sealed, answer_binding(message.reference))
         self.store.answer(message.reference, message.notice, message.position, says, self.edge.clock.now())
-
-    def _message(
-        self, kind: type[AnnounceNotice | DeliverNotices], one: Notice, **fields: object
-    ) -> AnnounceNotice | DeliverNotices:
-        return self.edge.message(kind, PORTAL, notice=one.id, **fields)
-
-
-PORTAL_ID: Final = str(PORTAL).partition("/")[0]

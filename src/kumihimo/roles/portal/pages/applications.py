@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import date
 from typing import Annotated, Any, Final
 
@@ -112,8 +111,7 @@ def _mount_signing(app: FastAPI, site: Site) -> None:
         """The hash that the card is to sign."""
         site.require_scope(visitor, TOPIC)
         prepared = site.applications.prepare(visitor.session, visitor.account, name, certificate, visitor.represents)
-        function = {"sha256": "SHA-256", "sha384": "SHA-384"}[prepared.digest_name]
-        return {"hash": base64.b64encode(prepared.digest).decode(), "hashFunction": function}
+        return prepared.to_sign
 
     @app.post("/apply/{name}/sign")
     def sign(name: str, visitor: Changing, signature: Annotated[str, Body(embed=True)]) -> dict[str, str]:

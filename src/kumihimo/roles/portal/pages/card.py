@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Annotated, Final
 
 from fastapi import Body, Depends, FastAPI, Request
@@ -51,8 +50,7 @@ def mount(app: FastAPI, site: Site) -> None:
         """The hash that the signature certificate is to sign."""
         site.log_in_limit.take(address_of(request))
         prepared = card.prepare(site.cookie(request), certificate)
-        function = {"sha256": "SHA-256", "sha384": "SHA-384"}[prepared.digest_name]
-        return {"hash": base64.b64encode(prepared.digest).decode(), "hashFunction": function}
+        return prepared.to_sign
 
     @app.post("/unlock", dependencies=[FORM_CHECKED])
     def unlock(request: Request, signature: Annotated[str, Body(embed=True)]) -> dict[str, str]:

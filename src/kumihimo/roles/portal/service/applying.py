@@ -14,16 +14,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final
 
 import structlog
 
 from kumihimo.domain.documents import Prepared, prepare, verify
 from kumihimo.domain.kernel import Clock, Institution, Problem, RandomSource, party_id
-from kumihimo.domain.sealing import canonical_json, open_sealed, seal
+from kumihimo.domain.sealing import canonical_json, seal
 from kumihimo.domain.web_eid import StatusOf, TrustedIssuers
 from kumihimo.plumbing.wire.edge import Edge
-from kumihimo.plumbing.wire.envelope import Envelope, Message, Reply, Signed, b64, from_b64
+from kumihimo.plumbing.wire.envelope import Envelope, b64, from_b64
 from kumihimo.plumbing.wire.messages.applications import (
     ApplicationsStand,
     ApplicationStands,
@@ -37,24 +37,18 @@ from kumihimo.plumbing.wire.messages.applications import (
     SubmitApplication,
     application_binding,
 )
-from kumihimo.plumbing.wire.messages.information import SaidText
+from kumihimo.plumbing.wire.said import open_said
+from kumihimo.roles.portal.service.corrections import Line
 from kumihimo.roles.portal.service.procedures import MUNICIPALITY, LifeEvent, Procedure, life_event
 from kumihimo.roles.portal.service.safe import Safe
 from kumihimo.roles.portal.store import PortalStore
 from kumihimo.roles.portal.store_applications import ApplicationRows, Kept, KeptPart
 
-R = TypeVar("R", bound=Reply)
 MOST_DRAFTS: Final = 20
 _AT_ONCE: Final = 8
 _WAITING: Final = 1_000  # signatures, of all sessions
 _AREA: Final = "application"
 log = structlog.get_logger()
-
-
-class Line(Protocol):
-    """What sends messages: `PeerClient`."""
-
-    def send(self, path: str, message: Message, reply: type[R]) -> Signed[R]: ...
 
 
 @dataclass(frozen=True)
@@ -336,8 +330,7 @@ class Applications:
             return Tracked(one, number)
         says = None
         if told.sealed is not None:
-            key, bound = self._edge.identity.sealing_key, application_binding(one.receipt, "said")
-            says = SaidText.model_validate_json(open_sealed(from_b64(told.sealed, "sealed"), key, bound)).says
+            says = open_said(self._edge, told.sealed, application_binding(one.receipt, "said"))
         return Tracked(one, number, told.state, told.changed_at, says)
 
     def _sealed(self, name: str, content: dict[str, Any]) -> bytes:

@@ -11,9 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from kumihimo.domain.kernel import PartyId, Problem, RandomSource
-from kumihimo.domain.sealing import canonical_json, open_sealed, seal
 from kumihimo.plumbing.wire.edge import Edge
-from kumihimo.plumbing.wire.envelope import b64, from_b64
 from kumihimo.plumbing.wire.messages.complaints import (
     Complain,
     ComplaintsStand,
@@ -22,7 +20,7 @@ from kumihimo.plumbing.wire.messages.complaints import (
     LookAtComplaints,
     complaint_binding,
 )
-from kumihimo.plumbing.wire.messages.information import SaidText
+from kumihimo.plumbing.wire.said import open_said, seal_said
 from kumihimo.roles.portal.service.corrections import Line, checked_words
 from kumihimo.roles.portal.service.record_list import RecordList
 from kumihimo.roles.portal.store import PortalStore
@@ -66,14 +64,13 @@ class ComplaintsOf:
         if proof.file is None:
             raise Problem("log.unknown_entry", "the proof is not there yet", advice="Try again in a minute.")
         reference = self._randomness.token_bytes(16).hex()
-        plain = canonical_json(SaidText(says=says).model_dump(mode="json"))
-        sealed = seal(plain, self._edge.directory.seal_key(OVERSIGHT), complaint_binding(reference, "complained"))
+        sealed = seal_said(self._edge, says, OVERSIGHT, complaint_binding(reference, "complained"))
         with self._store.transaction() as transaction:
             rows = ComplaintRows(transaction.conn)
             if len(rows.all(account)) >= MOST:
                 raise Problem("complaint.too_many", f"{MOST} complaints", advice="Write to the oversight body.")
             rows.keep(Complained(reference, account, index, self._edge.clock.now()))
-        message = self._edge.message(Complain, OVERSIGHT, reference=reference, proof=proof.file, sealed=b64(sealed))
+        message = self._edge.message(Complain, OVERSIGHT, reference=reference, proof=proof.file, sealed=sealed)
         try:
             self._line.send("/complaints", message, ComplaintTaken)
         except Problem as problem:
@@ -104,8 +101,7 @@ class ComplaintsOf:
                 continue
             answer = None
             if stands.sealed is not None:
-                key, bound = self._edge.identity.sealing_key, complaint_binding(one.reference, "answered")
-                answer = SaidText.model_validate_json(open_sealed(from_b64(stands.sealed, "sealed"), key, bound)).says
+                answer = open_said(self._edge, stands.sealed, complaint_binding(one.reference, "answered"))
             found.append(StandingComplaint(one, stands.state, stands.changed_at, answer))
         return found
 

@@ -10,9 +10,8 @@ from datetime import datetime
 from typing import Final, Protocol, TypeVar
 
 from kumihimo.domain.kernel import Problem, RandomSource, party_id
-from kumihimo.domain.sealing import canonical_json, open_sealed, seal
 from kumihimo.plumbing.wire.edge import Edge
-from kumihimo.plumbing.wire.envelope import Message, Reply, Signed, b64, from_b64
+from kumihimo.plumbing.wire.envelope import Message, Reply, Signed
 from kumihimo.plumbing.wire.messages.information import (
     MOST_SAID,
     AskCorrection,
@@ -21,9 +20,9 @@ from kumihimo.plumbing.wire.messages.information import (
     CorrectionState,
     CorrectionTaken,
     LookAtCorrections,
-    SaidText,
     correction_binding,
 )
+from kumihimo.plumbing.wire.said import open_said, seal_said
 from kumihimo.roles.portal.service.look_ups import Answered
 from kumihimo.roles.portal.store import PortalStore
 from kumihimo.roles.portal.store_information import AskedCorrection, InformationQueries
@@ -88,15 +87,14 @@ class CorrectionsOf:
         says = checked_words(says)
         provider = party_id(answered.question.provider, "exchange")
         reference = self._randomness.token_bytes(16).hex()
-        plain = canonical_json(SaidText(says=says).model_dump(mode="json"))
-        sealed = seal(plain, self._edge.directory.seal_key(provider), correction_binding(reference, "asked"))
+        sealed = seal_said(self._edge, says, provider, correction_binding(reference, "asked"))
         message = self._edge.message(
             AskCorrection,
             provider,
             reference=reference,
             transaction=answered.transaction,
             item=answered.question.item,
-            sealed=b64(sealed),
+            sealed=sealed,
         )
         self._line.send("/corrections", message, CorrectionTaken)
         asked = AskedCorrection(
@@ -130,8 +128,7 @@ class CorrectionsOf:
             return Standing(asked.reference, asked.provider, asked.item, asked.asked_at)
         answer = None
         if told.sealed is not None:
-            key, bound = self._edge.identity.sealing_key, correction_binding(asked.reference, "answered")
-            answer = SaidText.model_validate_json(open_sealed(from_b64(told.sealed, "sealed"), key, bound)).says
+            answer = open_said(self._edge, told.sealed, correction_binding(asked.reference, "answered"))
         return Standing(
             asked.reference, asked.provider, asked.item, asked.asked_at, told.state, told.answered_at, answer
         )  # fmt: skip

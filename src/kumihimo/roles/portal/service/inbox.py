@@ -12,10 +12,8 @@ from datetime import date, datetime
 from typing import Final
 
 from kumihimo.domain.kernel import InstitutionId, Problem, legal_day, party_id
-from kumihimo.domain.sealing import canonical_json, seal
 from kumihimo.plumbing.wire.edge import Edge
-from kumihimo.plumbing.wire.envelope import b64, from_b64
-from kumihimo.plumbing.wire.messages.information import SaidText
+from kumihimo.plumbing.wire.envelope import from_b64
 from kumihimo.plumbing.wire.messages.notices import (
     FEWEST_COUNTED,
     AnnounceNotice,
@@ -29,6 +27,7 @@ from kumihimo.plumbing.wire.messages.notices import (
     Words,
     answer_binding,
 )
+from kumihimo.plumbing.wire.said import seal_said
 from kumihimo.roles.portal.service.corrections import Line, checked_words
 from kumihimo.roles.portal.service.safe import Safe
 from kumihimo.roles.portal.service.waking import Waking
@@ -155,7 +154,7 @@ class Inboxes:
         if told:
             with self._store.transaction() as transaction:
                 channels = ChannelRows(transaction.conn)
-                channels.prefer(account, looked_at=self._edge.clock.now(), woken_at=None)
+                channels.prefer(account, woken_at=None)
                 channels.woken(account)
         return [self._letter(one) for one in kept]
 
@@ -197,10 +196,9 @@ class Inboxes:
         of, exchange = letter.kept.of, party_id(letter.kept.of.institution, "exchange")
         # The same reference however often it is sent: what was lost on the way back is not taken twice.
         reference = self._safe.hashed(b"answer", notice.encode())[:_ID]
-        plain = canonical_json(SaidText(says=says).model_dump(mode="json"))
-        sealed = seal(plain, self._edge.directory.seal_key(exchange), answer_binding(reference))
+        sealed = seal_said(self._edge, says, exchange, answer_binding(reference))
         message = self._edge.message(
-            AnswerNotice, exchange, reference=reference, notice=of.notice, position=letter.position, sealed=b64(sealed)
+            AnswerNotice, exchange, reference=reference, notice=of.notice, position=letter.position, sealed=sealed
         )
         self._line.send("/answered-notices", message, AnswerTaken)
         with self._store.transaction() as transaction:

@@ -59,7 +59,6 @@ def upgrade() -> None:
         sa.Column("quiet_from", sa.Integer),
         sa.Column("quiet_until", sa.Integer),
         sa.Column("tells_openings", sa.Boolean, nullable=False),
-        sa.Column("looked_at", UtcDateTime),
         sa.Column("woken_at", UtcDateTime),
     )
     op.create_table(
