@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 import kumihimo.roles.portal.store_information  # noqa: F401 - its tables
 from kumihimo.plumbing.storage import downgrade, migrate
 from kumihimo.plumbing.wire.messages.inquiry import EntryKind, LogRecord
+from kumihimo.roles.portal import api  # noqa: F401 - declares every table of the store
 from kumihimo.roles.portal.store import MIGRATIONS, KeptRecord, PortalStore, metadata
 
 NOON = datetime(2026, 6, 3, 3, 0, tzinfo=UTC)
